@@ -1,0 +1,322 @@
+/*
+ * ctr.h: the map of the PostgreSQL side. The arithmetic is in nn/ (nn/nn.h); here rows become features, memory
+ * contexts own things, interrupts are served, and the model is a value.
+ *
+ * One row's way
+ *   ctr_train:    record -> row.c (columns by name) -> encoder.c (category -> provisional id) -> dataset.c (stored,
+ *                 spilled) -> at the end: encoder.c (fit, encode) -> nn/trainer.c -> model.c (one safetensors file)
+ *   ctr_predict:  ctr_model -> model_cache.c (unpacked once per backend) -> row.c -> encoder.c -> nn/scorer.c
+ *
+ * Structs by lifetime
+ *   Model      a memory context of its own: in the cache, or for the length of one call
+ *   Encoder    part of a Model, or of a training under way
+ *   RowMap     one query: the row type that a call site sees, looked up once
+ *   Dataset    one training
+ */
+#ifndef CTR_H
+#define CTR_H
+
+#include "postgres.h"
+
+#include "access/htup.h"
+#include "access/tupdesc.h"
+#include "fmgr.h"
+#include "utils/jsonb.h"
+#include "utils/memutils.h"
+
+#include "compat.h"
+#include "nn/nn.h"
+
+#define CTR_VERSION        "0.1.0"
+#define CTR_FORMAT_VERSION 1 /* of the model's bytes */
+
+/* ------------------------------------------------------------------ ctr.c: settings, memory for nn/ */
+
+extern int ctr_threads;          /* 0 = one per core */
+extern int ctr_max_threads;      /* 0 = no cap */
+extern int ctr_model_cache_size; /* kB */
+
+/* threads to use when the options ask for `wanted` (0 = ctr.threads), after all caps; at least 1 */
+int ctr_thread_count(int wanted);
+/* An NnAlloc over a memory context: zeroed, 64-byte aligned, NULL when memory is out. */
+NnAlloc ctr_nn_alloc(MemoryContext context);
+/* Turns a failed NnStatus into an error; `doing` completes "could not …". Serves interrupts for NN_INTERRUPTED. */
+void ctr_check_status(NnStatus status, const char *doing);
+
+/* ------------------------------------------------------------------ options.c: the only parser of options */
+
+typedef enum Recipe { RECIPE_ROBUST, RECIPE_REFERENCE } Recipe;
+
+typedef struct NameList {
+    bool given; /* false: not in the options at all */
+    int n;
+    char **names;
+} NameList;
+
+typedef struct Options {
+    NnConfig net; /* n_num, n_cat and categories are not options: 0 here */
+    /* columns */
+    char *label;
+    char *weight;            /* NULL: all rows weigh the same */
+    char *validation_column; /* NULL: by chance */
+    NameList numerical, categorical, ignore;
+    double validation; /* share of rows held back, [0, 1) */
+    /* training */
+    Recipe recipe;
+    int epochs, batch_size, patience, min_count, threads;
+    double learning_rate, weight_decay, embedding_decay, embedding_init, clip_norm, max_seconds; /* 0 = no limit */
+    NnScheduleKind lr_schedule;
+    bool monitor_auc; /* else val_loss */
+    NnTransformKind numerical_transform;
+    bool target_statistics;
+    int64 seed;
+} Options;
+
+/* Everything not given comes from the recipe. Errors: ERRCODE_INVALID_PARAMETER_VALUE, with a hint. NULL = all
+ * defaults. Memory from the current context. */
+void options_parse(Options *options, const Jsonb *json);
+/* every option with its value, as options_parse takes them (what was left out is filled in) */
+Jsonb *options_to_jsonb(const Options *options);
+
+/* ------------------------------------------------------------------ vocab.c: categories of one field */
+
+/* Byte strings -> 0, 1, 2 … in order of arrival. All memory in one context. */
+typedef struct Vocab Vocab;
+
+Vocab *vocab_create(MemoryContext context);
+uint64 vocab_hash(const char *bytes, uint32 length);
+int32 vocab_find(const Vocab *vocab, const char *bytes, uint32 length, uint64 hash); /* -1: unknown */
+int32 vocab_add(Vocab *vocab, const char *bytes, uint32 length, uint64 hash);       /* finds or adds */
+int32 vocab_count(const Vocab *vocab);
+const char *vocab_get(const Vocab *vocab, int32 id, uint32 *length);
+Size vocab_bytes(const Vocab *vocab); /* sum of lengths */
+
+/* ------------------------------------------------------------------ row.c: a record's columns, by name */
+
+typedef enum FeatureKind { FEATURE_NUMERICAL, FEATURE_CATEGORICAL } FeatureKind;
+
+typedef struct Feature {
+    char *name;
+    FeatureKind kind;
+    int64 missing; /* training rows in which it was NULL (or NaN) */
+} Feature;
+
+/* How one column's Datum becomes a number or a category's bytes. */
+typedef enum ColumnReader {
+    READ_INT2,
+    READ_INT4,
+    READ_INT8,
+    READ_FLOAT4,
+    READ_FLOAT8,
+    READ_NUMERIC,
+    READ_BOOL,
+    READ_TEXT,   /* varlena: text, varchar; bpchar without its trailing blanks */
+    READ_BPCHAR,
+    READ_NAME,
+    READ_OUTPUT  /* through the type's output function: enum, uuid, "char", … */
+} ColumnReader;
+
+typedef struct Column {
+    int attribute; /* index in the row type, from 0; -1: not there */
+    ColumnReader reader;
+    FmgrInfo output; /* READ_OUTPUT */
+    const char *name;
+} Column;
+
+typedef struct RowMap {
+    Oid type; /* of the row type this map is for */
+    int32 typmod;
+    TupleDesc desc;        /* a copy */
+    MemoryContext context; /* everything of this map */
+    MemoryContext row_context; /* detoasted values of one row; reset by rowmap_read */
+    int n_features;
+    Column *features; /* numerical ones first, as in the encoder */
+    Column label, weight, validation; /* attribute -1: none */
+    Datum *values;    /* the current row, by attribute */
+    bool *nulls;
+} RowMap;
+
+/* Row types are found by looking, once per call site: rec's type is compared with the map's. */
+bool rowmap_fits(const RowMap *map, HeapTupleHeader rec);
+/*
+ * For training: decides from the column types and the options which columns are features, label, weight and
+ * validation. Errors: missing or duplicate columns, types that are no feature, nothing left to learn from.
+ * *features (n_num numerical ones, then n_cat) is allocated in `context`.
+ */
+RowMap *rowmap_for_training(HeapTupleHeader rec, const Options *options, MemoryContext context, Feature **features,
+                            int *n_num, int *n_cat);
+/*
+ * For scoring: finds the features by name; one error lists all that are missing. label: name to look for, or NULL;
+ * a label that is not there is no error (map->label.attribute is -1).
+ */
+RowMap *rowmap_for_scoring(HeapTupleHeader rec, const Feature *features, int n_num, int n_cat, const char *label,
+                           MemoryContext context);
+/* Takes rec's fields apart. The readers below speak of this row until the next rowmap_read. */
+void rowmap_read(RowMap *map, HeapTupleHeader rec);
+double row_number(RowMap *map, const Column *column); /* NaN: NULL or NaN */
+/* false: NULL. The bytes live until the next rowmap_read. */
+bool row_category(RowMap *map, const Column *column, const char **bytes, uint32 *length);
+/* the column's value as text for an error message, shortened */
+char *row_value_text(RowMap *map, const Column *column);
+
+/* ------------------------------------------------------------------ encoder.c: rows to the network's inputs */
+
+#define CODE_UNSEEN  0 /* a category that training did not see or that was too rare */
+#define CODE_MISSING 1 /* NULL */
+#define CODE_KNOWN   2 /* the first known category */
+
+typedef struct Encoder {
+    MemoryContext context;
+    int n_num, n_cat;
+    Feature *features;      /* [n_num + n_cat], numerical ones first */
+    int d_num;              /* width of the network's numerical input; n_num, or more when features are derived */
+    NnTransform *transforms; /* [n_num] */
+    Vocab **vocabs;          /* [n_cat]: known categories; code = id + CODE_KNOWN */
+    int32 **frequencies;     /* [n_cat][known]: training rows of each known category */
+    int *categories;         /* [n_cat]: rows of each field's table = known + CODE_KNOWN */
+} Encoder;
+
+/* One row of map -> x_num [d_num], and category f's code at x_cat[f * ld_cat]. Never fails on a value. */
+void encoder_encode(const Encoder *encoder, RowMap *map, float *x_num, int32 *x_cat, Size ld_cat);
+
+/* ------------------------------------------------------------------ rowstore.c: fixed-width rows, spilled */
+
+/* What rows may take in memory, shared by the stores of one training. */
+typedef struct RowBudget {
+    Size limit, used;
+} RowBudget;
+
+/* Append-only; the first rows stay in memory, what passes the budget goes to a BufFile. */
+typedef struct RowStore RowStore;
+
+RowStore *rowstore_create(MemoryContext context, Size row_size, RowBudget *budget);
+void rowstore_append(RowStore *store, const void *row);
+int64 rowstore_count(const RowStore *store);
+bool rowstore_in_memory(const RowStore *store);
+/* Random access to a row in memory; only when rowstore_in_memory(). */
+const void *rowstore_row(const RowStore *store, int64 index);
+/* Copies rows [first, first + n) to `rows`. */
+void rowstore_fetch(RowStore *store, int64 first, int64 n, void *rows);
+/* Sequential reading that gives the memory back as it goes; NULL at the end. The store is empty afterwards. */
+const void *rowstore_consume(RowStore *store);
+void rowstore_close(RowStore *store); /* frees memory, deletes the file */
+
+/* ------------------------------------------------------------------ dataset.c: a training's rows */
+
+/*
+ * Collects raw rows while they arrive; dataset_encode then decides which are for validation, fits the encoder on
+ * the others, and writes both sets as the network's inputs. Shuffling never depends on the memory there is.
+ */
+typedef struct Dataset Dataset;
+
+typedef enum RowRole { ROLE_CHANCE, ROLE_TRAINING, ROLE_VALIDATION } RowRole;
+
+/* features [n_num + n_cat]; known: the encoder of a model to go on from, or NULL */
+Dataset *dataset_create(MemoryContext context, const Options *options, const Feature *features, int n_num, int n_cat,
+                        const Encoder *known);
+/* The current row of map. label: 0 … n_classes-1; weight: > 0 */
+void dataset_add(Dataset *dataset, RowMap *map, float label, float weight, RowRole role);
+/* Roles, vocabularies, transforms; the encoder lives in `context`. Serves interrupts. */
+Encoder *dataset_encode(Dataset *dataset, MemoryContext context);
+int64 dataset_rows(const Dataset *dataset, bool validation); /* after dataset_encode */
+/* positives (label > 0.5) of a set, for "one class only"; class_rows: per class, [n_classes] */
+const int64 *dataset_class_rows(const Dataset *dataset, bool validation);
+double dataset_weight(const Dataset *dataset, bool validation); /* sum of weights */
+/* Starts a pass: training rows in an order that seed and epoch decide, validation rows as they came. */
+void dataset_start(Dataset *dataset, bool validation, uint64 epoch);
+/* The pass's next rows, at most batch_size; rows = 0 at the end. Pointers are good until the next call. */
+void dataset_next(Dataset *dataset, NnBatch *batch);
+/* Must be called in a transaction that goes on (not at abort: there PostgreSQL deletes the files itself). */
+void dataset_close(Dataset *dataset);
+
+/* ------------------------------------------------------------------ safetensors.c: the container format */
+
+typedef enum SafeDtype { SAFE_U8, SAFE_I32, SAFE_U32, SAFE_I64, SAFE_F32, SAFE_F64 } SafeDtype;
+
+typedef struct SafeTensor {
+    const char *name;
+    SafeDtype dtype;
+    int ndim;
+    int64 shape[8];
+    const char *data; /* size bytes; not aligned */
+    Size size;
+} SafeTensor;
+
+typedef struct SafeEntry {
+    const char *key, *value; /* server encoding */
+} SafeEntry;
+
+typedef struct SafeFile {
+    int n_tensors, n_entries;
+    SafeTensor *tensors;
+    SafeEntry *entries; /* __metadata__ */
+} SafeFile;
+
+/* Reads the whole file strictly; anything amiss is an error that says what. Memory from the current context. */
+SafeFile *safetensors_parse(const char *bytes, Size size);
+/* One varlena. digest_key: metadata key, written first, whose value is the SHA-256 of all else (NULL: none). */
+struct varlena *safetensors_write(const SafeFile *file, const char *digest_key);
+/* NULL: no such tensor / key */
+const SafeTensor *safetensors_find(const SafeFile *file, const char *name);
+const char *safetensors_entry(const SafeFile *file, const char *key);
+
+/* ------------------------------------------------------------------ model.c: the model value */
+
+typedef struct ctr_model {
+    int32 vl_len_;
+    char data[FLEXIBLE_ARRAY_MEMBER]; /* one safetensors file */
+} ctr_model;
+
+#define DatumGetModelP(d)        ((ctr_model *)PG_DETOAST_DATUM(d))
+#define PG_RETURN_MODEL_P(m)     PG_RETURN_POINTER(m)
+
+#define MODEL_DIGEST_SIZE 64 /* hexadecimal SHA-256 */
+
+typedef struct Epoch {
+    double train_loss, train_auc, val_loss, val_auc, learning_rate, seconds; /* NaN: not measured */
+    bool is_best;
+} Epoch;
+
+/* An unpacked model. */
+typedef struct Model {
+    MemoryContext context;
+    char digest[MODEL_DIGEST_SIZE + 1];
+    Options options;
+    Encoder *encoder;
+    NnNet net;
+    float *params; /* net.n_block floats */
+    int n_epochs;
+    Epoch *history;
+    int64 train_rows, validation_rows, skipped_rows;
+    int best_epoch; /* 1-based, in history */
+} Model;
+
+/* The bytes of a model. Error when they would pass 1 GB. */
+ctr_model *model_pack(const Model *model);
+/*
+ * The only reader and the only validator: whatever it accepts can be scored. parent: the context under which the
+ * model's own is made. verify: recompute the digest (bytes from outside; stored values were verified on their way in).
+ */
+Model *model_unpack(const char *bytes, Size size, MemoryContext parent, bool verify);
+/* size of model_pack's result for a net and encoder that are about to be trained */
+Size model_estimate(const NnNet *net, const Encoder *encoder);
+
+/* ------------------------------------------------------------------ model_cache.c: unpacked once per backend */
+
+/* A model made ready to score. Stays valid while pinned. */
+typedef struct CachedModel CachedModel;
+
+typedef struct CachedModelView {
+    const Model *model;
+    NnScorer *scorer;
+    int capacity; /* rows the scorer takes at once */
+} CachedModelView;
+
+/*
+ * The model of an argument Datum (toasted or flat), unpacked at most once per backend. *hold is the call site's
+ * memory of the last one (start with NULL, keep it in fn_extra): comparing with it is all that a row costs.
+ * The view is pinned until `owner` is reset.
+ */
+const CachedModelView *model_cache_get(Datum model, CachedModel **hold, MemoryContext owner);
+
+#endif /* CTR_H */
