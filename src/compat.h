@@ -12,4 +12,63 @@
 #include "varatt.h"
 #endif
 
+/* common/jsonapi.h: parse actions return a status since 16; lexers are made in a new way since 17. */
+#if PG_VERSION_NUM >= 160000
+#define JSON_ACTION        JsonParseErrorType
+#define JSON_ACTION_DONE() return JSON_SUCCESS
+#else
+#define JSON_ACTION        void
+#define JSON_ACTION_DONE() return
+#endif
+
+#if PG_VERSION_NUM >= 170000
+#define json_lexer(text, length, encoding) makeJsonLexContextCstringLen(NULL, text, length, encoding, true)
+#else
+#define json_lexer(text, length, encoding) makeJsonLexContextCstringLen(text, length, encoding, true)
+#endif
+
+#include "storage/buffile.h"
+#include "utils/tuplesort.h"
+
+/* Reads exactly `size` bytes; an error if the file is shorter. */
+static inline void
+buffile_read(BufFile *file, void *bytes, Size size)
+{
+#if PG_VERSION_NUM >= 160000
+    BufFileReadExact(file, bytes, size);
+#else
+    if (BufFileRead(file, bytes, size) != size)
+        ereport(ERROR,
+                (errcode(ERRCODE_IO_ERROR), errmsg("could not read from temporary file: file is too short")));
+#endif
+}
+
+static inline void
+buffile_write(BufFile *file, const void *bytes, Size size)
+{
+#if PG_VERSION_NUM >= 160000
+    BufFileWrite(file, bytes, size);
+#else
+    BufFileWrite(file, unconstify(void *, bytes), size);
+#endif
+}
+
+/* sorting parameter: the result is read more than once */
+#if PG_VERSION_NUM >= 150000
+#define SORT_REREAD TUPLESORT_RANDOMACCESS
+#else
+#define SORT_REREAD true
+#endif
+
+/* the next Datum of a by-value type; false at the end */
+static inline bool
+tuplesort_next(Tuplesortstate *sort, Datum *value, bool *is_null)
+{
+#if PG_VERSION_NUM >= 160000
+    return tuplesort_getdatum(sort, true, false, value, is_null, NULL);
+#else
+    return tuplesort_getdatum(sort, true, value, is_null, NULL);
+#endif
+}
+
 #endif /* CTR_COMPAT_H */

@@ -23,6 +23,7 @@
 #include "fmgr.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
+#include "utils/tuplestore.h"
 
 #include "compat.h"
 #include "nn/nn.h"
@@ -75,8 +76,24 @@ typedef struct Options {
 /* Everything not given comes from the recipe. Errors: ERRCODE_INVALID_PARAMETER_VALUE, with a hint. NULL = all
  * defaults. Memory from the current context. */
 void options_parse(Options *options, const Jsonb *json);
+/*
+ * Instead of options_parse, to go on from a model that was trained with `given`: what is not given of its network, its
+ * transform and its columns is the model's, the rest comes from the recipe. Error where the network or the transform
+ * contradict. The result shares strings with `given`.
+ */
+void options_check_continues(Options *options, const Jsonb *json, const Options *given);
 /* every option with its value, as options_parse takes them (what was left out is filled in) */
 Jsonb *options_to_jsonb(const Options *options);
+
+/* ------------------------------------------------------------------ json.c: small helpers */
+
+/* the elements of a JSON array; NULL: value is something else */
+JsonbValue *jsonb_elements(const JsonbValue *value, int *n);
+/* the same for an array of nothing but strings; false: value is something else */
+bool jsonb_strings(const JsonbValue *value, int *n, char ***strings);
+Jsonb *jsonb_from_text(const char *text);
+/* appends the strings as a JSON array */
+void json_append_strings(StringInfo text, char *const *strings, int n);
 
 /* ------------------------------------------------------------------ vocab.c: categories of one field */
 
@@ -84,6 +101,8 @@ Jsonb *options_to_jsonb(const Options *options);
 typedef struct Vocab Vocab;
 
 Vocab *vocab_create(MemoryContext context);
+/* Makes room for n categories of `bytes` bytes in all, so that adding them allocates nothing. */
+void vocab_reserve(Vocab *vocab, int32 n, Size bytes);
 uint64 vocab_hash(const char *bytes, uint32 length);
 int32 vocab_find(const Vocab *vocab, const char *bytes, uint32 length, uint64 hash); /* -1: unknown */
 int32 vocab_add(Vocab *vocab, const char *bytes, uint32 length, uint64 hash);       /* finds or adds */
@@ -91,7 +110,7 @@ int32 vocab_count(const Vocab *vocab);
 const char *vocab_get(const Vocab *vocab, int32 id, uint32 *length);
 Size vocab_bytes(const Vocab *vocab); /* sum of lengths */
 
-/* ------------------------------------------------------------------ row.c: a record's columns, by name */
+/* ------------------------------------------------------------------ rowmap.c, row.c: a record's columns, by name */
 
 typedef enum FeatureKind { FEATURE_NUMERICAL, FEATURE_CATEGORICAL } FeatureKind;
 
@@ -121,6 +140,7 @@ typedef struct Column {
     ColumnReader reader;
     FmgrInfo output; /* READ_OUTPUT */
     const char *name;
+    char text[32]; /* the current row's value, where the reader writes it out */
 } Column;
 
 typedef struct RowMap {
@@ -145,6 +165,9 @@ bool rowmap_fits(const RowMap *map, HeapTupleHeader rec);
  */
 RowMap *rowmap_for_training(HeapTupleHeader rec, const Options *options, MemoryContext context, Feature **features,
                             int *n_num, int *n_cat);
+/* For training on from a model: its features by name, whatever the options say of columns besides the label's. */
+RowMap *rowmap_for_continuing(HeapTupleHeader rec, const Options *options, const Feature *features, int n_num,
+                              int n_cat, MemoryContext context);
 /*
  * For scoring: finds the features by name; one error lists all that are missing. label: name to look for, or NULL;
  * a label that is not there is no error (map->label.attribute is -1).
@@ -153,11 +176,13 @@ RowMap *rowmap_for_scoring(HeapTupleHeader rec, const Feature *features, int n_n
                            MemoryContext context);
 /* Takes rec's fields apart. The readers below speak of this row until the next rowmap_read. */
 void rowmap_read(RowMap *map, HeapTupleHeader rec);
-double row_number(RowMap *map, const Column *column); /* NaN: NULL or NaN */
-/* false: NULL. The bytes live until the next rowmap_read. */
-bool row_category(RowMap *map, const Column *column, const char **bytes, uint32 *length);
-/* the column's value as text for an error message, shortened */
-char *row_value_text(RowMap *map, const Column *column);
+double row_number(RowMap *map, Column *column); /* NaN: NULL or NaN */
+/* The same for columns of any type (a label): a text that spells a number is one; if not, *is_number is false. */
+double row_number_checked(RowMap *map, Column *column, bool *is_number);
+/* false: NULL, or NaN. The bytes live until the next rowmap_read. */
+bool row_category(RowMap *map, Column *column, const char **bytes, uint32 *length);
+/* the column's value as text for an error message, shortened, in quotes unless it is NULL */
+char *row_value_text(RowMap *map, Column *column);
 
 /* ------------------------------------------------------------------ encoder.c: rows to the network's inputs */
 
@@ -185,6 +210,8 @@ void encoder_encode(const Encoder *encoder, RowMap *map, float *x_num, int32 *x_
 typedef struct RowBudget {
     Size limit, used;
 } RowBudget;
+
+#define ROWSTORE_CHUNK ((Size)256 * 1024) /* memory is taken in pieces of at most so many bytes, or of one row */
 
 /* Append-only; the first rows stay in memory, what passes the budget goes to a BufFile. */
 typedef struct RowStore RowStore;
@@ -231,6 +258,9 @@ void dataset_close(Dataset *dataset);
 
 /* ------------------------------------------------------------------ safetensors.c: the container format */
 
+#define SAFE_DIGEST_SIZE 64 /* hexadecimal SHA-256 */
+#define SAFE_HEAD_SIZE   128
+
 typedef enum SafeDtype { SAFE_U8, SAFE_I32, SAFE_U32, SAFE_I64, SAFE_F32, SAFE_F64 } SafeDtype;
 
 typedef struct SafeTensor {
@@ -248,19 +278,31 @@ typedef struct SafeEntry {
 
 typedef struct SafeFile {
     int n_tensors, n_entries;
-    SafeTensor *tensors;
-    SafeEntry *entries; /* __metadata__ */
+    SafeTensor *tensors; /* as their data lie in the file */
+    SafeTensor **by_name; /* sorted; only a parsed file has it */
+    SafeEntry *entries;   /* __metadata__ */
 } SafeFile;
+
+/* ERRCODE_INVALID_BINARY_REPRESENTATION, "invalid ctr_model: …" */
+void safetensors_invalid(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+const char *safetensors_dtype_name(SafeDtype dtype); /* "F32" */
 
 /* Reads the whole file strictly; anything amiss is an error that says what. Memory from the current context. */
 SafeFile *safetensors_parse(const char *bytes, Size size);
-/* One varlena. digest_key: metadata key, written first, whose value is the SHA-256 of all else (NULL: none). */
-struct varlena *safetensors_write(const SafeFile *file, const char *digest_key);
+/*
+ * One varlena, the same for the same input. digest: the file begins with a metadata entry "digest", the SHA-256 of all
+ * else. Error when it would pass 1 GB.
+ */
+struct varlena *safetensors_write(const SafeFile *file, bool digest);
+/* The digest's SAFE_DIGEST_SIZE digits in a file's first SAFE_HEAD_SIZE bytes; NULL: it does not begin with one. */
+const char *safetensors_digest(const char *bytes, Size size);
+/* Computes them from the whole file, which must begin with a digest. */
+void safetensors_compute_digest(const char *bytes, Size size, char *digest);
 /* NULL: no such tensor / key */
 const SafeTensor *safetensors_find(const SafeFile *file, const char *name);
 const char *safetensors_entry(const SafeFile *file, const char *key);
 
-/* ------------------------------------------------------------------ model.c: the model value */
+/* ------------------------------------------------------------------ model.c, unpack.c: the model value */
 
 typedef struct ctr_model {
     int32 vl_len_;
@@ -270,7 +312,11 @@ typedef struct ctr_model {
 #define DatumGetModelP(d)        ((ctr_model *)PG_DETOAST_DATUM(d))
 #define PG_RETURN_MODEL_P(m)     PG_RETURN_POINTER(m)
 
-#define MODEL_DIGEST_SIZE 64 /* hexadecimal SHA-256 */
+#define MODEL_DIGEST_SIZE SAFE_DIGEST_SIZE
+#define MODEL_HEAD_SIZE   SAFE_HEAD_SIZE /* the digest lies within the first so many bytes */
+
+/* Copies the digest out of a model's first bytes; error when they are no model's. */
+void model_peek_digest(const char *bytes, Size size, char *digest);
 
 typedef struct Epoch {
     double train_loss, train_auc, val_loss, val_auc, learning_rate, seconds; /* NaN: not measured */
@@ -288,7 +334,8 @@ typedef struct Model {
     int n_epochs;
     Epoch *history;
     int64 train_rows, validation_rows, skipped_rows;
-    int best_epoch; /* 1-based, in history */
+    int best_epoch; /* 1-based, in history; 0: none */
+    const char *version; /* of ctr, that wrote it; NULL: not written yet */
 } Model;
 
 /* The bytes of a model. Error when they would pass 1 GB. */
@@ -298,12 +345,19 @@ ctr_model *model_pack(const Model *model);
  * model's own is made. verify: recompute the digest (bytes from outside; stored values were verified on their way in).
  */
 Model *model_unpack(const char *bytes, Size size, MemoryContext parent, bool verify);
+/* Describes model->net from options and encoder. Errors: an unusable shape. Memory from the model's context. */
+void model_create_net(Model *model);
 /* size of model_pack's result for a net and encoder that are about to be trained */
 Size model_estimate(const NnNet *net, const Encoder *encoder);
 
+/* ------------------------------------------------------------------ inspect.c */
+
+/* Starts a set-returning function that materializes its rows: the store to put them into, and their type. */
+Tuplestorestate *srf_begin(FunctionCallInfo fcinfo, TupleDesc *desc);
+
 /* ------------------------------------------------------------------ model_cache.c: unpacked once per backend */
 
-/* A model made ready to score. Stays valid while pinned. */
+/* A model made ready to score. */
 typedef struct CachedModel CachedModel;
 
 typedef struct CachedModelView {
@@ -312,11 +366,13 @@ typedef struct CachedModelView {
     int capacity; /* rows the scorer takes at once */
 } CachedModelView;
 
-/*
- * The model of an argument Datum (toasted or flat), unpacked at most once per backend. *hold is the call site's
- * memory of the last one (start with NULL, keep it in fn_extra): comparing with it is all that a row costs.
- * The view is pinned until `owner` is reset.
- */
-const CachedModelView *model_cache_get(Datum model, CachedModel **hold, MemoryContext owner);
+/* A call site's grip on the model that it used last: it stays valid until the next call or until `owner` is reset. */
+typedef struct ModelHold ModelHold;
+
+ModelHold *model_hold_create(MemoryContext owner);
+/* The held model when this surely is it, else NULL. Changes nothing. */
+const CachedModelView *model_hold_view(const ModelHold *hold, Datum model);
+/* The model of an argument Datum (toasted or flat). As long as it stays the same, a row costs one comparison. */
+const CachedModelView *model_cache_get(Datum model, ModelHold *hold);
 
 #endif /* CTR_H */

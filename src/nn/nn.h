@@ -83,7 +83,7 @@ typedef struct NnConfig {
     bool stacked;
     /* FiBiNET */
     int d_embed;
-    float reduction_ratio;
+    double reduction_ratio; /* float8: its quotient is truncated, as in the reference */
     NnBilinearType bilinear_type;
     /* inputs */
     int n_num;             /* numerical fields */
@@ -95,7 +95,8 @@ typedef struct NnConfig {
 
 typedef enum NnParamKind { NN_DENSE, NN_TABLE, NN_BUFFER } NnParamKind;
 typedef enum NnDtype { NN_F32, NN_I64 } NnDtype; /* I64 only for buffers */
-typedef enum NnInit { NN_ZERO, NN_ONE, NN_UNIFORM, NN_NORMAL } NnInit;
+/* NN_OFFSETS: an I64 buffer [n_cat], the first row of each category field in a table of all of them */
+typedef enum NnInit { NN_ZERO, NN_ONE, NN_UNIFORM, NN_NORMAL, NN_OFFSETS } NnInit;
 
 typedef struct NnParam {
     char name[NN_MAX_NAME]; /* the state_dict name */
@@ -115,6 +116,7 @@ typedef struct NnTensor {
     int parent;    /* tensor whose columns this one is, or -1 */
     int column;    /* first column in the parent */
     size_t offset; /* floats per row before this tensor: row r of a root is at (offset * capacity) + r * ld */
+    bool dzero;    /* its gradient starts at zero, because its readers do not all read the same columns */
 } NnTensor;
 
 /* ------------------------------------------------------------------ layers */
@@ -127,7 +129,10 @@ typedef struct NnLayerType {
     const char *kind; /* as PyTorch names it: "Linear", "BatchNorm1d", "Embedding", … */
     /* y from x for block b, rows [b->row, b->row + b->n) */
     void (*forward)(const NnLayer *l, const NnBlock *b);
-    /* dx (+)= and the lane's parameter gradients += from dy */
+    /*
+     * dx (+)= and the lane's parameter gradients += from dy; NULL: nothing to do. dx comes before dx0: where x and x0
+     * are the same tensor, dx0_add is set.
+     */
     void (*backward)(const NnLayer *l, const NnBlock *b);
     /*
      * For layers that need the whole batch, NULL for the others. In training, forward_stats adds this block's
@@ -140,17 +145,24 @@ typedef struct NnLayerType {
     void (*backward_stats)(const NnLayer *l, const NnBlock *b);
     void (*backward_merge)(const NnLayer *l, const double *stats, size_t stride, int lanes, int rows, float *merged);
     /* after the backward pass, once: move buffers (running statistics) towards this batch's; may be NULL */
-    void (*update_buffers)(const NnLayer *l, float *params, const float *merged, int rows);
+    void (*update_buffers)(const NnLayer *l, const NnNet *net, float *params, const float *merged, int rows);
+    /*
+     * For scoring: moves this layer into the linear layer before it, whose parameters are `weight` [d, d_in] and
+     * `bias` [d], in `folded`, a copy of the dense parameters. Afterwards forward sees b->folded. NULL: cannot.
+     */
+    void (*fold)(const NnLayer *l, const NnNet *net, const float *params, float *folded, int weight, int bias);
 } NnLayerType;
 
 struct NnLayer {
     const NnLayerType *type;
     char name[NN_MAX_NAME]; /* module path in the state_dict: "mlp.mlp.0" */
-    int x, x0, y;           /* tensors; x0 (crosses: the first input) is -1 where not used */
+    int x, x0, y;           /* tensors; x0, a second input (crosses: the first level's), is -1 where not used */
     bool dx_add;            /* dx += instead of dx =: another layer that comes later also reads x (set by net_finish) */
     bool dx0_add;
     int param[8]; /* parameters, in the type's own order; -1 = none */
     int size[6];  /* sizes, in the type's own order */
+    /* parameters W [d, …] and b [d] of a layer that ends with y = … W' + b; -1 = it does not. For `fold`. */
+    int linear_weight, linear_bias;
     float rate;   /* dropout probability */
     int saved[6]; /* tensors kept for the backward pass; -1 = none */
     int n_stats;  /* doubles per lane */
@@ -189,12 +201,14 @@ struct NnNet {
     size_t n_stats;       /* doubles per lane, all layers */
     size_t n_merged;      /* floats, all layers */
     size_t scratch;       /* floats per worker, the largest layer's */
+    NnLayer spare;        /* what net_layer returns after a failure, so that callers need not look */
 };
 
 /* What a layer function gets: one block of rows of one batch, and where everything lies. */
 struct NnBlock {
     const NnNet *net;
-    const float *params; /* the parameter block */
+    const float *params; /* the parameter block; a scorer's has only the dense part */
+    const float *tables; /* the parameter block, for tables */
     float *grads;        /* this lane's dense gradients, at the parameters' offsets; NULL outside training */
     float *values;       /* tensors */
     float *dvalues;      /* gradients of tensors; NULL outside training */
@@ -264,6 +278,12 @@ void net_finish(NnNet *net);
  */
 void net_init(const NnNet *net, float *params, float embedding_init, uint64_t seed);
 
+/*
+ * transfer.c: parameters of `old` into `params`, which net_init has filled. Both nets have the same options and
+ * inputs; net's fields may have more categories. New table rows start from their field's row `unseen`.
+ */
+void net_take_over(const NnNet *net, float *params, const NnNet *old, const float *old_params, int unseen);
+
 /* the parameter's index, or -1 */
 int net_find_param(const NnNet *net, const char *name);
 
@@ -272,8 +292,14 @@ int net_find_param(const NnNet *net, const char *name);
 int net_linear(NnNet *net, int x, int d_out, bool bias, const char *name);
 int net_batchnorm(NnNet *net, int x, const char *name);
 int net_relu_dropout(NnNet *net, int x, float rate, const char *name); /* in place: returns x */
+/* a Linear over the concatenation [x, x0], which is never made */
+int net_linear_joint(NnNet *net, int x, int x0, int d_out, const char *name);
+/* y += x W^T + bias: joins a wide part to what y holds already */
+void net_linear_add(NnNet *net, int x, int y, const char *name);
 /* Linear, BatchNorm1d, ReLU, Dropout for each width, under the names <name>.0, <name>.1, <name>.4, … */
 int net_mlp(NnNet *net, int x, const int *widths, int n_widths, float dropout, const char *name);
+/* the same without the first Linear, <name>.0: x is its output */
+int net_mlp_after_linear(NnNet *net, int x, const int *widths, int n_widths, float dropout, const char *name);
 int net_cross_vector(NnNet *net, int x0, int n_cross, const char *name);
 int net_cross_matrix(NnNet *net, int x0, int n_cross, const char *name);
 int net_cross_mix(NnNet *net, int x0, int n_cross, int low_rank, int n_experts, const char *name);
@@ -285,6 +311,17 @@ void net_embedding(NnNet *net, int field, int param, int64_t row_offset, int row
  * table: FiBiNET's wide part over categories. Adds the lookups. y_add: add to y instead of setting it.
  */
 void net_embedding_sum(NnNet *net, int param, int bias, int y, bool y_add, const char *name);
+/* y[:, f, :] = x[:, f] * weight[f, :], where y has n_fields * d columns (the first ones of y, if y is wider) */
+void net_num_embedding(NnNet *net, int x, int y, int n_fields, int d, const char *name);
+/* [B, n_fields, d] to the same shape: every field times its attention */
+int net_senet(NnNet *net, int x, int n_fields, double reduction_ratio, const char *name);
+/*
+ * Linear(flatten([bilinear(x), bilinear(x0)])): the interactions of the plain (x) and the re-weighted (x0) fields
+ * and the MLP's first layer in one, because the matrix between them, n_fields * (n_fields - 1) * d columns, is too
+ * large to be kept. `linear` names the Linear.
+ */
+int net_bilinear_linear(NnNet *net, int x, int x0, int n_fields, NnBilinearType type, int d_out,
+                        const char *name, const char *linear);
 
 void deepcross_build(NnNet *net);
 void fibinet_build(NnNet *net);
@@ -312,6 +349,8 @@ int pool_threads(const NnPool *pool);
 NnStatus pool_run(NnPool *pool, NnTask task, void *arg, int n, bool interruptible);
 /* Joins the threads. Must come before the memory goes. Harmless when repeated. */
 void pool_stop(NnPool *pool);
+/* For long tasks of an interruptible run: true = return early, the run's status will be NN_INTERRUPTED. */
+bool pool_interrupted(NnPool *pool);
 
 /* ------------------------------------------------------------------ rng.c */
 
@@ -407,14 +446,25 @@ typedef struct NnTransform {
 } NnTransform;
 
 #define NN_QUANTILES 1000
+#define NN_LARGEST   1e140 /* numbers beyond count as infinite, so that no sum of squares can overflow */
+
+/* A column's n training values in ascending order: in memory (values), or from a sort that keeps them elsewhere. */
+typedef struct NnColumn {
+    size_t n;
+    const double *values; /* NULL: next and rewind give them */
+    size_t position;
+    double (*next)(void *source); /* called at most n times after a rewind */
+    void (*rewind)(void *source); /* called before the first next, too */
+    void *source;
+} NnColumn;
 
 /*
- * values: the n training values, missing ones and infinities already left out, sorted ascending; missing: how many
- * training rows had none. quantiles: room for NN_QUANTILES doubles (may be NULL for other kinds).
+ * column: the training values, missing ones and infinities (beyond NN_LARGEST) left out; missing: how many training
+ * rows had none. quantiles: room for NN_QUANTILES doubles (may be NULL for other kinds).
  * Equals sklearn's SimpleImputer(mean) followed by QuantileTransformer() / StandardScaler() on the same rows.
+ * A column without any value is 0 everywhere.
  */
-void transform_fit(NnTransform *t, NnTransformKind kind, const double *values, size_t n, size_t missing,
-                   double *quantiles);
+void transform_fit(NnTransform *t, NnTransformKind kind, NnColumn *column, size_t missing, double *quantiles);
 /* NaN is missing; infinities take the end values; the result is always finite */
 float transform_apply(const NnTransform *t, double x);
 /* ascending, in place; scratch [n]. Radix sort: linear. No NaN. */
@@ -422,15 +472,50 @@ void sort_doubles(double *values, double *scratch, size_t n);
 
 /* ------------------------------------------------------------------ metrics.c */
 
-/* One scored row; sort_scores orders by score. */
+/* One scored row. */
 typedef struct NnScore {
     double score;
     float label, weight;
 } NnScore;
 
-/* Area under the ROC curve, ties count half; labels > 0.5 are positive. Sorts scores. NaN if one class only. */
-double auc(NnScore *scores, size_t n);
+/*
+ * Area under the ROC curve, ties count half; labels > 0.5 are positive. Exact. Leaves scores in no useful state;
+ * scratch [n]. NaN if there is one class only or a score is NaN.
+ */
+double auc(NnScore *scores, NnScore *scratch, size_t n);
+
+/*
+ * The same over a stream of any length in fixed memory, for scores of a network: exact up to NN_AUC_EXACT rows; from
+ * then on scores are counted in bins of 12 significant bits, which changes the area by about 1e-6.
+ */
+typedef struct NnAuc NnAuc;
+#define NN_AUC_EXACT ((size_t)1 << 20)
+
+/* max_rows: the longest stream to expect, for its memory (24 MB at most). NULL when memory is out. */
+NnAuc *auc_create(NnAlloc alloc, size_t max_rows);
+void auc_reset(NnAuc *a);
+void auc_add(NnAuc *a, float score, bool positive, float weight); /* weight >= 0 */
+double auc_value(NnAuc *a); /* NaN as auc(); more rows may be added afterwards */
 double log_loss(double p, double label); /* p clipped to [eps, 1 - eps] of float8, as sklearn's log_loss */
+
+/* ------------------------------------------------------------------ evaluation.c: a model's quality on rows */
+
+/* Sums over scored rows; classes = 1 counts as two classes, of label 0 and 1. AUC is not among them: it needs all. */
+typedef struct NnEvaluation {
+    int classes;
+    int64_t rows, correct;
+    double loss;        /* sum of log losses */
+    double predicted;   /* sum of P(label = 1); classes = 1 only */
+    int64_t *class_rows; /* [max(classes, 2)], the caller's */
+} NnEvaluation;
+
+/* p: [classes] probabilities of one row */
+void evaluation_add(NnEvaluation *e, const double *p, int label);
+void evaluation_merge(NnEvaluation *into, const NnEvaluation *from);
+/* loss per row divided by the entropy of the label's own frequencies (He et al. 2014); NaN where that is 0 */
+double evaluation_normalized_entropy(const NnEvaluation *e);
+/* mean prediction / mean label (classes = 1); NaN without positives */
+double evaluation_calibration(const NnEvaluation *e);
 
 /* ------------------------------------------------------------------ schedule.c: learning rate and early stop */
 
@@ -444,14 +529,18 @@ typedef struct NnSchedule {
     int epochs;             /* at most */
     double best;            /* of the monitored metric so far */
     int best_epoch;         /* 1-based; 0 = none */
-    int since_drop;
 } NnSchedule;
 
 void schedule_init(NnSchedule *s, NnScheduleKind kind, bool maximize, double rate, int patience, int epochs);
-/* progress: steps done / steps of all epochs, in [0, 1] */
+/*
+ * The rate of the next step; progress: steps done / steps of all epochs, in [0, 1].
+ * NN_COSINE: falls from the full rate to 0 along half a cosine wave, without warm-up. NN_PLATEAU: halves after every
+ * epoch that did not improve the metric.
+ */
 double schedule_rate(const NnSchedule *s, double progress);
 /* Tells it of an epoch's metric; NaN never is best. Returns whether this epoch is the best so far. */
 bool schedule_report(NnSchedule *s, int epoch, double metric);
+/* true after the last epoch, and when the last `patience` epochs (0: any number) brought nothing better */
 bool schedule_stop(const NnSchedule *s, int epoch);
 
 #endif /* NN_H */

@@ -1,0 +1,69 @@
+# ctr: click-through-rate models inside PostgreSQL. `make help` lists the targets.
+
+EXTENSION = ctr
+MODULE_big = ctr
+DATA = sql/ctr--0.1.0.sql
+OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/nn/*.c)))
+REGRESS = options model train predict metrics errors
+
+# PGXS adds -Wdeclaration-after-statement, and -Wextra meets unused parameters in PostgreSQL's own headers.
+PG_CPPFLAGS = -Isrc
+PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-declaration-after-statement $(if $(WERROR),-Werror)
+# No BLAS here: it is loaded at run time. The version script keeps our names from meeting those of other extensions.
+SHLIB_LINK = -ldl -lpthread -lm -Wl,--version-script=src/ctr.map
+
+# Bitcode for the JIT compiler would need clang, and there is nothing to inline.
+override with_llvm = no
+
+PG_CONFIG ?= pg_config
+PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
+ifneq ($(PGXS),)
+include $(PGXS)
+else
+all install installcheck test tap clean:
+	@echo "$(PG_CONFIG) leads to no PostgreSQL server headers: install postgresql-server-dev-NN or give PG_CONFIG=path" >&2; exit 1
+endif
+
+$(OBJS): $(wildcard src/*.h src/nn/*.h)
+$(shlib): src/ctr.map
+src/nn/%.o: override CFLAGS += -std=gnu11 -O3 -fno-math-errno -fno-trapping-math -fopenmp-simd
+
+CLANG_FORMAT ?= $(firstword $(shell command -v clang-format-14) clang-format)
+FORMATTED = $(wildcard src/*.[ch] src/nn/*.[ch] test/unit/*.[ch])
+
+.PHONY: unit tap test demo demo-clean format format-check help
+
+unit:
+	$(MAKE) -C test/unit run
+	$(MAKE) -C test/unit sanitize
+
+tap: all
+	test/server run prove -I test/t test/t/*.pl
+
+test: all
+	test/run
+
+demo:
+	PG_CONFIG=$(PG_CONFIG) test/demo/demo $(CRITEO)
+
+demo-clean:
+	test/server stop .demo
+
+format:
+	$(CLANG_FORMAT) --style=file -i $(FORMATTED)
+
+format-check:
+	$(CLANG_FORMAT) --style=file --dry-run --Werror $(FORMATTED)
+
+help:
+	@echo "make               build the extension (WERROR=1: warnings are errors)"
+	@echo "make install       install it into the PostgreSQL of PG_CONFIG"
+	@echo "make installcheck  regression tests on a running server, after make install"
+	@echo "make unit          tests of the engine without a server, plain and under sanitizers"
+	@echo "make tap           tests in Perl on a throw-away server"
+	@echo "make test          all tests on a throw-away server; needs no installation (CRITEO=path: real rows too)"
+	@echo "make demo          train and score on a private server in .demo (CRITEO=path: on these rows)"
+	@echo "make demo-clean    stop that server and delete it"
+	@echo "make format        format the C sources"
+	@echo "make format-check  fail if a C source is not formatted"
+	@echo "make clean         delete what was built"

@@ -1,0 +1,125 @@
+/*
+ * ctr.c: the extension's door: settings, memory for the engine, and what was built and loaded.
+ */
+#include "ctr.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+
+PG_MODULE_MAGIC;
+
+int ctr_threads = 0;
+int ctr_max_threads = 0;
+int ctr_model_cache_size = 262144;
+
+void _PG_init(void);
+
+void
+_PG_init(void)
+{
+    DefineCustomIntVariable("ctr.threads", "Threads that one training uses.",
+                            "0 means one per core. The training option \"threads\" takes precedence.",
+                            &ctr_threads, 0, 0, 1024, PGC_USERSET, 0, NULL, NULL, NULL);
+    DefineCustomIntVariable("ctr.max_threads", "Most threads that any training may use.",
+                            "0 means no limit. Caps both ctr.threads and the training option \"threads\".",
+                            &ctr_max_threads, 0, 0, 1024, PGC_SUSET, 0, NULL, NULL, NULL);
+    DefineCustomIntVariable("ctr.model_cache_size", "Memory for unpacked models in each backend.",
+                            "The least recently used models beyond it are dropped; those in use stay.",
+                            &ctr_model_cache_size, 262144, 1024, MAX_KILOBYTES, PGC_USERSET, GUC_UNIT_KB,
+                            NULL, NULL, NULL);
+#if PG_VERSION_NUM >= 150000
+    MarkGUCPrefixReserved("ctr");
+#else
+    EmitWarningsOnPlaceholders("ctr");
+#endif
+}
+
+/* cores that this process may run on */
+static int
+core_count(void)
+{
+    cpu_set_t set;
+    long online;
+
+    if (sched_getaffinity(0, sizeof(set), &set) == 0)
+        return Max(CPU_COUNT(&set), 1);
+    online = sysconf(_SC_NPROCESSORS_ONLN);
+    return (int)Max(online, 1);
+}
+
+int
+ctr_thread_count(int wanted)
+{
+    int threads = wanted > 0 ? wanted : ctr_threads;
+
+    if (threads <= 0)
+        threads = core_count();
+    if (ctr_max_threads > 0)
+        threads = Min(threads, ctr_max_threads);
+    return threads;
+}
+
+static void *
+nn_context_alloc(void *owner, size_t size)
+{
+    const Size align = 64;
+    char *p = MemoryContextAllocExtended((MemoryContext)owner, add_size(size, align),
+                                         MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM | MCXT_ALLOC_ZERO);
+
+    return p ? (void *)TYPEALIGN(align, p) : NULL;
+}
+
+NnAlloc
+ctr_nn_alloc(MemoryContext context)
+{
+    return (NnAlloc){.alloc = nn_context_alloc, .owner = context};
+}
+
+void
+ctr_check_status(NnStatus status, const char *doing)
+{
+    switch (status) {
+    case NN_OK:
+        return;
+    case NN_INTERRUPTED:
+        CHECK_FOR_INTERRUPTS();
+        return;
+    case NN_NO_MEMORY:
+        ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"),
+                        errdetail("The engine could not %s.", doing)));
+        break;
+    case NN_NO_BLAS:
+        ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FILE), errmsg("could not load OpenBLAS: %s", blas_error()),
+                        errhint("Install OpenBLAS on the database server, for example the package "
+                                "libopenblas0-pthread.")));
+        break;
+    case NN_BAD_CONFIG:
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("could not %s", doing),
+                        errdetail("The network has no inputs or an unusable shape.")));
+        break;
+    }
+}
+
+/* CREATE FUNCTION ctr_build_info(OUT version text, OUT postgresql text, OUT blas text, OUT threads integer) */
+PG_FUNCTION_INFO_V1(ctr_build_info);
+Datum
+ctr_build_info(PG_FUNCTION_ARGS)
+{
+    TupleDesc desc;
+    Datum values[4];
+    bool nulls[4] = {false};
+
+    if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+        elog(ERROR, "return type must be a row type");
+    values[0] = CStringGetTextDatum(CTR_VERSION);
+    values[1] = CStringGetTextDatum(PG_VERSION);
+    values[2] = CStringGetTextDatum(blas_load() ? blas_version() : blas_error());
+    values[3] = Int32GetDatum(ctr_thread_count(0));
+    PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}

@@ -1,0 +1,35 @@
+/* encoder.h: fitting an encoder on a training's rows; private to dataset.c, encoder.c and column_sort.c. */
+#ifndef CTR_ENCODER_H
+#define CTR_ENCODER_H
+
+#include "ctr.h"
+
+/* With room for every field; transforms and vocabularies are still to be fitted, or taken over from `known`. */
+Encoder *encoder_create(MemoryContext context, const Feature *features, int n_num, int n_cat,
+                        const Encoder *known);
+/* Numerical column i; missing: training rows without a value. */
+void encoder_fit_number(Encoder *encoder, int i, NnTransformKind kind, NnColumn *column, int64 missing);
+/* The same for a transform that is taken over. */
+void encoder_keep_number(Encoder *encoder, int i, const Encoder *known, int64 missing);
+/*
+ * Category field f. seen: the categories of all rows; counts: in how many training rows each occurs, [seen]. Known are
+ * those of `known` (may be NULL), under their old codes, then those that occur at least min_count times, in the order of
+ * their first appearance. Returns the code of every category in `seen`, in the current context.
+ */
+int32 *encoder_fit_categories(Encoder *encoder, int f, const Vocab *seen, const int32 *counts, int min_count,
+                              const Encoder *known, int64 missing);
+
+/* ------------------------------------------------------------------ column_sort.c */
+
+typedef struct ColumnSort ColumnSort;
+
+/* bytes for sorting so many columns of n values inside of memory, one after the other */
+Size column_sort_memory(int64 n, int columns);
+/* For at most n values in memory; for any number of them in so much memory. From the current context. */
+ColumnSort *column_sort_inside(int64 n);
+ColumnSort *column_sort_outside(Size memory);
+void column_sort_add(ColumnSort *cs, double value); /* finite, and no -0 */
+NnColumn *column_sort_finish(ColumnSort *cs);
+void column_sort_free(ColumnSort *cs);
+
+#endif /* CTR_ENCODER_H */

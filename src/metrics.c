@@ -1,0 +1,489 @@
+/*
+ * metrics.c: the aggregates ctr_auc, ctr_logloss and ctr_evaluate, with their parallel halves. The arithmetic is in
+ * nn/metrics.c and nn/evaluation.c.
+ */
+#include "score.h"
+
+#include <math.h>
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+/* ------------------------------------------------------------------ scores: what AUC needs of every row */
+
+typedef struct Scores {
+    NnScore *items;
+    int64 n, room;
+} Scores;
+
+static void
+scores_reserve(Scores *scores, MemoryContext context, int64 n)
+{
+    int64 room = Max(scores->room, 64);
+
+    if (n <= scores->room)
+        return;
+    while (room < n)
+        room *= 2;
+    if (scores->items == NULL)
+        scores->items = MemoryContextAllocHuge(context, mul_size(sizeof(NnScore), room));
+    else
+        scores->items = repalloc_huge(scores->items, mul_size(sizeof(NnScore), room));
+    scores->room = room;
+}
+
+static void
+scores_add(Scores *scores, MemoryContext context, double score, double label)
+{
+    scores_reserve(scores, context, scores->n + 1);
+    scores->items[scores->n++] = (NnScore){.score = score, .label = (float)label, .weight = 1.0f};
+}
+
+static void
+scores_append(Scores *into, MemoryContext context, const Scores *from)
+{
+    scores_reserve(into, context, into->n + from->n);
+    if (from->n > 0)
+        memcpy(into->items + into->n, from->items, sizeof(NnScore) * from->n);
+    into->n += from->n;
+}
+
+/* NaN where there is one class only. Works on a copy: a window aggregate adds more rows afterwards. */
+static double
+scores_auc(const Scores *scores)
+{
+    Size size = mul_size(sizeof(NnScore), Max(scores->n, 1));
+    NnScore *sorted = MemoryContextAllocHuge(CurrentMemoryContext, size);
+    NnScore *scratch = MemoryContextAllocHuge(CurrentMemoryContext, size);
+    double value;
+
+    if (scores->n > 0)
+        memcpy(sorted, scores->items, sizeof(NnScore) * scores->n);
+    CHECK_FOR_INTERRUPTS();
+    value = auc(sorted, scratch, scores->n);
+    pfree(scratch);
+    pfree(sorted);
+    return value;
+}
+
+/* ------------------------------------------------------------------ bytes between processes */
+
+static void
+check_transfer_size(Size size)
+{
+    if (size > MaxAllocSize)
+        ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+                        errmsg("too many rows for one parallel worker: their scores take %zu MB", size >> 20),
+                        errhint("Set max_parallel_workers_per_gather to 0.")));
+}
+
+/* head bytes, then the scores */
+static bytea *
+scores_serialize(const void *head, Size head_size, const Scores *scores)
+{
+    Size size = add_size(add_size(VARHDRSZ, head_size), mul_size(sizeof(NnScore), scores->n));
+    bytea *bytes;
+
+    check_transfer_size(size);
+    bytes = palloc(size);
+    SET_VARSIZE(bytes, size);
+    memcpy(VARDATA(bytes), head, head_size);
+    if (scores->n > 0)
+        memcpy(VARDATA(bytes) + head_size, scores->items, sizeof(NnScore) * scores->n);
+    return bytes;
+}
+
+static void
+scores_deserialize(bytea *bytes, void *head, Size head_size, Scores *scores)
+{
+    memcpy(head, VARDATA_ANY(bytes), head_size);
+    scores->n = scores->room = (VARSIZE_ANY_EXHDR(bytes) - head_size) / sizeof(NnScore);
+    scores->items = MemoryContextAllocHuge(CurrentMemoryContext, Max(sizeof(NnScore) * scores->n, 1));
+    memcpy(scores->items, VARDATA_ANY(bytes) + head_size, sizeof(NnScore) * scores->n);
+}
+
+static MemoryContext
+aggregate_context(FunctionCallInfo fcinfo)
+{
+    MemoryContext context;
+
+    if (!AggCheckCallContext(fcinfo, &context))
+        elog(ERROR, "aggregate support function called in non-aggregate context");
+    return context;
+}
+
+static double
+check_label(double label)
+{
+    if (label != 0 && label != 1)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("label has value %g", label),
+                        errdetail("Labels must be 0 or 1.")));
+    return label;
+}
+
+/* the label argument, boolean or float8: the SQL declarations say which */
+static double
+label_argument(FunctionCallInfo fcinfo, bool is_boolean)
+{
+    return is_boolean ? (double)PG_GETARG_BOOL(1) : check_label(PG_GETARG_FLOAT8(1));
+}
+
+/* ------------------------------------------------------------------ ctr_auc(label, score) */
+
+static Datum
+auc_transition(FunctionCallInfo fcinfo, bool is_boolean)
+{
+    MemoryContext context = aggregate_context(fcinfo);
+    Scores *state = PG_ARGISNULL(0) ? NULL : (Scores *)PG_GETARG_POINTER(0);
+    double score;
+
+    if (state == NULL)
+        state = MemoryContextAllocZero(context, sizeof(Scores));
+    if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
+        PG_RETURN_POINTER(state);
+    score = PG_GETARG_FLOAT8(2);
+    if (isnan(score))
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("score is NaN"),
+                        errhint("Leave such rows out with FILTER (WHERE …).")));
+    scores_add(state, context, score, label_argument(fcinfo, is_boolean));
+    PG_RETURN_POINTER(state);
+}
+
+/* CREATE FUNCTION ctr_auc_transition(internal, float8, float8) RETURNS internal */
+PG_FUNCTION_INFO_V1(ctr_auc_transition);
+Datum
+ctr_auc_transition(PG_FUNCTION_ARGS)
+{
+    return auc_transition(fcinfo, false);
+}
+
+/* CREATE FUNCTION ctr_auc_transition(internal, boolean, float8) RETURNS internal */
+PG_FUNCTION_INFO_V1(ctr_auc_transition_bool);
+Datum
+ctr_auc_transition_bool(PG_FUNCTION_ARGS)
+{
+    return auc_transition(fcinfo, true);
+}
+
+PG_FUNCTION_INFO_V1(ctr_auc_combine);
+Datum
+ctr_auc_combine(PG_FUNCTION_ARGS)
+{
+    MemoryContext context = aggregate_context(fcinfo);
+    Scores *into = PG_ARGISNULL(0) ? NULL : (Scores *)PG_GETARG_POINTER(0);
+
+    if (into == NULL)
+        into = MemoryContextAllocZero(context, sizeof(Scores));
+    if (!PG_ARGISNULL(1))
+        scores_append(into, context, (Scores *)PG_GETARG_POINTER(1));
+    PG_RETURN_POINTER(into);
+}
+
+PG_FUNCTION_INFO_V1(ctr_auc_serialize);
+Datum
+ctr_auc_serialize(PG_FUNCTION_ARGS)
+{
+    aggregate_context(fcinfo);
+    PG_RETURN_BYTEA_P(scores_serialize(NULL, 0, (Scores *)PG_GETARG_POINTER(0)));
+}
+
+PG_FUNCTION_INFO_V1(ctr_auc_deserialize);
+Datum
+ctr_auc_deserialize(PG_FUNCTION_ARGS)
+{
+    Scores *state = palloc0(sizeof(Scores));
+
+    aggregate_context(fcinfo);
+    scores_deserialize(PG_GETARG_BYTEA_PP(0), NULL, 0, state);
+    PG_RETURN_POINTER(state);
+}
+
+/* CREATE FUNCTION ctr_auc_final(internal) RETURNS float8: NULL where the rows show one class only */
+PG_FUNCTION_INFO_V1(ctr_auc_final);
+Datum
+ctr_auc_final(PG_FUNCTION_ARGS)
+{
+    double value = PG_ARGISNULL(0) ? NAN : scores_auc((Scores *)PG_GETARG_POINTER(0));
+
+    if (isnan(value))
+        PG_RETURN_NULL();
+    PG_RETURN_FLOAT8(value);
+}
+
+/* ------------------------------------------------------------------ ctr_logloss(label, score) */
+
+/* state float8[2]-like, kept as a plain struct behind internal */
+typedef struct LossState {
+    double sum;
+    int64 n;
+} LossState;
+
+static Datum
+logloss_transition(FunctionCallInfo fcinfo, bool is_boolean)
+{
+    MemoryContext context = aggregate_context(fcinfo);
+    LossState *state = PG_ARGISNULL(0) ? NULL : (LossState *)PG_GETARG_POINTER(0);
+    double score;
+
+    if (state == NULL)
+        state = MemoryContextAllocZero(context, sizeof(LossState));
+    if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
+        PG_RETURN_POINTER(state);
+    score = PG_GETARG_FLOAT8(2);
+    if (!(score >= 0 && score <= 1))
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("score has value %g", score),
+                        errdetail("The logarithmic loss needs probabilities, from 0 to 1.")));
+    state->sum += log_loss(score, label_argument(fcinfo, is_boolean));
+    state->n++;
+    PG_RETURN_POINTER(state);
+}
+
+/* CREATE FUNCTION ctr_logloss_transition(internal, float8, float8) RETURNS internal */
+PG_FUNCTION_INFO_V1(ctr_logloss_transition);
+Datum
+ctr_logloss_transition(PG_FUNCTION_ARGS)
+{
+    return logloss_transition(fcinfo, false);
+}
+
+/* CREATE FUNCTION ctr_logloss_transition(internal, boolean, float8) RETURNS internal */
+PG_FUNCTION_INFO_V1(ctr_logloss_transition_bool);
+Datum
+ctr_logloss_transition_bool(PG_FUNCTION_ARGS)
+{
+    return logloss_transition(fcinfo, true);
+}
+
+PG_FUNCTION_INFO_V1(ctr_logloss_combine);
+Datum
+ctr_logloss_combine(PG_FUNCTION_ARGS)
+{
+    MemoryContext context = aggregate_context(fcinfo);
+    LossState *into = PG_ARGISNULL(0) ? NULL : (LossState *)PG_GETARG_POINTER(0);
+
+    if (into == NULL)
+        into = MemoryContextAllocZero(context, sizeof(LossState));
+    if (!PG_ARGISNULL(1)) {
+        const LossState *from = (LossState *)PG_GETARG_POINTER(1);
+
+        into->sum += from->sum;
+        into->n += from->n;
+    }
+    PG_RETURN_POINTER(into);
+}
+
+PG_FUNCTION_INFO_V1(ctr_logloss_serialize);
+Datum
+ctr_logloss_serialize(PG_FUNCTION_ARGS)
+{
+    Scores none = {0};
+
+    aggregate_context(fcinfo);
+    PG_RETURN_BYTEA_P(scores_serialize(PG_GETARG_POINTER(0), sizeof(LossState), &none));
+}
+
+PG_FUNCTION_INFO_V1(ctr_logloss_deserialize);
+Datum
+ctr_logloss_deserialize(PG_FUNCTION_ARGS)
+{
+    LossState *state = palloc0(sizeof(LossState));
+    Scores none = {0};
+
+    aggregate_context(fcinfo);
+    scores_deserialize(PG_GETARG_BYTEA_PP(0), state, sizeof(LossState), &none);
+    PG_RETURN_POINTER(state);
+}
+
+/* CREATE FUNCTION ctr_logloss_final(internal) RETURNS float8: NULL without rows */
+PG_FUNCTION_INFO_V1(ctr_logloss_final);
+Datum
+ctr_logloss_final(PG_FUNCTION_ARGS)
+{
+    const LossState *state = PG_ARGISNULL(0) ? NULL : (LossState *)PG_GETARG_POINTER(0);
+
+    if (state == NULL || state->n == 0)
+        PG_RETURN_NULL();
+    PG_RETURN_FLOAT8(state->sum / (double)state->n);
+}
+
+/* ------------------------------------------------------------------ ctr_evaluate(ctr_model, record) */
+
+typedef struct Evaluation {
+    NnEvaluation sums;
+    Scores scores; /* classes = 1 only */
+    Site *site;    /* NULL in a state that only combines */
+} Evaluation;
+
+/* What travels: counts of classes follow the head, at its class_rows. */
+typedef struct EvaluationHead {
+    NnEvaluation sums;
+    int64 class_rows[FLEXIBLE_ARRAY_MEMBER];
+} EvaluationHead;
+
+static Evaluation *
+evaluation_create(MemoryContext context, int classes)
+{
+    Evaluation *e = MemoryContextAllocZero(context, sizeof(Evaluation));
+
+    e->sums.classes = classes;
+    e->sums.class_rows = MemoryContextAllocZero(context, sizeof(int64) * Max(classes, 2));
+    return e;
+}
+
+/* The row's label; false: NULL. */
+static bool
+evaluation_label(const Model *model, RowMap *map, int *label)
+{
+    bool is_number;
+    double value;
+
+    if (map->label.attribute < 0)
+        ereport(ERROR,
+                (errcode(ERRCODE_UNDEFINED_COLUMN),
+                 errmsg("label column \"%s\" is missing in the rows to evaluate", model->options.label)));
+    value = row_number_checked(map, &map->label, &is_number);
+    if (is_number && isnan(value))
+        return false;
+    if (!is_number || value != floor(value) || value < 0 || value >= Max(model->options.net.n_classes, 2))
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("label column \"%s\" has value %s", model->options.label,
+                               row_value_text(map, &map->label)),
+                        errdetail("Labels of this model are integers from 0 to %d.",
+                                  Max(model->options.net.n_classes, 2) - 1)));
+    *label = (int)value;
+    return true;
+}
+
+/* CREATE FUNCTION ctr_evaluate_transition(internal, ctr_model, record) RETURNS internal */
+PG_FUNCTION_INFO_V1(ctr_evaluate_transition);
+Datum
+ctr_evaluate_transition(PG_FUNCTION_ARGS)
+{
+    MemoryContext context = aggregate_context(fcinfo);
+    Evaluation *e = PG_ARGISNULL(0) ? NULL : (Evaluation *)PG_GETARG_POINTER(0);
+    Site *site;
+    const Model *model;
+    HeapTupleHeader rec;
+    const float *p;
+    double *wide;
+    int label;
+
+    if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
+        return e ? PointerGetDatum(e) : (Datum)0;
+    if (fcinfo->flinfo->fn_extra == NULL)
+        fcinfo->flinfo->fn_extra = site_create(fcinfo->flinfo->fn_mcxt, 1, true);
+    site = fcinfo->flinfo->fn_extra;
+    rec = PG_GETARG_HEAPTUPLEHEADER(2);
+    site_use(site, PG_GETARG_DATUM(1), rec);
+    model = site->view->model;
+    if (e == NULL)
+        e = evaluation_create(context, model->options.net.n_classes);
+    else if (e->sums.classes != model->options.net.n_classes)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("the models of one evaluation have %d and %d classes", e->sums.classes,
+                               model->options.net.n_classes)));
+    site_encode(site, rec, 0);
+    if (!evaluation_label(model, site->models[0]->map, &label))
+        PG_RETURN_POINTER(e);
+    p = site_score(site, 1);
+    wide = palloc(sizeof(double) * e->sums.classes);
+    for (int k = 0; k < e->sums.classes; k++)
+        wide[k] = p[k];
+    evaluation_add(&e->sums, wide, label);
+    if (e->sums.classes == 1)
+        scores_add(&e->scores, context, wide[0], label);
+    pfree(wide);
+    PG_RETURN_POINTER(e);
+}
+
+PG_FUNCTION_INFO_V1(ctr_evaluate_combine);
+Datum
+ctr_evaluate_combine(PG_FUNCTION_ARGS)
+{
+    MemoryContext context = aggregate_context(fcinfo);
+    Evaluation *into = PG_ARGISNULL(0) ? NULL : (Evaluation *)PG_GETARG_POINTER(0);
+    const Evaluation *from = PG_ARGISNULL(1) ? NULL : (Evaluation *)PG_GETARG_POINTER(1);
+
+    if (from == NULL)
+        return into ? PointerGetDatum(into) : (Datum)0;
+    if (into == NULL)
+        into = evaluation_create(context, from->sums.classes);
+    if (into->sums.classes != from->sums.classes)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("the models of one evaluation have %d and %d classes", into->sums.classes,
+                               from->sums.classes)));
+    evaluation_merge(&into->sums, &from->sums);
+    scores_append(&into->scores, context, &from->scores);
+    PG_RETURN_POINTER(into);
+}
+
+PG_FUNCTION_INFO_V1(ctr_evaluate_serialize);
+Datum
+ctr_evaluate_serialize(PG_FUNCTION_ARGS)
+{
+    const Evaluation *e = (Evaluation *)PG_GETARG_POINTER(0);
+    Size counts = sizeof(int64) * Max(e->sums.classes, 2);
+    EvaluationHead *head = palloc(offsetof(EvaluationHead, class_rows) + counts);
+
+    aggregate_context(fcinfo);
+    head->sums = e->sums;
+    memcpy(head->class_rows, e->sums.class_rows, counts);
+    PG_RETURN_BYTEA_P(scores_serialize(head, offsetof(EvaluationHead, class_rows) + counts, &e->scores));
+}
+
+PG_FUNCTION_INFO_V1(ctr_evaluate_deserialize);
+Datum
+ctr_evaluate_deserialize(PG_FUNCTION_ARGS)
+{
+    bytea *bytes = PG_GETARG_BYTEA_PP(0);
+    NnEvaluation sums;
+    EvaluationHead *head;
+    Evaluation *e;
+    Size counts;
+
+    aggregate_context(fcinfo);
+    memcpy(&sums, VARDATA_ANY(bytes), sizeof(sums));
+    counts = sizeof(int64) * Max(sums.classes, 2);
+    head = palloc(offsetof(EvaluationHead, class_rows) + counts);
+    e = evaluation_create(CurrentMemoryContext, sums.classes);
+    scores_deserialize(bytes, head, offsetof(EvaluationHead, class_rows) + counts, &e->scores);
+    memcpy(e->sums.class_rows, head->class_rows, counts);
+    sums.class_rows = e->sums.class_rows;
+    e->sums = sums;
+    PG_RETURN_POINTER(e);
+}
+
+static Datum
+nullable(double value, bool *null)
+{
+    *null = isnan(value);
+    return Float8GetDatum(value);
+}
+
+/* CREATE FUNCTION ctr_evaluate_final(internal) RETURNS ctr_evaluation */
+PG_FUNCTION_INFO_V1(ctr_evaluate_final);
+Datum
+ctr_evaluate_final(PG_FUNCTION_ARGS)
+{
+    Evaluation *e = PG_ARGISNULL(0) ? NULL : (Evaluation *)PG_GETARG_POINTER(0);
+    TupleDesc desc;
+    Datum values[6];
+    bool nulls[6] = {false, true, true, true, true, true};
+
+    if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+        elog(ERROR, "return type must be a row type");
+    values[0] = Int64GetDatum(e ? e->sums.rows : 0);
+    if (e && e->sums.rows > 0) {
+        double rows = (double)e->sums.rows;
+
+        values[1] = nullable(e->sums.loss / rows, &nulls[1]);
+        values[2] = nullable(e->sums.classes == 1 ? scores_auc(&e->scores) : NAN, &nulls[2]);
+        values[3] = nullable((double)e->sums.correct / rows, &nulls[3]);
+        values[4] = nullable(evaluation_normalized_entropy(&e->sums), &nulls[4]);
+        values[5] = nullable(evaluation_calibration(&e->sums), &nulls[5]);
+    }
+    PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}

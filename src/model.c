@@ -1,0 +1,349 @@
+/*
+ * model.c: the type ctr_model: its input and output, and writing a model's bytes. Their layout is in model.h;
+ * unpack.c reads them.
+ */
+#include "model.h"
+
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+const ModelStatistic model_statistics[MODEL_N_STATISTICS] = {
+    {"ctr.numerical.mean", offsetof(NnTransform, mean)},
+    {"ctr.numerical.low", offsetof(NnTransform, low)},
+    {"ctr.numerical.high", offsetof(NnTransform, high)},
+    {"ctr.numerical.shift", offsetof(NnTransform, shift)},
+    {"ctr.numerical.scale", offsetof(NnTransform, scale)},
+};
+
+#define MAX_CTR_TENSORS  16
+#define MAX_ENTRIES      16
+#define TENSOR_JSON_SIZE 160 /* of a tensor's entry in the header, at most, without its name */
+
+bool
+model_converts_text(void)
+{
+    return GetDatabaseEncoding() != PG_UTF8 && GetDatabaseEncoding() != PG_SQL_ASCII;
+}
+
+/* ------------------------------------------------------------------ packing */
+
+static SafeTensor *
+add_tensor(SafeFile *file, const char *name, SafeDtype dtype, int ndim, const int64 *shape, const void *data,
+           Size size)
+{
+    SafeTensor *tensor = &file->tensors[file->n_tensors++];
+
+    *tensor = (SafeTensor){.name = name, .dtype = dtype, .ndim = ndim, .data = data, .size = size};
+    for (int i = 0; i < ndim; i++)
+        tensor->shape[i] = shape[i];
+    return tensor;
+}
+
+/* a tensor [n] with room for its elements of `width` bytes */
+static void *
+add_vector(SafeFile *file, const char *name, SafeDtype dtype, int64 n, Size width)
+{
+    Size size = mul_size((Size)n, width);
+    void *data = MemoryContextAllocHuge(CurrentMemoryContext, Max(size, 1));
+
+    add_tensor(file, name, dtype, 1, &n, data, size);
+    return data;
+}
+
+static SafeFile *
+file_create(int max_tensors)
+{
+    SafeFile *file = palloc0(sizeof(SafeFile));
+
+    file->tensors = palloc(mul_size(max_tensors, sizeof(SafeTensor)));
+    file->entries = palloc(MAX_ENTRIES * sizeof(SafeEntry));
+    return file;
+}
+
+static void
+add_entry(SafeFile *file, const char *key, const char *value)
+{
+    file->entries[file->n_entries++] = (SafeEntry){.key = key, .value = value};
+}
+
+static void
+pack_params(SafeFile *file, const Model *model)
+{
+    for (int i = 0; i < model->net.n_params; i++) {
+        const NnParam *p = &model->net.params[i];
+        bool is_float = p->dtype == NN_F32;
+
+        add_tensor(file, p->name, is_float ? SAFE_F32 : SAFE_I64, p->ndim, p->shape,
+                   model->params + p->offset, p->count * (is_float ? sizeof(float) : sizeof(int64)));
+    }
+}
+
+static void
+pack_features(SafeFile *file, const Encoder *encoder)
+{
+    int n = encoder->n_num + encoder->n_cat;
+    int64 *missing = add_vector(file, MODEL_MISSING, SAFE_I64, n, sizeof(int64));
+
+    for (int i = 0; i < n; i++)
+        missing[i] = encoder->features[i].missing;
+}
+
+static void
+pack_transforms(SafeFile *file, const Encoder *encoder)
+{
+    int n = encoder->n_num;
+    int64 total = 0;
+    uint8 *kinds = add_vector(file, MODEL_KIND, SAFE_U8, n, sizeof(uint8));
+    uint32 *counts = add_vector(file, MODEL_QUANTILE_COUNT, SAFE_U32, n, sizeof(uint32));
+    double *quantiles;
+
+    for (int i = 0; i < n; i++) {
+        kinds[i] = (uint8)encoder->transforms[i].kind;
+        counts[i] = (uint32)encoder->transforms[i].n_quantiles;
+        total += counts[i];
+    }
+    for (int s = 0; s < MODEL_N_STATISTICS; s++) {
+        double *values = add_vector(file, model_statistics[s].name, SAFE_F64, n, sizeof(double));
+
+        for (int i = 0; i < n; i++)
+            values[i] = *(const double *)((const char *)&encoder->transforms[i] + model_statistics[s].offset);
+    }
+    quantiles = add_vector(file, MODEL_QUANTILES, SAFE_F64, total, sizeof(double));
+    for (int i = 0; i < n; i++) {
+        if (counts[i] > 0)
+            memcpy(quantiles, encoder->transforms[i].quantiles, counts[i] * sizeof(double));
+        quantiles += counts[i];
+    }
+}
+
+/* the vocabularies' bytes, as UTF-8 */
+static void
+append_category(StringInfo bytes, const Vocab *vocab, int32 id, bool convert)
+{
+    uint32 length;
+    const char *category = vocab_get(vocab, id, &length);
+
+    if (convert) {
+        char *given = pnstrdup(category, length);
+        char *converted = pg_server_to_any(given, (int)length, PG_UTF8);
+
+        appendStringInfoString(bytes, converted);
+        if (converted != given)
+            pfree(converted);
+        pfree(given);
+    } else {
+        appendBinaryStringInfo(bytes, category, (int)length);
+    }
+}
+
+static void
+pack_vocabs(SafeFile *file, const Encoder *encoder)
+{
+    bool convert = model_converts_text();
+    int64 total = 0, length;
+    uint32 *counts = add_vector(file, MODEL_COUNT, SAFE_U32, encoder->n_cat, sizeof(uint32));
+    int32 *frequencies;
+    uint32 *ends;
+    StringInfoData bytes;
+
+    for (int f = 0; f < encoder->n_cat; f++) {
+        counts[f] = (uint32)vocab_count(encoder->vocabs[f]);
+        total += counts[f];
+    }
+    frequencies = add_vector(file, MODEL_FREQUENCY, SAFE_I32, total, sizeof(int32));
+    ends = add_vector(file, MODEL_END, SAFE_U32, total, sizeof(uint32));
+    initStringInfo(&bytes);
+    for (int f = 0; f < encoder->n_cat; f++) {
+        CHECK_FOR_INTERRUPTS();
+        for (uint32 i = 0; i < counts[f]; i++) {
+            append_category(&bytes, encoder->vocabs[f], (int32)i, convert);
+            *ends++ = (uint32)bytes.len;
+            *frequencies++ = encoder->frequencies[f][i];
+        }
+    }
+    length = bytes.len;
+    add_tensor(file, MODEL_BYTES, SAFE_U8, 1, &length, bytes.data, (Size)length);
+}
+
+static void
+pack_history(SafeFile *file, const Model *model)
+{
+    int64 shape[] = {model->n_epochs, MODEL_EPOCH_MEMBERS};
+    double *values = palloc(mul_size(Max(model->n_epochs, 1), MODEL_EPOCH_MEMBERS * sizeof(double)));
+
+    add_tensor(file, MODEL_HISTORY, SAFE_F64, 2, shape, values,
+               (Size)model->n_epochs * MODEL_EPOCH_MEMBERS * sizeof(double));
+    for (int i = 0; i < model->n_epochs; i++) {
+        const Epoch *e = &model->history[i];
+        double row[MODEL_EPOCH_MEMBERS] = {e->train_loss, e->train_auc,     e->val_loss,
+                                           e->val_auc,    e->learning_rate, e->is_best};
+
+        memcpy(values + i * MODEL_EPOCH_MEMBERS, row, sizeof(row));
+    }
+}
+
+static char *
+names_json(const Feature *features, int n)
+{
+    char **names = palloc(sizeof(char *) * Max(n, 1));
+    StringInfoData text;
+
+    for (int i = 0; i < n; i++)
+        names[i] = features[i].name;
+    initStringInfo(&text);
+    json_append_strings(&text, names, n);
+    return text.data;
+}
+
+static char *
+seconds_json(const Model *model)
+{
+    char **seconds = palloc(sizeof(char *) * Max(model->n_epochs, 1));
+    StringInfoData text;
+
+    for (int i = 0; i < model->n_epochs; i++)
+        seconds[i] = psprintf("%.6g", model->history[i].seconds);
+    initStringInfo(&text);
+    json_append_strings(&text, seconds, model->n_epochs);
+    return text.data;
+}
+
+static void
+pack_metadata(SafeFile *file, const Model *model)
+{
+    const Encoder *encoder = model->encoder;
+    Jsonb *options = options_to_jsonb(&model->options);
+
+    add_entry(file, "format_version", psprintf("%d", CTR_FORMAT_VERSION));
+    add_entry(file, "ctr_version", CTR_VERSION);
+    add_entry(file, "options", JsonbToCString(NULL, &options->root, VARSIZE(options)));
+    add_entry(file, "numerical", names_json(encoder->features, encoder->n_num));
+    add_entry(file, "categorical", names_json(encoder->features + encoder->n_num, encoder->n_cat));
+    add_entry(file, "training_rows", psprintf(INT64_FORMAT, model->train_rows));
+    add_entry(file, "validation_rows", psprintf(INT64_FORMAT, model->validation_rows));
+    add_entry(file, "skipped_rows", psprintf(INT64_FORMAT, model->skipped_rows));
+    add_entry(file, "best_epoch", psprintf("%d", model->best_epoch));
+    add_entry(file, "epoch_seconds", seconds_json(model));
+}
+
+ctr_model *
+model_pack(const Model *model)
+{
+    MemoryContext caller = CurrentMemoryContext;
+    MemoryContext scratch = AllocSetContextCreate(caller, "ctr model pack", ALLOCSET_DEFAULT_SIZES);
+    SafeFile *file;
+    ctr_model *result;
+
+    MemoryContextSwitchTo(scratch);
+    file = file_create(model->net.n_params + MAX_CTR_TENSORS);
+    pack_params(file, model);
+    pack_features(file, model->encoder);
+    pack_transforms(file, model->encoder);
+    pack_vocabs(file, model->encoder);
+    pack_history(file, model);
+    pack_metadata(file, model);
+    MemoryContextSwitchTo(caller);
+    result = (ctr_model *)safetensors_write(file, true);
+    MemoryContextDelete(scratch);
+    return result;
+}
+
+Size
+model_estimate(const NnNet *net, const Encoder *encoder)
+{
+    Size size = mul_size(net->n_block, sizeof(float));
+
+    for (int i = 0; i < net->n_params; i++)
+        size = add_size(size, strlen(net->params[i].name) + TENSOR_JSON_SIZE);
+    for (int i = 0; i < encoder->n_num; i++)
+        size = add_size(size,
+                        ((Size)encoder->transforms[i].n_quantiles + MODEL_N_STATISTICS + 2) * sizeof(double));
+    for (int f = 0; f < encoder->n_cat; f++) {
+        Size known = (Size)vocab_count(encoder->vocabs[f]);
+
+        size = add_size(size,
+                        add_size(vocab_bytes(encoder->vocabs[f]), known * (sizeof(uint32) + sizeof(int32))));
+    }
+    return add_size(size, (Size)(encoder->n_num + encoder->n_cat) * 2 * NAMEDATALEN + MAX_CTR_TENSORS * 1024);
+}
+
+void
+model_peek_digest(const char *bytes, Size size, char *digest)
+{
+    const char *found = safetensors_digest(bytes, size);
+
+    if (found == NULL)
+        safetensors_invalid("it does not begin with its digest");
+    memcpy(digest, found, MODEL_DIGEST_SIZE);
+}
+
+/* ------------------------------------------------------------------ the SQL type */
+
+/* Whatever way bytes come in, this is what they pass. */
+static Datum
+checked_model(Datum bytes)
+{
+    struct varlena *value = PG_DETOAST_DATUM(bytes);
+    Model *model = model_unpack(VARDATA(value), VARSIZE(value) - VARHDRSZ, CurrentMemoryContext, true);
+
+    MemoryContextDelete(model->context);
+    return PointerGetDatum(value);
+}
+
+/* CREATE FUNCTION ctr_model_in(cstring) RETURNS ctr_model */
+PG_FUNCTION_INFO_V1(ctr_model_in);
+Datum
+ctr_model_in(PG_FUNCTION_ARGS)
+{
+    return checked_model(DirectFunctionCall1(byteain, PG_GETARG_DATUM(0)));
+}
+
+/* CREATE FUNCTION ctr_model_out(ctr_model) RETURNS cstring */
+PG_FUNCTION_INFO_V1(ctr_model_out);
+Datum
+ctr_model_out(PG_FUNCTION_ARGS)
+{
+    return DirectFunctionCall1(byteaout, PG_GETARG_DATUM(0));
+}
+
+/* CREATE FUNCTION ctr_model_recv(internal) RETURNS ctr_model */
+PG_FUNCTION_INFO_V1(ctr_model_recv);
+Datum
+ctr_model_recv(PG_FUNCTION_ARGS)
+{
+    return checked_model(DirectFunctionCall1(bytearecv, PG_GETARG_DATUM(0)));
+}
+
+/* CREATE FUNCTION ctr_model_send(ctr_model) RETURNS bytea */
+PG_FUNCTION_INFO_V1(ctr_model_send);
+Datum
+ctr_model_send(PG_FUNCTION_ARGS)
+{
+    return DirectFunctionCall1(byteasend, PG_GETARG_DATUM(0));
+}
+
+/* CREATE FUNCTION ctr_model(bytea) RETURNS ctr_model */
+PG_FUNCTION_INFO_V1(ctr_model_from_bytea);
+Datum
+ctr_model_from_bytea(PG_FUNCTION_ARGS)
+{
+    return checked_model(PG_GETARG_DATUM(0));
+}
+
+/* CREATE FUNCTION ctr_state_dict(ctr_model) RETURNS bytea: the network's parameters alone */
+PG_FUNCTION_INFO_V1(ctr_state_dict);
+Datum
+ctr_state_dict(PG_FUNCTION_ARGS)
+{
+    ctr_model *value = DatumGetModelP(PG_GETARG_DATUM(0));
+    SafeFile *file = safetensors_parse(value->data, VARSIZE(value) - VARHDRSZ);
+    SafeFile *weights = file_create(file->n_tensors);
+
+    for (int i = 0; i < file->n_tensors; i++) {
+        if (strncmp(file->tensors[i].name, MODEL_PREFIX, strlen(MODEL_PREFIX)) != 0)
+            weights->tensors[weights->n_tensors++] = file->tensors[i];
+    }
+    add_entry(weights, "format", "pt"); /* what the transformers library looks for */
+    PG_RETURN_BYTEA_P(safetensors_write(weights, false));
+}

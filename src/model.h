@@ -1,0 +1,62 @@
+/*
+ * model.h: the layout of a model's bytes, which model.c writes and unpack.c reads.
+ *
+ * A ctr_model is one safetensors file (safetensors.c). All text is UTF-8.
+ *
+ * Tensors of the network: each parameter under its state_dict name with its own shape, F32 (I64 for counters
+ * and offsets). All other names begin with "ctr.".
+ *
+ * Tensors of the encoder, features in the order of the metadata lists (numerical, then categorical):
+ *   ctr.features.missing         I64 [features]    training rows without a value
+ *   ctr.numerical.kind           U8  [numerical]   NnTransformKind
+ *   ctr.numerical.mean … scale   F64 [numerical]   the members of NnTransform, one tensor each
+ *   ctr.numerical.quantile_count U32 [numerical]
+ *   ctr.numerical.quantiles      F64 [their sum]   column after column, ascending in each
+ *   ctr.categorical.count        U32 [categorical] known categories of each column
+ *   ctr.categorical.frequency    I32 [their sum]   training rows of each known category, column after column
+ *   ctr.categorical.end          U32 [their sum]   where its bytes end in:
+ *   ctr.categorical.bytes        U8  [bytes]       all categories, one after the other
+ *
+ * Tensors of the training:
+ *   ctr.history                  F64 [epochs, 6]   the members of Epoch but seconds
+ *
+ * Metadata (all of them strings):
+ *   digest          SHA-256 of all else; always first, so that a file's head has it
+ *   format_version  of this layout
+ *   ctr_version     of the extension that wrote the file
+ *   options         JSON object, as options_parse takes it, with every option
+ *   numerical       JSON array of column names; categorical likewise
+ *   training_rows, validation_rows, skipped_rows, best_epoch
+ *   epoch_seconds   JSON array of strings; not a tensor, so that the same training gives the same tensors
+ */
+#ifndef CTR_MODEL_H
+#define CTR_MODEL_H
+
+#include "ctr.h"
+
+#define MODEL_PREFIX         "ctr."
+#define MODEL_MISSING        "ctr.features.missing"
+#define MODEL_KIND           "ctr.numerical.kind"
+#define MODEL_QUANTILE_COUNT "ctr.numerical.quantile_count"
+#define MODEL_QUANTILES      "ctr.numerical.quantiles"
+#define MODEL_COUNT          "ctr.categorical.count"
+#define MODEL_FREQUENCY      "ctr.categorical.frequency"
+#define MODEL_END            "ctr.categorical.end"
+#define MODEL_BYTES          "ctr.categorical.bytes"
+#define MODEL_HISTORY        "ctr.history"
+
+#define MODEL_EPOCH_MEMBERS 6
+#define MODEL_N_STATISTICS  5
+
+/* the float8 members of NnTransform that are stored, one tensor [n_num] each */
+typedef struct ModelStatistic {
+    const char *name;
+    size_t offset;
+} ModelStatistic;
+
+extern const ModelStatistic model_statistics[MODEL_N_STATISTICS];
+
+/* Is text to be converted between the server's encoding and the file's? */
+bool model_converts_text(void);
+
+#endif /* CTR_MODEL_H */

@@ -1,0 +1,426 @@
+/*
+ * adam.c: Adam (D. Kingma, J. Ba, 2015) with the arithmetic of torch.optim.Adam, in which weight_decay is L2
+ * in the gradient. Rows of tables that a batch does not touch are moved later but by the same steps: see
+ * adam.h.
+ *
+ * Rows are short (8 floats, say), so they are gathered into groups that fill vector registers. A group's rows
+ * may have missed different numbers of steps: sorted by that, each joins the group when the steps reach the
+ * one it saw last. Every float goes through the same arithmetic wherever in a group it lies, so grouping
+ * changes no bit.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "adam.h"
+
+#define GROUP       256  /* floats; enough vectors to hide the latency of sqrt and division */
+#define SYNC_FLOATS 8192 /* of a table, in one task of a sync */
+#define SYNC_ROWS   1024 /* at most */
+#define PREFETCH    16   /* batch rows */
+
+typedef struct Group {
+    _Alignas(64) float w[GROUP];
+    _Alignas(64) float m[GROUP];
+    _Alignas(64) float v[GROUP];
+} Group;
+
+/* ------------------------------------------------------------------ arithmetic */
+
+typedef struct Betas {
+    float beta1, beta2, decay;
+} Betas;
+
+static inline __attribute__((always_inline)) void
+adam_element(float *w, float *m, float *v, float gradient, Betas b, AdamStep step)
+{
+    float g = gradient + b.decay * *w;
+
+    *m = b.beta1 * *m + (1.0f - b.beta1) * g;
+    *v = b.beta2 * *v + (1.0f - b.beta2) * (g * g);
+    *w = *w - step.rate * *m / (sqrtf(*v) + step.epsilon);
+}
+
+/* one step of n floats, a multiple of NN_ALIGN */
+NN_KERNEL static void
+adam_step(float *restrict w, float *restrict m, float *restrict v, const float *restrict gradient,
+          float scale, size_t n, Betas b, AdamStep step)
+{
+    for (size_t i = 0; i < n; i += NN_ALIGN)
+        for (size_t j = i; j < i + NN_ALIGN; j++)
+            adam_element(&w[j], &m[j], &v[j], scale * gradient[j], b, step);
+}
+
+/* several steps without a gradient of the loss */
+NN_KERNEL static void
+adam_replay(Group *restrict group, size_t n, Betas b, const AdamStep *restrict steps, int64_t n_steps)
+{
+    for (int64_t s = 0; s < n_steps; s++)
+        for (size_t i = 0; i < n; i += NN_ALIGN)
+            for (size_t j = i; j < i + NN_ALIGN; j++)
+                adam_element(&group->w[j], &group->m[j], &group->v[j], 0.0f, b, steps[s]);
+}
+
+NN_KERNEL double
+squares(const float *x, size_t n)
+{
+    double sum = 0.0;
+
+#pragma omp simd reduction(+ : sum)
+    for (size_t i = 0; i < n; i++)
+        sum += (double)x[i] * (double)x[i];
+    return sum;
+}
+
+/* ------------------------------------------------------------------ tables */
+
+/* a field's part of a table and of what belongs to it */
+typedef struct TablePart {
+    float *w, *m, *v; /* [rows, d] */
+    AdamRow *rows;
+    size_t d;
+} TablePart;
+
+static TablePart
+table_part(const Adam *adam, int param, int64_t first_row)
+{
+    const NnParam *p = &adam->net->params[param];
+    size_t d = (size_t)p->shape[1], offset = p->offset + (size_t)first_row * d;
+
+    return (TablePart){adam->params + offset, adam->m + offset, adam->v + offset,
+                       adam->rows[param] + first_row, d};
+}
+
+static TablePart
+lookup_part(const Adam *adam, int lookup)
+{
+    const NnLookup *l = &adam->net->lookups[lookup];
+
+    return table_part(adam, l->param, l->row_offset);
+}
+
+/* the columns [column, column + width) of a row into or out of a group's floats from `at` */
+static void
+group_load(Group *group, size_t at, const TablePart *part, int32_t code, size_t column, size_t width)
+{
+    size_t from = (size_t)code * part->d + column, size = width * sizeof(float);
+
+    memcpy(group->w + at, part->w + from, size);
+    memcpy(group->m + at, part->m + from, size);
+    memcpy(group->v + at, part->v + from, size);
+}
+
+static void
+group_store(const Group *group, size_t at, const TablePart *part, int32_t code, size_t column, size_t width)
+{
+    size_t to = (size_t)code * part->d + column, size = width * sizeof(float);
+
+    memcpy(part->w + to, group->w + at, size);
+    memcpy(part->m + to, group->m + at, size);
+    memcpy(part->v + to, group->v + at, size);
+}
+
+static size_t
+round_to_vectors(size_t n)
+{
+    return (n + NN_ALIGN - 1) / NN_ALIGN * NN_ALIGN;
+}
+
+static int
+rows_per_group(size_t d)
+{
+    return d < GROUP ? (int)(GROUP / d) : 1;
+}
+
+static Betas
+table_betas(const Adam *adam)
+{
+    return (Betas){adam->beta1, adam->beta2, adam->embedding_decay};
+}
+
+/* ------------------------------------------------------------------ replay */
+
+/* a row that no batch has touched has no momentum: only L2 can move it */
+static bool
+row_is_behind(const Adam *adam, const AdamRow *row)
+{
+    return row->step < adam->step && (row->step > 0 || adam->embedding_decay != 0.0f);
+}
+
+/*
+ * Writes those of n codes (NULL: 0 .. n-1) whose rows are behind, the farthest behind first. Returns how
+ * many.
+ */
+static int
+sort_behind(const Adam *adam, const AdamRow *rows, const int32_t *codes, int n, int32_t *order)
+{
+    int32_t start[ADAM_HISTORY + 1] = {0}; /* counting sort by steps since the last sync */
+    int behind = 0;
+
+    for (int i = 0; i < n; i++) {
+        const AdamRow *row = &rows[codes ? codes[i] : i];
+
+        if (row_is_behind(adam, row))
+            start[row->step - adam->synced + 1]++;
+    }
+    for (int64_t s = 0; s < adam->step - adam->synced; s++)
+        start[s + 1] += start[s];
+    for (int i = 0; i < n; i++) {
+        int32_t code = codes ? codes[i] : i;
+
+        if (row_is_behind(adam, &rows[code])) {
+            order[start[rows[code].step - adam->synced]++] = code;
+            behind++;
+        }
+    }
+    return behind;
+}
+
+/* columns [column, column + width) of n rows that fit a group */
+static void
+replay_group(const Adam *adam, const TablePart *part, const int32_t *order, int n, size_t column,
+             size_t width)
+{
+    Group group = {0};
+
+    for (int i = 0; i < n; i++) {
+        int64_t seen = part->rows[order[i]].step;
+        int64_t until = i + 1 < n ? part->rows[order[i + 1]].step : adam->step;
+        size_t floats = ((size_t)i + 1) * width;
+
+        group_load(&group, (size_t)i * width, part, order[i], column, width);
+        adam_replay(&group, round_to_vectors(floats), table_betas(adam),
+                    adam->history + (seen - adam->synced), until - seen);
+    }
+    for (int i = 0; i < n; i++)
+        group_store(&group, (size_t)i * width, part, order[i], column, width);
+}
+
+/* order [n]: from sort_behind. pool: whose interrupt flag to look at, or NULL */
+static void
+replay_rows(const Adam *adam, const TablePart *part, const int32_t *order, int n, NnPool *pool)
+{
+    int at_once = rows_per_group(part->d);
+
+    for (int i = 0; i < n && !(pool && pool_interrupted(pool)); i += at_once) {
+        int k = n - i < at_once ? n - i : at_once;
+
+        for (size_t column = 0; column < part->d; column += GROUP)
+            replay_group(adam, part, order + i, k, column,
+                         part->d - column < GROUP ? part->d - column : GROUP);
+        for (int j = i; j < i + k; j++)
+            part->rows[order[j]].step = (uint32_t)adam->step;
+    }
+}
+
+/* ------------------------------------------------------------------ a batch's rows */
+
+static void
+prefetch_row(const TablePart *part, int32_t code)
+{
+    size_t at = (size_t)code * part->d;
+
+    __builtin_prefetch(part->w + at, 1);
+    __builtin_prefetch(part->m + at, 1);
+    __builtin_prefetch(part->v + at, 1);
+}
+
+void
+adam_find_rows(Adam *adam, int lookup, const int32_t *codes, int rows, NnPool *pool)
+{
+    AdamRows *found = &adam->lookups[lookup];
+    TablePart part = lookup_part(adam, lookup);
+    int behind;
+
+    found->n = 0;
+    for (int r = 0; r < rows; r++) {
+        AdamRow *row = &part.rows[codes[r]];
+
+        if (r + PREFETCH < rows)
+            __builtin_prefetch(&part.rows[codes[r + PREFETCH]], 1);
+        if (row->slot == 0) {
+            prefetch_row(&part, codes[r]);
+            found->code[found->n++] = codes[r];
+            row->slot = found->n;
+        }
+        found->place[r] = row->slot - 1;
+    }
+    for (int i = 0; i < found->n; i++)
+        part.rows[found->code[i]].slot = 0;
+    behind = sort_behind(adam, part.rows, found->code, found->n, found->order);
+    replay_rows(adam, &part, found->order, behind, pool);
+}
+
+static inline __attribute__((always_inline)) void
+add_rows(float *restrict gradient, const int32_t *restrict place, const float *restrict dy, size_t ld,
+         int rows, size_t d)
+{
+    for (int r = 0; r < rows; r++) {
+        float *restrict sum = gradient + (size_t)place[r] * d;
+
+        for (size_t j = 0; j < d; j++)
+            sum[j] += dy[(size_t)r * ld + j];
+    }
+}
+
+void
+adam_merge_rows(Adam *adam, int lookup, const float *dy, size_t ld, int rows)
+{
+    AdamRows *found = &adam->lookups[lookup];
+    size_t d = (size_t)adam->net->lookups[lookup].d;
+
+    memset(found->gradient, 0, round_to_vectors((size_t)found->n * d) * sizeof(float));
+    if (d == 8) /* so frequent that the compiler should know it */
+        add_rows(found->gradient, found->place, dy, ld, rows, 8);
+    else
+        add_rows(found->gradient, found->place, dy, ld, rows, d);
+}
+
+void
+adam_update_rows(Adam *adam, AdamStep step, int lookup, float scale)
+{
+    const AdamRows *found = &adam->lookups[lookup];
+    TablePart part = lookup_part(adam, lookup);
+    int at_once = rows_per_group(part.d);
+    Group group = {0};
+
+    for (int i = 0; i < found->n; i += at_once) {
+        int k = found->n - i < at_once ? found->n - i : at_once;
+
+        for (int j = i + at_once; j < i + 2 * at_once && j < found->n; j++)
+            prefetch_row(&part, found->code[j]);
+        for (size_t column = 0; column < part.d; column += GROUP) {
+            size_t width = part.d - column < GROUP ? part.d - column : GROUP;
+
+            for (int j = 0; j < k; j++)
+                group_load(&group, (size_t)j * width, &part, found->code[i + j], column, width);
+            adam_step(group.w, group.m, group.v, found->gradient + (size_t)i * part.d + column, scale,
+                      round_to_vectors((size_t)k * width), table_betas(adam), step);
+            for (int j = 0; j < k; j++)
+                group_store(&group, (size_t)j * width, &part, found->code[i + j], column, width);
+        }
+        for (int j = i; j < i + k; j++)
+            part.rows[found->code[j]].step = (uint32_t)(adam->step + 1);
+    }
+}
+
+/* ------------------------------------------------------------------ dense parameters, and the whole */
+
+void
+adam_dense(Adam *adam, AdamStep step, size_t first, size_t n, const float *gradient, float scale)
+{
+    adam_step(adam->params + first, adam->m + first, adam->v + first, gradient, scale, n,
+              (Betas){adam->beta1, adam->beta2, adam->weight_decay}, step);
+}
+
+AdamStep
+adam_next(const Adam *adam, double learning_rate)
+{
+    double correction1 = 1.0 - adam->power1 * (double)adam->beta1;
+    double correction2 = sqrt(1.0 - adam->power2 * (double)adam->beta2);
+
+    return (AdamStep){(float)(learning_rate / correction1 * correction2),
+                      (float)(adam->epsilon * correction2)};
+}
+
+void
+adam_commit(Adam *adam, AdamStep step)
+{
+    adam->history[adam->step - adam->synced] = step;
+    adam->power1 *= (double)adam->beta1;
+    adam->power2 *= (double)adam->beta2;
+    adam->step++;
+}
+
+bool
+adam_history_full(const Adam *adam)
+{
+    return adam->step - adam->synced == ADAM_HISTORY;
+}
+
+/* rows of a table in one task of a sync */
+static int64_t
+sync_rows(const NnParam *p)
+{
+    int64_t rows = SYNC_FLOATS / p->shape[1];
+
+    return rows < 1 ? 1 : rows > SYNC_ROWS ? SYNC_ROWS : rows;
+}
+
+static int
+sync_tasks_of(const NnParam *p)
+{
+    return p->kind == NN_TABLE ? (int)((p->shape[0] + sync_rows(p) - 1) / sync_rows(p)) : 0;
+}
+
+int
+adam_sync_tasks(const Adam *adam)
+{
+    int tasks = 0;
+
+    for (int i = 0; i < adam->net->n_params && adam->synced < adam->step; i++)
+        tasks += sync_tasks_of(&adam->net->params[i]);
+    return tasks;
+}
+
+void
+adam_sync_task(Adam *adam, int task)
+{
+    int32_t order[SYNC_ROWS];
+    const NnParam *p = adam->net->params;
+    int64_t first, rows;
+    TablePart part;
+    int behind;
+
+    for (; task >= sync_tasks_of(p); p++)
+        task -= sync_tasks_of(p);
+    first = task * sync_rows(p);
+    rows = p->shape[0] - first < sync_rows(p) ? p->shape[0] - first : sync_rows(p);
+    part = table_part(adam, (int)(p - adam->net->params), first);
+    behind = sort_behind(adam, part.rows, NULL, (int)rows, order);
+    replay_rows(adam, &part, order, behind, NULL);
+}
+
+void
+adam_synced(Adam *adam)
+{
+    adam->synced = adam->step;
+}
+
+void
+adam_init(Adam *adam, const NnNet *net, float *params, const NnHyper *hyper, int batch_size, NnArena *arena)
+{
+    size_t rows = (size_t)batch_size;
+
+    *adam = (Adam){.net = net,
+                   .params = params,
+                   .beta1 = hyper->beta1,
+                   .beta2 = hyper->beta2,
+                   .epsilon = (double)hyper->epsilon,
+                   .power1 = 1.0,
+                   .power2 = 1.0,
+                   .weight_decay = hyper->weight_decay,
+                   .embedding_decay = hyper->embedding_decay};
+    adam->history = arena_take(arena, ADAM_HISTORY, sizeof(AdamStep));
+    adam->m = arena_take(arena, net->n_trained, sizeof(float));
+    adam->v = arena_take(arena, net->n_trained, sizeof(float));
+    adam->rows = arena_take(arena, (size_t)net->n_params, sizeof(AdamRow *));
+    adam->lookups = arena_take(arena, (size_t)net->n_lookups, sizeof(AdamRows));
+    for (int i = 0; i < net->n_params; i++) {
+        const NnParam *p = &net->params[i];
+        AdamRow *states =
+            p->kind == NN_TABLE ? arena_take(arena, (size_t)p->shape[0], sizeof(AdamRow)) : NULL;
+
+        if (arena->base)
+            adam->rows[i] = states;
+    }
+    for (int i = 0; i < net->n_lookups; i++) {
+        size_t floats = round_to_vectors(rows * (size_t)net->lookups[i].d);
+        AdamRows found = {.code = arena_take(arena, rows, sizeof(int32_t)),
+                          .place = arena_take(arena, rows, sizeof(int32_t)),
+                          .order = arena_take(arena, rows, sizeof(int32_t)),
+                          .gradient = arena_take(arena, floats + NN_ALIGN, sizeof(float))};
+
+        if (arena->base)
+            adam->lookups[i] = found;
+    }
+}

@@ -1,0 +1,233 @@
+/*
+ * blas.c: loads OpenBLAS (or another CBLAS) at run time, and is its only caller.
+ *
+ * Loading it late, instead of linking with it, lets us decide three things first, which OpenBLAS reads from
+ * the environment only once, while it is loaded:
+ *   - no threads of its own: they would run with our signal mask, and setting one later does not end them;
+ *   - AVX-512 kernels where the CPU has the instructions: an OpenBLAS older than the CPU falls back to AVX2;
+ *   - the true size of the L2 cache, by which it chooses its blocks; for an unknown CPU it guesses.
+ * What the user set in the environment stays. A wrong choice of kernels would be silent, so a product is
+ * checked.
+ */
+#include <cblas.h>
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "nn.h"
+
+typedef void Sgemm(CBLAS_LAYOUT, CBLAS_TRANSPOSE, CBLAS_TRANSPOSE, blasint, blasint, blasint, float,
+                   const float *, blasint, const float *, blasint, float, float *, blasint);
+typedef void Sgemv(CBLAS_LAYOUT, CBLAS_TRANSPOSE, blasint, blasint, float, const float *, blasint,
+                   const float *, blasint, float, float *, blasint);
+
+static struct {
+    void *handle;
+    Sgemm *sgemm;
+    Sgemv *sgemv;
+    char error[512];
+    char version[256];
+} blas;
+
+/* ------------------------------------------------------------------ environment while loading */
+
+typedef struct Setting {
+    const char *name;
+    char *before; /* a copy, or NULL when it was not set */
+} Setting;
+
+/* keep: leave alone what the user has set */
+static void
+setting_change(Setting *setting, const char *name, const char *value, bool keep)
+{
+    const char *before = getenv(name);
+
+    setting->name = NULL;
+    if (before && keep)
+        return;
+    setting->name = name;
+    setting->before = before ? strdup(before) : NULL;
+    setenv(name, value, 1);
+}
+
+static void
+setting_restore(Setting *setting)
+{
+    if (!setting->name)
+        return;
+    if (setting->before)
+        setenv(setting->name, setting->before, 1);
+    else
+        unsetenv(setting->name);
+    free(setting->before);
+}
+
+static bool
+cpu_has_avx512(void)
+{
+#if defined(__x86_64__) && defined(__GNUC__)
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512cd");
+#else
+    return false;
+#endif
+}
+
+static void *
+open_library(void)
+{
+    static const char *const names[] = {"libopenblas.so.0", "libopenblas.so", "libblas.so.3"};
+    Setting threads, core = {0}, cache = {0};
+    long cache_bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    char kilobytes[32];
+    void *handle = NULL;
+
+    setting_change(&threads, "OPENBLAS_NUM_THREADS", "1", false);
+    if (cpu_has_avx512())
+        setting_change(&core, "OPENBLAS_CORETYPE", "SkylakeX", true);
+    if (cache_bytes > 0) {
+        snprintf(kilobytes, sizeof(kilobytes), "%ld", cache_bytes / 1024);
+        setting_change(&cache, "OPENBLAS_L2_SIZE", kilobytes, true);
+    }
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && !handle; i++)
+        handle = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
+    if (!handle)
+        snprintf(blas.error, sizeof(blas.error), "%s", dlerror());
+    setting_restore(&cache);
+    setting_restore(&core);
+    setting_restore(&threads);
+    return handle;
+}
+
+/* ------------------------------------------------------------------ what was loaded */
+
+/* dlsym gives an object pointer; POSIX lets it be read as a function's */
+static void
+find_function(void *handle, const char *name, void *function)
+{
+    void *symbol = dlsym(handle, name);
+
+    memcpy(function, &symbol, sizeof(symbol));
+}
+
+/* The library may have been in the process before us, with threads. */
+static void
+describe_library(void *handle)
+{
+    char *(*config)(void), *(*core)(void);
+    int (*get_threads)(void);
+    void (*set_threads)(int);
+
+    find_function(handle, "openblas_get_config", &config);
+    find_function(handle, "openblas_get_corename", &core);
+    find_function(handle, "openblas_get_num_threads", &get_threads);
+    find_function(handle, "openblas_set_num_threads", &set_threads);
+    if (get_threads && set_threads && get_threads() > 1)
+        set_threads(1);
+    snprintf(blas.version, sizeof(blas.version), "%s, kernel %s, threads %d",
+             config ? config() : "CBLAS of unknown make", core ? core() : "unknown",
+             get_threads ? get_threads() : 1);
+}
+
+#define CHECK_M 37
+#define CHECK_N 83
+#define CHECK_K 131
+
+/*
+ * odd sizes, to reach the kernels' edges; small whole numbers, so that any order of adding gives the same sum
+ */
+static bool
+product_is_right(void)
+{
+    static const int largest = CHECK_M * CHECK_K + CHECK_K * CHECK_N + CHECK_M * CHECK_N;
+    float *a = malloc((size_t)largest * sizeof(float)), *b, *c;
+    bool right = a != NULL;
+
+    if (!a)
+        return false;
+    b = a + CHECK_M * CHECK_K;
+    c = b + CHECK_K * CHECK_N;
+    for (int i = 0; i < CHECK_M * CHECK_K; i++)
+        a[i] = (float)(i * 7 % 23 - 11);
+    for (int i = 0; i < CHECK_K * CHECK_N; i++)
+        b[i] = (float)(i * 5 % 19 - 9);
+    gemm(false, false, CHECK_M, CHECK_N, CHECK_K, a, CHECK_K, b, CHECK_N, 0.0f, c, CHECK_N);
+    for (int i = 0; i < CHECK_M; i++) {
+        for (int j = 0; j < CHECK_N; j++) {
+            float sum = 0.0f;
+
+            for (int k = 0; k < CHECK_K; k++)
+                sum += a[i * CHECK_K + k] * b[k * CHECK_N + j];
+            right = right && c[i * CHECK_N + j] == sum;
+        }
+    }
+    free(a);
+    return right;
+}
+
+bool
+blas_load(void)
+{
+    sigset_t all, before;
+
+    if (blas.handle)
+        return true;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    blas.handle = open_library();
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!blas.handle)
+        return false;
+
+    find_function(blas.handle, "cblas_sgemm", &blas.sgemm);
+    find_function(blas.handle, "cblas_sgemv", &blas.sgemv);
+    describe_library(blas.handle);
+    if (!blas.sgemm || !blas.sgemv)
+        snprintf(blas.error, sizeof(blas.error), "the BLAS library has no cblas_sgemm (%s)", blas.version);
+    else if (!product_is_right())
+        snprintf(
+            blas.error, sizeof(blas.error),
+            "the BLAS library multiplies wrongly on this CPU (%s); another kernel can be chosen with the "
+            "environment variable OPENBLAS_CORETYPE",
+            blas.version);
+    else
+        return true;
+    dlclose(blas.handle);
+    blas.handle = NULL;
+    return false;
+}
+
+const char *
+blas_error(void)
+{
+    return blas.error;
+}
+
+const char *
+blas_version(void)
+{
+    return blas.version;
+}
+
+/* ------------------------------------------------------------------ products */
+
+void
+gemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda, const float *b,
+     int ldb, float beta, float *c, int ldc)
+{
+    /* one row that lies together: for a matrix-vector product, sgemm would first copy the whole of B */
+    if (m == 1 && !transpose_a) {
+        if (beta == 0.0f)
+            memset(c, 0, (size_t)n * sizeof(float)); /* 0 * c would keep a NaN of an unused c */
+        blas.sgemv(CblasRowMajor, transpose_b ? CblasNoTrans : CblasTrans, transpose_b ? n : k,
+                   transpose_b ? k : n, 1.0f, b, ldb, a, 1, beta, c, 1);
+        return;
+    }
+    blas.sgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans,
+               transpose_b ? CblasTrans : CblasNoTrans, m, n, k, 1.0f, a, lda, b, ldb, beta, c, ldc);
+}

@@ -1,0 +1,114 @@
+/*
+ * cross_matrix.c: the cross network of DCN-V2 (Wang et al. 2020), one level per layer:
+ *
+ *     u = x W^T + bias
+ *     y = x0 * u + x
+ */
+#include <math.h>
+
+#include "rows.h"
+
+enum { WEIGHT, BIAS }; /* param[]: [d, d], [d] */
+enum { U };            /* saved[]: [n, d] */
+
+/*
+ * y     [n, d]  x0 * u + x
+ * x0, x, u [n, d]
+ */
+static NN_KERNEL void
+gate_forward(float *restrict y, int ldy, const float *x0, int ldx0, const float *x, int ldx,
+             const float *restrict u, int ldu, int n, int d)
+{
+    for (int r = 0; r < n; r++) {
+        float *restrict yr = y + (size_t)r * ldy;
+        const float *x0r = x0 + (size_t)r * ldx0, *xr = x + (size_t)r * ldx;
+        const float *restrict ur = u + (size_t)r * ldu;
+
+        for (int c = 0; c < d; c++)
+            yr[c] = x0r[c] * ur[c] + xr[c];
+    }
+}
+
+/*
+ * y     [n, d]
+ * u     [n, d]  kept for the backward pass
+ * x0, x [n, d]
+ * w     [d, d]
+ * bias  [d]
+ */
+static void
+cross_matrix_forward(float *y, int ldy, float *u, int ldu, const float *x0, int ldx0, const float *x, int ldx,
+                     const float *w, const float *bias, int n, int d)
+{
+    rows_fill(u, ldu, bias, n, d, false);
+    gemm(false, true, n, d, d, x, ldx, w, d, 1, u, ldu);
+    gate_forward(y, ldy, x0, ldx0, x, ldx, u, ldu, n, d);
+}
+
+/*
+ * dx    [n, d]  (+)= dy + du W, where du = dy * x0
+ * dx0   [n, d]  (+)= dy * u, after dx, which may be the same tensor
+ * du    [n, d]  room
+ * dw    [d, d]  +=
+ * dbias [d]     +=
+ * dy, x0, x, u [n, d]
+ */
+static void
+cross_matrix_backward(float *dx, int lddx, float *dx0, int lddx0, float *du, int lddu, float *dw,
+                      float *dbias, const float *dy, int lddy, const float *x0, int ldx0, const float *x,
+                      int ldx, const float *u, int ldu, const float *w, int n, int d, bool dx_add,
+                      bool dx0_add)
+{
+    rows_multiply(du, lddu, dy, lddy, x0, ldx0, n, d, false);
+    rows_sum(dbias, du, lddu, n, d);
+    gemm(true, false, d, d, n, du, lddu, x, ldx, 1, dw, d);
+    rows_copy(dx, lddx, dy, lddy, n, d, dx_add);
+    gemm(false, false, n, d, d, du, lddu, w, d, 1, dx, lddx);
+    rows_multiply(dx0, lddx0, dy, lddy, u, ldu, n, d, dx0_add);
+}
+
+static void
+forward(const NnLayer *l, const NnBlock *b)
+{
+    cross_matrix_forward(block_value(b, l->y), tensor_ld(b, l->y), block_value(b, l->saved[U]),
+                         tensor_ld(b, l->saved[U]), block_value(b, l->x0), tensor_ld(b, l->x0),
+                         block_value(b, l->x), tensor_ld(b, l->x), block_param(b, l->param[WEIGHT]),
+                         block_param(b, l->param[BIAS]), b->n, tensor_width(b->net, l->y));
+}
+
+static void
+backward(const NnLayer *l, const NnBlock *b)
+{
+    cross_matrix_backward(
+        block_dvalue(b, l->x), tensor_ld(b, l->x), block_dvalue(b, l->x0), tensor_ld(b, l->x0),
+        block_dvalue(b, l->saved[U]), tensor_ld(b, l->saved[U]), block_grad(b, l->param[WEIGHT]),
+        block_grad(b, l->param[BIAS]), block_dvalue(b, l->y), tensor_ld(b, l->y), block_value(b, l->x0),
+        tensor_ld(b, l->x0), block_value(b, l->x), tensor_ld(b, l->x), block_value(b, l->saved[U]),
+        tensor_ld(b, l->saved[U]), block_param(b, l->param[WEIGHT]), b->n, tensor_width(b->net, l->y),
+        l->dx_add, l->dx0_add);
+}
+
+static const NnLayerType cross_matrix_type = {
+    .kind = "CrossNetMatrix", .forward = forward, .backward = backward};
+
+int
+net_cross_matrix(NnNet *net, int x0, int n_cross, const char *name)
+{
+    const int d = tensor_width(net, x0);
+    const float bound = 1 / sqrtf((float)d);
+    int x = x0;
+
+    for (int i = 0; i < n_cross; i++) {
+        const int y = net_tensor(net, d);
+        NnLayer *l = net_layer(net, &cross_matrix_type, x, y, "%s.linears.%d", name, i);
+
+        l->x0 = x0;
+        l->saved[U] = net_tensor(net, d);
+        l->param[WEIGHT] = net_param(net, NN_DENSE, NN_UNIFORM, bound, 2, (const int64_t[]){d, d},
+                                     "%s.linears.%d.weight", name, i);
+        l->param[BIAS] = net_param(net, NN_DENSE, NN_UNIFORM, bound, 1, (const int64_t[]){d},
+                                   "%s.linears.%d.bias", name, i);
+        x = y;
+    }
+    return x;
+}

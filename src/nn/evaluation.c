@@ -1,0 +1,75 @@
+/*
+ * evaluation.c: sums over scored rows, and the quality figures made of them.
+ * Normalized entropy and calibration: He et al. 2014, Practical Lessons from Predicting Clicks on Ads at Facebook.
+ */
+#include "nn.h"
+
+#include <math.h>
+
+static int
+class_count(const NnEvaluation *e)
+{
+    return e->classes == 1 ? 2 : e->classes;
+}
+
+/* the class with the largest probability; of one class: 1 when p > 0.5 */
+static int
+most_probable(const NnEvaluation *e, const double *p)
+{
+    int best = 0;
+
+    if (e->classes == 1)
+        return p[0] > 0.5;
+    for (int k = 1; k < e->classes; k++) {
+        if (p[k] > p[best])
+            best = k;
+    }
+    return best;
+}
+
+void
+evaluation_add(NnEvaluation *e, const double *p, int label)
+{
+    e->rows++;
+    e->class_rows[label]++;
+    e->correct += most_probable(e, p) == label;
+    if (e->classes == 1) {
+        e->loss += log_loss(p[0], label);
+        e->predicted += p[0];
+    } else {
+        e->loss += log_loss(p[label], 1);
+    }
+}
+
+void
+evaluation_merge(NnEvaluation *into, const NnEvaluation *from)
+{
+    into->rows += from->rows;
+    into->correct += from->correct;
+    into->loss += from->loss;
+    into->predicted += from->predicted;
+    for (int k = 0; k < class_count(into); k++)
+        into->class_rows[k] += from->class_rows[k];
+}
+
+double
+evaluation_normalized_entropy(const NnEvaluation *e)
+{
+    double entropy = 0;
+
+    for (int k = 0; k < class_count(e); k++) {
+        double share = (double)e->class_rows[k] / (double)e->rows;
+
+        if (share > 0)
+            entropy -= share * log(share);
+    }
+    return entropy > 0 ? e->loss / (double)e->rows / entropy : NAN;
+}
+
+double
+evaluation_calibration(const NnEvaluation *e)
+{
+    if (e->classes != 1 || e->class_rows[1] == 0)
+        return NAN;
+    return e->predicted / (double)e->class_rows[1];
+}

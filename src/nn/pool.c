@@ -1,0 +1,216 @@
+/*
+ * pool.c: a pool of POSIX threads for runs of a few milliseconds.
+ *
+ * A run's tasks are taken from `ticket`, one atomic word: the run's number above, the tasks not yet taken
+ * below. Taking a task is one compare-and-swap, so a thread that comes late to a run that is over takes
+ * nothing and touches nothing. Threads that find nothing spin for a moment, because the next run of a
+ * training step follows within microseconds, and then sleep. All signals are blocked in the threads: a
+ * server's handlers must run on its main thread only.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "nn.h"
+
+#define SPINS 2000 /* about 20 microseconds */
+
+typedef struct Worker {
+    NnPool *pool;
+    int number; /* the caller is worker 0 */
+    pthread_t thread;
+} Worker;
+
+struct NnPool {
+    int threads; /* the caller's included */
+    Worker *workers;
+    const volatile sig_atomic_t *interrupt;
+
+    /* the current run; they change only while no task is taken or left */
+    NnTask task;
+    void *arg;
+    uint32_t n;
+    bool interruptible;
+
+    _Alignas(64) atomic_uint_fast64_t ticket;
+    _Alignas(64) atomic_uint_fast32_t unfinished; /* tasks */
+    atomic_bool interrupted;
+    atomic_bool stop;
+
+    pthread_mutex_t mutex;
+    pthread_cond_t work, done;
+    atomic_int sleepers;         /* workers that wait for work, or are about to */
+    atomic_bool caller_sleeping; /* or is about to */
+};
+
+static inline void
+spin_pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ __volatile__("isb");
+#endif
+}
+
+static inline bool
+tasks_left(NnPool *pool)
+{
+    return (uint32_t)atomic_load(&pool->ticket) != 0;
+}
+
+bool
+pool_interrupted(NnPool *pool)
+{
+    if (!pool->interruptible || !pool->interrupt || !*pool->interrupt)
+        return false;
+    atomic_store(&pool->interrupted, true);
+    return true;
+}
+
+static void
+task_finished(NnPool *pool)
+{
+    if (atomic_fetch_sub(&pool->unfinished, 1) != 1 || !atomic_load(&pool->caller_sleeping))
+        return;
+    pthread_mutex_lock(&pool->mutex);
+    pthread_cond_signal(&pool->done);
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+/* takes and runs tasks until none is left */
+static void
+work(NnPool *pool, int worker)
+{
+    uint_fast64_t ticket = atomic_load(&pool->ticket);
+
+    while ((uint32_t)ticket != 0) {
+        if (!atomic_compare_exchange_weak(&pool->ticket, &ticket, ticket - 1))
+            continue;
+        if (!pool_interrupted(pool))
+            pool->task(pool->arg, (int)(pool->n - (uint32_t)ticket), worker);
+        task_finished(pool);
+        ticket = atomic_load(&pool->ticket);
+    }
+}
+
+static void
+wait_for_work(NnPool *pool)
+{
+    for (int i = 0; i < SPINS; i++) {
+        if (tasks_left(pool) || atomic_load(&pool->stop))
+            return;
+        spin_pause();
+    }
+    pthread_mutex_lock(&pool->mutex);
+    atomic_fetch_add(&pool->sleepers, 1);
+    while (!tasks_left(pool) && !atomic_load(&pool->stop))
+        pthread_cond_wait(&pool->work, &pool->mutex);
+    atomic_fetch_sub(&pool->sleepers, 1);
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+static void
+wait_until_done(NnPool *pool)
+{
+    for (int i = 0; i < SPINS; i++) {
+        if (atomic_load(&pool->unfinished) == 0)
+            return;
+        spin_pause();
+    }
+    pthread_mutex_lock(&pool->mutex);
+    atomic_store(&pool->caller_sleeping, true);
+    while (atomic_load(&pool->unfinished) != 0)
+        pthread_cond_wait(&pool->done, &pool->mutex);
+    atomic_store(&pool->caller_sleeping, false);
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+static void
+wake_workers(NnPool *pool)
+{
+    if (atomic_load(&pool->sleepers) == 0)
+        return;
+    pthread_mutex_lock(&pool->mutex);
+    pthread_cond_broadcast(&pool->work);
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+static void *
+worker_main(void *arg)
+{
+    Worker *self = arg;
+
+    while (!atomic_load(&self->pool->stop)) {
+        wait_for_work(self->pool);
+        work(self->pool, self->number);
+    }
+    return NULL;
+}
+
+NnPool *
+pool_create(NnAlloc alloc, int threads, const volatile sig_atomic_t *interrupt)
+{
+    NnPool *pool = alloc.alloc(alloc.owner, sizeof(NnPool));
+    sigset_t all, before;
+
+    if (!pool || !(pool->workers = alloc.alloc(alloc.owner, (size_t)threads * sizeof(Worker))))
+        return NULL;
+    pool->interrupt = interrupt;
+    pthread_mutex_init(&pool->mutex, NULL);
+    pthread_cond_init(&pool->work, NULL);
+    pthread_cond_init(&pool->done, NULL);
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    /* results do not depend on the number of threads: where the system gives fewer, fewer do */
+    for (pool->threads = 1; pool->threads < threads; pool->threads++) {
+        Worker *worker = &pool->workers[pool->threads];
+
+        worker->pool = pool;
+        worker->number = pool->threads;
+        if (pthread_create(&worker->thread, NULL, worker_main, worker) != 0)
+            break;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return pool;
+}
+
+int
+pool_threads(const NnPool *pool)
+{
+    return pool->threads;
+}
+
+NnStatus
+pool_run(NnPool *pool, NnTask task, void *arg, int n, bool interruptible)
+{
+    uint_fast64_t run = (atomic_load(&pool->ticket) >> 32) + 1;
+
+    pool->task = task;
+    pool->arg = arg;
+    pool->n = (uint32_t)n;
+    pool->interruptible = interruptible;
+    atomic_store(&pool->interrupted, false);
+    atomic_store(&pool->unfinished, (uint32_t)n);
+    atomic_store(&pool->ticket, run << 32 | (uint32_t)n);
+    wake_workers(pool);
+    work(pool, 0);
+    wait_until_done(pool);
+    return atomic_load(&pool->interrupted) ? NN_INTERRUPTED : NN_OK;
+}
+
+void
+pool_stop(NnPool *pool)
+{
+    if (atomic_exchange(&pool->stop, true))
+        return;
+    pthread_mutex_lock(&pool->mutex);
+    pthread_cond_broadcast(&pool->work);
+    pthread_mutex_unlock(&pool->mutex);
+    for (int i = 1; i < pool->threads; i++)
+        pthread_join(pool->workers[i].thread, NULL);
+    pool->threads = 1;
+    pthread_cond_destroy(&pool->work);
+    pthread_cond_destroy(&pool->done);
+    pthread_mutex_destroy(&pool->mutex);
+}

@@ -1,0 +1,42 @@
+/*
+ * rows.h: element-wise loops over the rows of tensors that several layers share, and their small helpers.
+ *
+ * In every comment r runs over n rows and c over d columns; ldy is the distance between rows of y. "(+)="
+ * adds to what is there if `add`, else replaces it. Outputs overlap no input.
+ */
+#ifndef NN_ROWS_H
+#define NN_ROWS_H
+
+#include "nn.h"
+
+/* y[r,c] = 0 */
+void rows_zero(float *y, int ldy, int n, int d);
+/* y[r,c] (+)= v[c] */
+void rows_fill(float *y, int ldy, const float *v, int n, int d, bool add);
+/* y[r,c] (+)= x[r,c] */
+void rows_copy(float *y, int ldy, const float *x, int ldx, int n, int d, bool add);
+/* y[r,c] (+)= a[r,c] * b[r,c] */
+void rows_multiply(float *y, int ldy, const float *a, int lda, const float *b, int ldb, int n, int d,
+                   bool add);
+/* sum[c] += sum over r of x[r,c] */
+void rows_sum(float *sum, const float *x, int ldx, int n, int d);
+/* y[r] = sum over c of x[r,c] v[c]; y has one column */
+void rows_dot(float *y, int ldy, const float *x, int ldx, const float *v, int n, int d);
+/* y[r,c] += s[r] v[c]; s has one column */
+void rows_outer(float *y, int ldy, const float *s, int lds, const float *v, int n, int d);
+/* sum[c] += sum over r of s[r] x[r,c]; s has one column */
+void rows_weighted_sum(float *sum, const float *s, int lds, const float *x, int ldx, int n, int d);
+
+static inline int
+tensor_width(const NnNet *net, int tensor)
+{
+    return tensor < 0 ? 0 : net->tensors[tensor].d;
+}
+
+static inline int
+tensor_ld(const NnBlock *b, int tensor)
+{
+    return b->net->tensors[tensor].ld;
+}
+
+#endif /* NN_ROWS_H */

@@ -1,0 +1,121 @@
+/*
+ * scorer.c: the forward pass of a trained network for scoring: one thread, no allocation, batch normalisation
+ * moved into the linear layers before it.
+ *
+ * Codes must be valid, 0 .. categories - 1 of their field: whoever encodes rows sees to that, nothing is
+ * checked here.
+ */
+#include <string.h>
+
+#include "arena.h"
+
+struct NnScorer {
+    const NnNet *net;
+    const float *params; /* dense and buffers; only dense where folded */
+    const float *tables; /* the caller's block */
+    bool folded;
+    size_t capacity; /* rows for which there is room in tensors */
+    float *copy;     /* [n_dense] */
+    float *values;   /* [row_floats * capacity] */
+    float *scratch;
+};
+
+/* the layer before `layer` that ends with y = … W' + b, where y is what `layer` reads; or NULL */
+static const NnLayer *
+linear_before(const NnNet *net, const NnLayer *layer)
+{
+    for (const NnLayer *l = layer - 1; l >= net->layers; l--)
+        if (l->y == layer->x)
+            return l->linear_weight >= 0 && l->linear_bias >= 0 ? l : NULL;
+    return NULL;
+}
+
+static bool
+can_fold(const NnNet *net)
+{
+    for (const NnLayer *l = net->layers; l < net->layers + net->n_layers; l++)
+        if (l->type->forward_stats && !(l->type->fold && linear_before(net, l)))
+            return false;
+    return true;
+}
+
+static void
+scorer_layout(NnScorer *s, NnScorer **place, int capacity, NnArena *arena)
+{
+    const NnNet *net = s->net;
+
+    *place = arena_take(arena, 1, sizeof(NnScorer));
+    s->folded = can_fold(net);
+    s->capacity = ((size_t)capacity + NN_ALIGN - 1) / NN_ALIGN * NN_ALIGN;
+    s->copy = arena_take(arena, s->folded ? net->n_dense : 0, sizeof(float));
+    s->values = arena_take(arena, net->row_floats * s->capacity, sizeof(float));
+    s->scratch = arena_take(arena, net->scratch, sizeof(float));
+}
+
+size_t
+scorer_size(const NnNet *net, int capacity)
+{
+    NnScorer s = {.net = net}, *place;
+    NnArena arena = {0};
+
+    scorer_layout(&s, &place, capacity, &arena);
+    return arena.used;
+}
+
+NnStatus
+scorer_create(NnScorer **scorer, const NnNet *net, const float *params, int capacity, NnAlloc alloc)
+{
+    NnScorer s = {.net = net, .params = params, .tables = params};
+    NnArena arena = {0};
+
+    if (!blas_load())
+        return NN_NO_BLAS;
+    arena.base = alloc.alloc(alloc.owner, scorer_size(net, capacity));
+    if (!arena.base)
+        return NN_NO_MEMORY;
+    scorer_layout(&s, scorer, capacity, &arena);
+    if (s.folded) {
+        memcpy(s.copy, params, net->n_dense * sizeof(float));
+        for (const NnLayer *l = net->layers; l < net->layers + net->n_layers; l++) {
+            if (l->type->forward_stats) {
+                const NnLayer *linear = linear_before(net, l);
+
+                l->type->fold(l, net, params, s.copy, linear->linear_weight, linear->linear_bias);
+            }
+        }
+        s.params = s.copy;
+    }
+    **scorer = s;
+    return NN_OK;
+}
+
+void
+scorer_run(NnScorer *s, const float *x_num, const int32_t *x_cat, size_t ld_cat, int rows, float *p,
+           float *logits)
+{
+    const NnNet *net = s->net;
+    int classes = net->config.n_classes;
+    NnBlock b = {.net = net,
+                 .params = s->params,
+                 .tables = s->tables,
+                 .values = s->values,
+                 .capacity = s->capacity,
+                 .x_num = x_num,
+                 .x_cat = x_cat,
+                 .ld_cat = ld_cat,
+                 .folded = s->folded,
+                 .scratch = s->scratch};
+
+    for (; b.row < rows; b.row += b.n) {
+        size_t at = (size_t)b.row * (size_t)classes;
+        const float *z;
+
+        b.n = rows - b.row < NN_BLOCK ? rows - b.row : NN_BLOCK;
+        for (const NnLayer *l = net->layers; l < net->layers + net->n_layers; l++)
+            l->type->forward(l, &b);
+        z = block_value(&b, net->logits);
+        if (logits)
+            memcpy(logits + at, z, (size_t)b.n * (size_t)classes * sizeof(float));
+        probabilities(p + at, z, b.n, classes);
+    }
+}

@@ -1,0 +1,544 @@
+/*
+ * options.c: what a user may set: reading, checking, explaining and writing options, all of it by loops over
+ * the table of option_table.c.
+ */
+#include "option_table.h"
+
+#include <math.h>
+
+#include "common/shortest_dec.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/json.h"
+#include "utils/varlena.h"
+
+static const int default_mlp_layers[] = {128, 64, 32};
+
+/* ------------------------------------------------------------------ values in Options, by spec */
+
+static void
+option_set(Options *options, const OptionSpec *spec, double value)
+{
+    char *member = (char *)options + spec->offset;
+
+    switch (spec->type) {
+    case OPTION_INTEGER:
+    case OPTION_NAMED:
+    case OPTION_BOOLEAN:
+        if (spec->size == sizeof(int64))
+            *(int64 *)member = (int64)value;
+        else if (spec->size == sizeof(int))
+            *(int *)member = (int)value;
+        else
+            *(bool *)member = value != 0;
+        break;
+    case OPTION_NUMBER:
+        if (spec->size == sizeof(double))
+            *(double *)member = value;
+        else
+            *(float *)member = (float)value;
+        break;
+    case OPTION_COLUMN:
+    case OPTION_COLUMNS:
+    case OPTION_WIDTHS:
+        break;
+    }
+}
+
+static int64
+option_integer(const Options *options, const OptionSpec *spec)
+{
+    const char *member = (const char *)options + spec->offset;
+
+    if (spec->size == sizeof(int64))
+        return *(const int64 *)member;
+    if (spec->size == sizeof(int))
+        return *(const int *)member;
+    return *(const bool *)member;
+}
+
+static const OptionSpec *
+option_find(const char *key)
+{
+    for (int i = 0; i < n_option_specs; i++) {
+        if (strcmp(option_specs[i].key, key) == 0)
+            return &option_specs[i];
+    }
+    return NULL;
+}
+
+static const char *
+architecture_name(NnArchitecture architecture)
+{
+    const OptionName *name = option_find("architecture")->names;
+
+    while (name->value != (int)architecture)
+        name++;
+    return name->name;
+}
+
+static void
+options_set_defaults(Options *options)
+{
+    int column = options->recipe == RECIPE_REFERENCE ? 2 : options->net.architecture == NN_FIBINET ? 1 : 0;
+
+    for (int i = 0; i < n_option_specs; i++) {
+        if (option_specs[i].offset != offsetof(Options, net.architecture) &&
+            option_specs[i].offset != offsetof(Options, recipe))
+            option_set(options, &option_specs[i], option_specs[i].defaults[column]);
+    }
+    options->label = pstrdup("label");
+    options->net.n_mlp = lengthof(default_mlp_layers);
+    memcpy(options->net.mlp_layers, default_mlp_layers, sizeof(default_mlp_layers));
+}
+
+/* ------------------------------------------------------------------ errors */
+
+/* The nearest of n words to `word`, or NULL when none is near. */
+static const char *
+nearest_word(const char *word, const char **words, int n)
+{
+    const char *nearest = NULL;
+    int length = (int)strlen(word);
+    int best = Min(4, length / 2 + 1);
+
+    if (length > NAMEDATALEN)
+        return NULL;
+    for (int i = 0; i < n; i++) {
+        int distance =
+            varstr_levenshtein_less_equal(word, length, words[i], (int)strlen(words[i]), 1, 1, 1, best, true);
+
+        if (distance < best) {
+            best = distance;
+            nearest = words[i];
+        }
+    }
+    return nearest;
+}
+
+/* a JSON value as an error message shows it */
+static char *
+value_text(const JsonbValue *value)
+{
+    Jsonb *json = JsonbValueToJsonb(unconstify(JsonbValue *, value));
+    char *text = JsonbToCString(NULL, &json->root, VARSIZE(json));
+    int length = (int)strlen(text);
+    int shown = pg_mbcliplen(text, length, 60);
+
+    return shown < length ? psprintf("%.*s...", shown, text) : text;
+}
+
+static char *
+allowed_text(const OptionSpec *spec)
+{
+    StringInfoData text;
+
+    switch (spec->type) {
+    case OPTION_INTEGER:
+        return psprintf("an integer between %.0f and %.0f", spec->low, spec->high);
+    case OPTION_NUMBER:
+        return psprintf("a number between %g and %g", spec->low, spec->high);
+    case OPTION_BOOLEAN:
+        return pstrdup("true or false");
+    case OPTION_COLUMN:
+        return pstrdup("a column's name");
+    case OPTION_COLUMNS:
+        return pstrdup("an array of column names");
+    case OPTION_WIDTHS:
+        return psprintf("an array of 1 to %d integers between %.0f and %.0f", NN_MAX_MLP, spec->low,
+                        spec->high);
+    case OPTION_NAMED:
+        break;
+    }
+    initStringInfo(&text);
+    appendStringInfoString(&text, "one of ");
+    for (const OptionName *name = spec->names; name->name != NULL; name++)
+        appendStringInfo(&text, "%s\"%s\"", name == spec->names ? "" : ", ", name->name);
+    return text.data;
+}
+
+static void
+value_error(const OptionSpec *spec, const JsonbValue *value)
+{
+    const char *near = NULL;
+
+    if (spec->type == OPTION_NAMED && value->type == jbvString) {
+        const char *words[8];
+        int n = 0;
+
+        while (spec->names[n].name != NULL) {
+            words[n] = spec->names[n].name;
+            n++;
+        }
+        near = nearest_word(pnstrdup(value->val.string.val, value->val.string.len), words, n);
+    }
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                    errmsg("invalid value for option \"%s\": %s", spec->key, value_text(value)),
+                    errdetail("\"%s\" (%s) must be %s.", spec->key, spec->help, allowed_text(spec)),
+                    near != NULL ? errhint("Perhaps you meant \"%s\".", near) : 0));
+}
+
+/* the keys of an architecture's options, for a reader */
+static char *
+keys_text(NnArchitecture architecture)
+{
+    StringInfoData text;
+
+    initStringInfo(&text);
+    for (int i = 0; i < n_option_specs; i++) {
+        if (option_specs[i].architectures & (1 << architecture))
+            appendStringInfo(&text, "%s%s", text.len > 0 ? ", " : "", option_specs[i].key);
+    }
+    return text.data;
+}
+
+static void
+unknown_key_error(const Options *options, const char *key, const JsonbValue *value)
+{
+    const char **words = palloc(sizeof(char *) * n_option_specs);
+    const char *near;
+
+    for (int i = 0; i < n_option_specs; i++)
+        words[i] = option_specs[i].key;
+    near = nearest_word(key, words, n_option_specs);
+    ereport(ERROR,
+            (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+             errmsg("unknown option \"%s\" (value %s)", key, value_text(value)),
+             errdetail("The options of architecture \"%s\" are: %s.",
+                       architecture_name(options->net.architecture), keys_text(options->net.architecture)),
+             near != NULL ? errhint("Perhaps you meant the option \"%s\".", near) : 0));
+}
+
+/* an option of another architecture */
+static void
+foreign_key_error(const Options *options, const OptionSpec *spec, const JsonbValue *value)
+{
+    NnArchitecture other = spec->architectures & (1 << NN_DEEPCROSS) ? NN_DEEPCROSS : NN_FIBINET;
+
+    ereport(ERROR,
+            (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+             errmsg("option \"%s\" (value %s) does not belong to architecture \"%s\"", spec->key,
+                    value_text(value), architecture_name(options->net.architecture)),
+             errdetail("The options of architecture \"%s\" are: %s.",
+                       architecture_name(options->net.architecture), keys_text(options->net.architecture)),
+             errhint("It is an option of architecture \"%s\".", architecture_name(other))));
+}
+
+/* ------------------------------------------------------------------ reading */
+
+/* ±infinity for what float8 cannot hold, so that range checks see it */
+static double
+jsonb_number(const JsonbValue *value)
+{
+    return DatumGetFloat8(
+        DirectFunctionCall1(numeric_float8_no_overflow, NumericGetDatum(value->val.numeric)));
+}
+
+static bool
+is_integer_between(const JsonbValue *value, double low, double high)
+{
+    double number;
+
+    if (value->type != jbvNumeric)
+        return false;
+    number = jsonb_number(value);
+    return number >= low && number <= high && number == floor(number);
+}
+
+static bool
+read_widths(Options *options, const OptionSpec *spec, const JsonbValue *value)
+{
+    int n;
+    JsonbValue *elements = jsonb_elements(value, &n);
+
+    if (elements == NULL || n < 1 || n > NN_MAX_MLP)
+        return false;
+    for (int i = 0; i < n; i++) {
+        if (!is_integer_between(&elements[i], spec->low, spec->high))
+            return false;
+        options->net.mlp_layers[i] = (int)jsonb_number(&elements[i]);
+    }
+    options->net.n_mlp = n;
+    return true;
+}
+
+static bool
+read_named(Options *options, const OptionSpec *spec, const JsonbValue *value)
+{
+    if (value->type != jbvString)
+        return false;
+    for (const OptionName *name = spec->names; name->name != NULL; name++) {
+        if (strlen(name->name) == (size_t)value->val.string.len &&
+            memcmp(name->name, value->val.string.val, value->val.string.len) == 0) {
+            option_set(options, spec, name->value);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+read_columns(NameList *list, const JsonbValue *value)
+{
+    list->given = true;
+    if (!jsonb_strings(value, &list->n, &list->names))
+        return false;
+    for (int i = 0; i < list->n; i++) {
+        if (list->names[i][0] == '\0')
+            return false;
+    }
+    return true;
+}
+
+/* false: not what the spec allows */
+static bool
+option_read(Options *options, const OptionSpec *spec, const JsonbValue *value)
+{
+    char *member = (char *)options + spec->offset;
+
+    switch (spec->type) {
+    case OPTION_INTEGER:
+        if (!is_integer_between(value, spec->low, spec->high))
+            return false;
+        option_set(options, spec, jsonb_number(value));
+        return true;
+    case OPTION_NUMBER: {
+        double number = value->type == jbvNumeric ? jsonb_number(value) : NAN;
+
+        if (!(number >= spec->low && number <= spec->high))
+            return false;
+        option_set(options, spec, number);
+        return true;
+    }
+    case OPTION_BOOLEAN:
+        if (value->type != jbvBool)
+            return false;
+        option_set(options, spec, value->val.boolean);
+        return true;
+    case OPTION_NAMED:
+        return read_named(options, spec, value);
+    case OPTION_COLUMN:
+        if (value->type != jbvString || value->val.string.len == 0)
+            return false;
+        *(char **)member = pnstrdup(value->val.string.val, value->val.string.len);
+        return true;
+    case OPTION_COLUMNS:
+        return read_columns((NameList *)member, value);
+    case OPTION_WIDTHS:
+        return read_widths(options, spec, value);
+    }
+    return false;
+}
+
+static void
+option_take(Options *options, const OptionSpec *spec, const JsonbValue *value)
+{
+    if (value->type != jbvNull && !option_read(options, spec, value))
+        value_error(spec, value);
+}
+
+/* Takes one option before the others, because their meaning depends on it. */
+static void
+option_take_first(Options *options, const Jsonb *json, const char *name)
+{
+    JsonbValue key = {.type = jbvString};
+    JsonbValue *value;
+
+    key.val.string.val = unconstify(char *, name);
+    key.val.string.len = (int)strlen(name);
+    value = findJsonbValueFromContainer(unconstify(JsonbContainer *, &json->root), JB_FOBJECT, &key);
+    if (value != NULL)
+        option_take(options, option_find(name), value);
+}
+
+/* Takes all options that json gives. */
+static void
+options_take(Options *options, const Jsonb *json)
+{
+    JsonbIterator *iterator = JsonbIteratorInit(unconstify(JsonbContainer *, &json->root));
+    JsonbIteratorToken token;
+    JsonbValue value;
+    char *key = NULL;
+
+    while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE) {
+        if (token == WJB_KEY) {
+            key = pnstrdup(value.val.string.val, value.val.string.len);
+        } else if (token == WJB_VALUE) {
+            const OptionSpec *spec = option_find(key);
+
+            if (spec == NULL)
+                unknown_key_error(options, key, &value);
+            if (!(spec->architectures & (1 << options->net.architecture)))
+                foreign_key_error(options, spec, &value);
+            option_take(options, spec, &value);
+        }
+    }
+    if (options->target_statistics)
+        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                        errmsg("option \"target_statistics\" cannot be true in this version of ctr")));
+}
+
+void
+options_parse(Options *options, const Jsonb *json)
+{
+    memset(options, 0, sizeof(*options));
+    options->net.architecture = NN_DEEPCROSS;
+    options->recipe = RECIPE_ROBUST;
+    if (json != NULL) {
+        if (!JB_ROOT_IS_OBJECT(json))
+            ereport(ERROR,
+                    (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("options must be a JSON object"),
+                     errhint("Write them as ctr_deepcross() || ctr_fit(), or as in '{\"epochs\": 10}'.")));
+        option_take_first(options, json, "architecture");
+        option_take_first(options, json, "recipe");
+    }
+    options_set_defaults(options);
+    if (json != NULL)
+        options_take(options, json);
+}
+
+/* ------------------------------------------------------------------ writing */
+
+static void
+append_number(StringInfo text, const Options *options, const OptionSpec *spec)
+{
+    const char *member = (const char *)options + spec->offset;
+    char digits[Max(DOUBLE_SHORTEST_DECIMAL_LEN, FLOAT_SHORTEST_DECIMAL_LEN)];
+
+    if (spec->size == sizeof(double))
+        double_to_shortest_decimal_buf(*(const double *)member, digits);
+    else
+        float_to_shortest_decimal_buf(*(const float *)member, digits);
+    appendStringInfoString(text, digits);
+}
+
+static void
+append_value(StringInfo text, const Options *options, const OptionSpec *spec)
+{
+    const char *member = (const char *)options + spec->offset;
+
+    switch (spec->type) {
+    case OPTION_INTEGER:
+        appendStringInfo(text, INT64_FORMAT, option_integer(options, spec));
+        break;
+    case OPTION_NUMBER:
+        append_number(text, options, spec);
+        break;
+    case OPTION_BOOLEAN:
+        appendStringInfoString(text, option_integer(options, spec) ? "true" : "false");
+        break;
+    case OPTION_NAMED: {
+        const OptionName *name = spec->names;
+
+        while (name->value != option_integer(options, spec))
+            name++;
+        escape_json(text, name->name);
+        break;
+    }
+    case OPTION_COLUMN:
+        if (*(char *const *)member != NULL)
+            escape_json(text, *(char *const *)member);
+        else
+            appendStringInfoString(text, "null");
+        break;
+    case OPTION_COLUMNS:
+        if (((const NameList *)member)->given)
+            json_append_strings(text, ((const NameList *)member)->names, ((const NameList *)member)->n);
+        else
+            appendStringInfoString(text, "null");
+        break;
+    case OPTION_WIDTHS:
+        for (int i = 0; i < options->net.n_mlp; i++)
+            appendStringInfo(text, "%c%d", i == 0 ? '[' : ',', options->net.mlp_layers[i]);
+        appendStringInfoChar(text, ']');
+        break;
+    }
+}
+
+Jsonb *
+options_to_jsonb(const Options *options)
+{
+    StringInfoData text;
+
+    initStringInfo(&text);
+    for (int i = 0; i < n_option_specs; i++) {
+        if (option_specs[i].architectures & (1 << options->net.architecture)) {
+            appendStringInfo(&text, "%c\"%s\":", i == 0 ? '{' : ',', option_specs[i].key);
+            append_value(&text, options, &option_specs[i]);
+        }
+    }
+    appendStringInfoChar(&text, '}');
+    return jsonb_from_text(text.data);
+}
+
+/* ------------------------------------------------------------------ going on from a model */
+
+/* Does the option describe what a model's tensors are, so that they would not fit another value? */
+static bool
+option_shapes_model(const OptionSpec *spec)
+{
+    return (spec->offset < offsetof(Options, net) + sizeof(NnConfig) &&
+            spec->offset != offsetof(Options, net.mlp_dropout)) ||
+           spec->offset == offsetof(Options, numerical_transform);
+}
+
+static void
+check_continues(const Options *options, const Options *given, const OptionSpec *spec)
+{
+    StringInfoData wanted, had;
+
+    initStringInfo(&wanted);
+    initStringInfo(&had);
+    append_value(&wanted, options, spec);
+    append_value(&had, given, spec);
+    if (strcmp(wanted.data, had.data) != 0)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("option \"%s\" is %s, but the model to go on from has %s", spec->key,
+                               wanted.data, had.data),
+                        errhint("Leave the option out, or train a new model.")));
+}
+
+void
+options_check_continues(Options *options, const Jsonb *json, const Options *given)
+{
+    const OptionSpec *architecture = option_find("architecture");
+    const bool is_object = json != NULL && JB_ROOT_IS_OBJECT(json);
+
+    memset(options, 0, sizeof(*options));
+    options->net.architecture = given->net.architecture;
+    options->recipe = given->recipe;
+    if (is_object) {
+        option_take_first(options, json, "architecture");
+        option_take_first(options, json, "recipe");
+    }
+    check_continues(options, given, architecture);
+    options_set_defaults(options);
+    options->net = given->net;
+    options->numerical_transform = given->numerical_transform;
+    options->label = given->label;
+    options->weight = given->weight;
+    options->validation_column = given->validation_column;
+    options->numerical = given->numerical;
+    options->categorical = given->categorical;
+    options->ignore = given->ignore;
+    if (is_object)
+        options_take(options, json);
+    for (int i = 0; i < n_option_specs; i++) {
+        if ((option_specs[i].architectures & (1 << given->net.architecture)) &&
+            option_shapes_model(&option_specs[i]))
+            check_continues(options, given, &option_specs[i]);
+    }
+}
+
+/* ------------------------------------------------------------------ SQL */
+
+/* Checks options and returns them as they came. */
+PG_FUNCTION_INFO_V1(ctr_options);
+Datum
+ctr_options(PG_FUNCTION_ARGS)
+{
+    Options options;
+
+    options_parse(&options, PG_GETARG_JSONB_P(0));
+    PG_RETURN_DATUM(PG_GETARG_DATUM(0));
+}

@@ -1,0 +1,173 @@
+/*
+ * predict.c: the functions that score rows in a query: ctr_predict, ctr_predict_classes, ctr_predict_batch, and
+ * ctr_encode, which shows what the network sees.
+ */
+#include "score.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "windowapi.h"
+
+static Site *
+call_site(FunctionCallInfo fcinfo, int capacity)
+{
+    if (fcinfo->flinfo->fn_extra == NULL)
+        fcinfo->flinfo->fn_extra = site_create(fcinfo->flinfo->fn_mcxt, capacity, false);
+    return fcinfo->flinfo->fn_extra;
+}
+
+static void
+check_one_class(const Model *model, const char *function, const char *instead)
+{
+    if (model->options.net.n_classes > 1)
+        ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+                        errmsg("%s needs a model of one class, this one has %d classes", function,
+                               model->options.net.n_classes),
+                        errhint("Use %s.", instead)));
+}
+
+/* CREATE FUNCTION ctr_predict(ctr_model, record) RETURNS float8 */
+PG_FUNCTION_INFO_V1(ctr_predict);
+Datum
+ctr_predict(PG_FUNCTION_ARGS)
+{
+    HeapTupleHeader rec = PG_GETARG_HEAPTUPLEHEADER(1);
+    Site *site = call_site(fcinfo, 1);
+
+    site_use(site, PG_GETARG_DATUM(0), rec);
+    check_one_class(site->view->model, "ctr_predict", "ctr_predict_classes");
+    site_encode(site, rec, 0);
+    PG_RETURN_FLOAT8(site_score(site, 1)[0]);
+}
+
+/* CREATE FUNCTION ctr_predict_classes(ctr_model, record) RETURNS float8[] */
+PG_FUNCTION_INFO_V1(ctr_predict_classes);
+Datum
+ctr_predict_classes(PG_FUNCTION_ARGS)
+{
+    HeapTupleHeader rec = PG_GETARG_HEAPTUPLEHEADER(1);
+    Site *site = call_site(fcinfo, 1);
+    int n_classes;
+    const float *p;
+    Datum *values;
+
+    site_use(site, PG_GETARG_DATUM(0), rec);
+    site_encode(site, rec, 0);
+    p = site_score(site, 1);
+    n_classes = site->view->model->options.net.n_classes;
+    values = palloc(sizeof(Datum) * Max(n_classes, 2));
+    if (n_classes == 1) {
+        values[0] = Float8GetDatum(1.0 - (double)p[0]);
+        values[1] = Float8GetDatum(p[0]);
+        n_classes = 2;
+    } else {
+        for (int k = 0; k < n_classes; k++)
+            values[k] = Float8GetDatum(p[k]);
+    }
+    PG_RETURN_ARRAYTYPE_P(
+        construct_array(values, n_classes, FLOAT8OID, sizeof(float8), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
+/* A window function's block of rows, in the partition's memory. */
+typedef struct BatchState {
+    Site *site;
+    int64 first; /* position in the partition of the block's first row */
+    int n;       /* rows in the block */
+    float8 p[NN_BLOCK];
+    bool nulls[NN_BLOCK];
+} BatchState;
+
+/*
+ * Scores rows from `first` on: as many as fit a block and share one model and row type. Rows whose model or record is
+ * NULL are NULL and take part in the block.
+ */
+static void
+batch_fill(WindowObject window, BatchState *state, int64 first)
+{
+    int rows[NN_BLOCK]; /* scored row -> position in the block */
+    int scored = 0;
+    SiteModel *used = NULL;
+    const float *p;
+
+    state->first = first;
+    for (state->n = 0; state->n < NN_BLOCK; state->n++) {
+        bool no_model, no_record, outside;
+        Datum model =
+            WinGetFuncArgInPartition(window, 0, state->n, WINDOW_SEEK_CURRENT, false, &no_model, &outside);
+        Datum record;
+        HeapTupleHeader rec;
+
+        if (outside)
+            break;
+        record =
+            WinGetFuncArgInPartition(window, 1, state->n, WINDOW_SEEK_CURRENT, false, &no_record, &outside);
+        state->nulls[state->n] = no_model || no_record;
+        if (no_model || no_record)
+            continue;
+        rec = DatumGetHeapTupleHeader(record);
+        if (used && !site_is(state->site, model, rec))
+            break;
+        if (used == NULL) {
+            used = site_use(state->site, model, rec);
+            check_one_class(state->site->view->model, "ctr_predict_batch", "ctr_predict_classes");
+        }
+        site_encode(state->site, rec, scored);
+        rows[scored++] = state->n;
+    }
+    if (scored == 0)
+        return;
+    p = site_score(state->site, scored);
+    for (int i = 0; i < scored; i++)
+        state->p[rows[i]] = p[i];
+}
+
+/* CREATE FUNCTION ctr_predict_batch(ctr_model, record) RETURNS float8 WINDOW */
+PG_FUNCTION_INFO_V1(ctr_predict_batch);
+Datum
+ctr_predict_batch(PG_FUNCTION_ARGS)
+{
+    WindowObject window = PG_WINDOW_OBJECT();
+    BatchState *state = WinGetPartitionLocalMemory(window, sizeof(BatchState));
+    int64 position = WinGetCurrentPosition(window);
+
+    if (state->site == NULL)
+        state->site = call_site(fcinfo, NN_BLOCK);
+    if (position >= state->first + state->n) {
+        batch_fill(window, state, position);
+        WinSetMarkPosition(window, position + state->n - 1);
+    }
+    if (state->nulls[position - state->first])
+        PG_RETURN_NULL();
+    PG_RETURN_FLOAT8(state->p[position - state->first]);
+}
+
+/* CREATE FUNCTION ctr_encode(ctr_model, record, OUT x_num float4[], OUT x_cat int4[]) */
+PG_FUNCTION_INFO_V1(ctr_encode);
+Datum
+ctr_encode(PG_FUNCTION_ARGS)
+{
+    HeapTupleHeader rec = PG_GETARG_HEAPTUPLEHEADER(1);
+    Site *site = call_site(fcinfo, 1);
+    SiteModel *sm = site_use(site, PG_GETARG_DATUM(0), rec);
+    const Encoder *encoder = site->view->model->encoder;
+    TupleDesc desc;
+    Datum values[2], *items;
+    bool nulls[2] = {false, false};
+
+    if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+        elog(ERROR, "return type must be a row type");
+    site_encode(site, rec, 0);
+    items = palloc(sizeof(Datum) * Max(encoder->d_num, encoder->n_cat));
+    for (int i = 0; i < encoder->d_num; i++)
+        items[i] = Float4GetDatum(sm->x_num[i]);
+    values[0] = PointerGetDatum(
+        construct_array(items, encoder->d_num, FLOAT4OID, sizeof(float4), true, TYPALIGN_INT));
+    for (int i = 0; i < encoder->n_cat; i++)
+        items[i] = Int32GetDatum(sm->x_cat[(Size)i * sm->capacity]);
+    values[1] =
+        PointerGetDatum(construct_array(items, encoder->n_cat, INT4OID, sizeof(int32), true, TYPALIGN_INT));
+    PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}

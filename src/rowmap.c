@@ -1,0 +1,423 @@
+/*
+ * rowmap.c: which columns of a record are the label, weight, validation mark and features, found by name and type.
+ * The row type is looked up once per call site.
+ */
+#include "ctr.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/typcache.h"
+#include "utils/varlena.h"
+
+#define NOT_FOUND (-1)
+#define DUPLICATE (-2)
+
+/* ------------------------------------------------------------------ types */
+
+static ColumnReader
+type_reader(Oid base_type)
+{
+    switch (base_type) {
+    case INT2OID:
+        return READ_INT2;
+    case INT4OID:
+        return READ_INT4;
+    case INT8OID:
+        return READ_INT8;
+    case FLOAT4OID:
+        return READ_FLOAT4;
+    case FLOAT8OID:
+        return READ_FLOAT8;
+    case NUMERICOID:
+        return READ_NUMERIC;
+    case BOOLOID:
+        return READ_BOOL;
+    case TEXTOID:
+    case VARCHAROID:
+        return READ_TEXT;
+    case BPCHAROID:
+        return READ_BPCHAR;
+    case NAMEOID:
+        return READ_NAME;
+    default:
+        return READ_OUTPUT;
+    }
+}
+
+static bool
+reads_number(ColumnReader reader)
+{
+    return reader <= READ_NUMERIC;
+}
+
+static bool
+reads_text(ColumnReader reader)
+{
+    return reader == READ_TEXT || reader == READ_BPCHAR || reader == READ_NAME;
+}
+
+/* Is a column of this type a category without being named as one? */
+static bool
+is_category_type(Oid base_type)
+{
+    char category;
+    bool preferred;
+
+    if (base_type == BOOLOID || base_type == UUIDOID || base_type == CHAROID || type_is_enum(base_type))
+        return true;
+    get_type_category_preferred(base_type, &category, &preferred);
+    return category == TYPCATEGORY_STRING;
+}
+
+/* ------------------------------------------------------------------ names */
+
+static const char *
+attribute_name(TupleDesc desc, int attribute)
+{
+    return NameStr(TupleDescAttr(desc, attribute)->attname);
+}
+
+/* the attribute's index, NOT_FOUND or DUPLICATE */
+static int
+find_attribute(TupleDesc desc, const char *name)
+{
+    int found = NOT_FOUND;
+
+    for (int i = 0; i < desc->natts; i++) {
+        if (TupleDescAttr(desc, i)->attisdropped || strcmp(attribute_name(desc, i), name) != 0)
+            continue;
+        if (found >= 0)
+            return DUPLICATE;
+        found = i;
+    }
+    return found;
+}
+
+/* the column whose name is most like `name`, or NULL when none is near */
+static const char *
+nearest_column(TupleDesc desc, const char *name)
+{
+    const char *nearest = NULL;
+    int length = (int)strlen(name);
+    int best = Min(4, length / 2 + 1);
+
+    if (length >= NAMEDATALEN)
+        return NULL;
+    for (int i = 0; i < desc->natts; i++) {
+        const char *other = attribute_name(desc, i);
+        int distance;
+
+        if (TupleDescAttr(desc, i)->attisdropped)
+            continue;
+        distance =
+            varstr_levenshtein_less_equal(name, length, other, (int)strlen(other), 1, 1, 1, best, true);
+        if (distance < best) {
+            best = distance;
+            nearest = other;
+        }
+    }
+    return nearest;
+}
+
+static void
+duplicate_error(const char *name)
+{
+    ereport(ERROR, (errcode(ERRCODE_DUPLICATE_COLUMN), errmsg("the rows have two columns named \"%s\"", name),
+                    errhint("Give one of them another name with AS.")));
+}
+
+/* The column that an option names: an error when it is not there. */
+static int
+named_attribute(TupleDesc desc, const char *option, const char *name)
+{
+    int attribute = find_attribute(desc, name);
+
+    if (attribute == DUPLICATE)
+        duplicate_error(name);
+    if (attribute == NOT_FOUND) {
+        const char *nearest = nearest_column(desc, name);
+
+        ereport(ERROR,
+                (errcode(ERRCODE_UNDEFINED_COLUMN), errmsg("column \"%s\" is missing in the rows", name),
+                 errdetail("The option \"%s\" names it.", option),
+                 nearest ? errhint("Perhaps you meant the column \"%s\".", nearest) : 0));
+    }
+    return attribute;
+}
+
+static bool
+list_has(const NameList *list, const char *name)
+{
+    for (int i = 0; i < list->n; i++) {
+        if (strcmp(list->names[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* ------------------------------------------------------------------ the map */
+
+static RowMap *
+rowmap_create(HeapTupleHeader rec, MemoryContext parent)
+{
+    MemoryContext context = AllocSetContextCreate(parent, "ctr row map", ALLOCSET_SMALL_SIZES);
+    MemoryContext old = MemoryContextSwitchTo(context);
+    RowMap *map = palloc0(sizeof(RowMap));
+    TupleDesc desc;
+
+    map->context = context;
+    map->row_context = AllocSetContextCreate(context, "ctr row", ALLOCSET_SMALL_SIZES);
+    map->type = HeapTupleHeaderGetTypeId(rec);
+    map->typmod = HeapTupleHeaderGetTypMod(rec);
+    desc = lookup_rowtype_tupdesc(map->type, map->typmod);
+    map->desc = CreateTupleDescCopyConstr(desc);
+    ReleaseTupleDesc(desc);
+    map->values = palloc0(sizeof(Datum) * Max(map->desc->natts, 1));
+    map->nulls = palloc0(sizeof(bool) * Max(map->desc->natts, 1));
+    map->label.attribute = map->weight.attribute = map->validation.attribute = NOT_FOUND;
+    MemoryContextSwitchTo(old);
+    return map;
+}
+
+bool
+rowmap_fits(const RowMap *map, HeapTupleHeader rec)
+{
+    return HeapTupleHeaderGetTypeId(rec) == map->type && HeapTupleHeaderGetTypMod(rec) == map->typmod;
+}
+
+static void
+column_set(const RowMap *map, Column *column, int attribute)
+{
+    Oid type = TupleDescAttr(map->desc, attribute)->atttypid;
+
+    column->attribute = attribute;
+    column->name = attribute_name(map->desc, attribute);
+    column->reader = type_reader(getBaseType(type));
+    if (column->reader == READ_OUTPUT) {
+        Oid output;
+        bool is_varlena;
+
+        getTypeOutputInfo(type, &output, &is_varlena);
+        fmgr_info_cxt(output, &column->output, map->context);
+    }
+}
+
+static void
+type_error(const RowMap *map, const char *role, const Column *column, const char *expected)
+{
+    ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+                    errmsg("%s column \"%s\" has type %s", role, column->name,
+                           format_type_be(TupleDescAttr(map->desc, column->attribute)->atttypid)),
+                    errdetail("It must be %s.", expected)));
+}
+
+static void
+check_label_type(const RowMap *map)
+{
+    const Column *label = &map->label;
+
+    if (!reads_number(label->reader) && label->reader != READ_BOOL && !reads_text(label->reader))
+        type_error(map, "label", label, "a number or a boolean");
+}
+
+static void
+check_numerical_type(const RowMap *map, const Column *column)
+{
+    if (!reads_number(column->reader) && column->reader != READ_BOOL)
+        type_error(map, "numerical", column, "a number or a boolean");
+}
+
+/* ------------------------------------------------------------------ for training */
+
+/* Every name is a column, and named once. */
+static void
+check_lists(const RowMap *map, const Options *options)
+{
+    const NameList *lists[] = {&options->numerical, &options->categorical, &options->ignore};
+    static const char *const keys[] = {"numerical", "categorical", "ignore"};
+    bool *named = palloc0(sizeof(bool) * Max(map->desc->natts, 1));
+
+    for (int l = 0; l < (int)lengthof(lists); l++) {
+        for (int i = 0; i < lists[l]->n; i++) {
+            int attribute = named_attribute(map->desc, keys[l], lists[l]->names[i]);
+            bool taken = attribute == map->label.attribute || attribute == map->weight.attribute ||
+                         attribute == map->validation.attribute;
+
+            if (named[attribute])
+                ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                                errmsg("column \"%s\" is named twice in the options", lists[l]->names[i])));
+            if (taken && lists[l] != &options->ignore)
+                ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                                errmsg("column \"%s\" cannot be a feature", lists[l]->names[i]),
+                                errdetail("It is the label, weight or validation column.")));
+            named[attribute] = true;
+        }
+    }
+    pfree(named);
+}
+
+/* Is this column a feature, and of which kind? An error when its type does not say. */
+static bool
+feature_kind(const RowMap *map, const Options *options, int attribute, FeatureKind *kind)
+{
+    const char *name = attribute_name(map->desc, attribute);
+    Oid type = getBaseType(TupleDescAttr(map->desc, attribute)->atttypid);
+
+    if (attribute == map->label.attribute || attribute == map->weight.attribute ||
+        attribute == map->validation.attribute || list_has(&options->ignore, name))
+        return false;
+    if (list_has(&options->numerical, name))
+        *kind = FEATURE_NUMERICAL;
+    else if (list_has(&options->categorical, name) || is_category_type(type))
+        *kind = FEATURE_CATEGORICAL;
+    else if (reads_number(type_reader(type)))
+        *kind = FEATURE_NUMERICAL;
+    else
+        ereport(
+            ERROR,
+            (errcode(ERRCODE_DATATYPE_MISMATCH),
+             errmsg("column \"%s\" has type %s, which is no feature", name,
+                    format_type_be(TupleDescAttr(map->desc, attribute)->atttypid)),
+             errhint("List the column in the option \"ignore\", derive a number or a text from it, or list "
+                     "it in \"categorical\" to take its text as a category.")));
+    return true;
+}
+
+static void
+set_roles(RowMap *map, const Options *options)
+{
+    column_set(map, &map->label, named_attribute(map->desc, "label", options->label));
+    check_label_type(map);
+    if (options->weight) {
+        column_set(map, &map->weight, named_attribute(map->desc, "weight", options->weight));
+        if (!reads_number(map->weight.reader))
+            type_error(map, "weight", &map->weight, "a number");
+    }
+    if (options->validation_column) {
+        column_set(map, &map->validation,
+                   named_attribute(map->desc, "validation_column", options->validation_column));
+        if (map->validation.reader != READ_BOOL)
+            type_error(map, "validation", &map->validation, "a boolean");
+    }
+}
+
+RowMap *
+rowmap_for_training(HeapTupleHeader rec, const Options *options, MemoryContext context, Feature **features,
+                    int *n_num, int *n_cat)
+{
+    RowMap *map = rowmap_create(rec, context);
+    int natts = map->desc->natts;
+    int counts[2] = {0, 0}; /* by kind */
+    FeatureKind kind;
+
+    for (int i = 0; i < natts; i++) {
+        if (!TupleDescAttr(map->desc, i)->attisdropped &&
+            find_attribute(map->desc, attribute_name(map->desc, i)) == DUPLICATE)
+            duplicate_error(attribute_name(map->desc, i));
+    }
+    set_roles(map, options);
+    check_lists(map, options);
+
+    *features = MemoryContextAllocZero(context, sizeof(Feature) * Max(natts, 1));
+    map->features = MemoryContextAllocZero(map->context, sizeof(Column) * Max(natts, 1));
+    for (FeatureKind wanted = FEATURE_NUMERICAL; wanted <= FEATURE_CATEGORICAL; wanted++) {
+        for (int i = 0; i < natts; i++) {
+            Column *column = &map->features[map->n_features];
+
+            if (TupleDescAttr(map->desc, i)->attisdropped || !feature_kind(map, options, i, &kind) ||
+                kind != wanted)
+                continue;
+            column_set(map, column, i);
+            if (kind == FEATURE_NUMERICAL)
+                check_numerical_type(map, column);
+            (*features)[map->n_features++] =
+                (Feature){.name = MemoryContextStrdup(context, column->name), .kind = kind};
+            counts[kind]++;
+        }
+    }
+    if (map->n_features == 0)
+        ereport(ERROR,
+                (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("the rows have no feature columns"),
+                 errdetail("There is nothing to learn from besides the label \"%s\".", options->label)));
+    *n_num = counts[FEATURE_NUMERICAL];
+    *n_cat = counts[FEATURE_CATEGORICAL];
+    return map;
+}
+
+/* ------------------------------------------------------------------ for scoring */
+
+static void
+missing_error(const RowMap *map, const Feature *features)
+{
+    StringInfoData names;
+    int n = 0;
+
+    initStringInfo(&names);
+    for (int i = 0; i < map->n_features; i++) {
+        if (map->features[i].attribute == NOT_FOUND)
+            appendStringInfo(&names, "%s\"%s\"", n++ > 0 ? ", " : "", features[i].name);
+    }
+    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+                    errmsg_plural("feature column %s is missing in the rows",
+                                  "feature columns %s are missing in the rows", n, names.data),
+                    errhint("Columns are found by name; their order and further columns do not matter.")));
+}
+
+/* The features' columns, by name; all that are missing are one error. */
+static void
+find_features(RowMap *map, const Feature *features, int n_num, int n_cat)
+{
+    bool missing = false;
+
+    map->n_features = n_num + n_cat;
+    map->features = MemoryContextAllocZero(map->context, sizeof(Column) * Max(map->n_features, 1));
+    for (int i = 0; i < map->n_features; i++) {
+        int attribute = find_attribute(map->desc, features[i].name);
+
+        map->features[i].attribute = attribute;
+        if (attribute == DUPLICATE)
+            duplicate_error(features[i].name);
+        missing |= attribute == NOT_FOUND;
+    }
+    if (missing)
+        missing_error(map, features);
+    for (int i = 0; i < map->n_features; i++) {
+        column_set(map, &map->features[i], map->features[i].attribute);
+        if (i < n_num)
+            check_numerical_type(map, &map->features[i]);
+    }
+}
+
+RowMap *
+rowmap_for_continuing(HeapTupleHeader rec, const Options *options, const Feature *features, int n_num,
+                      int n_cat, MemoryContext context)
+{
+    RowMap *map = rowmap_create(rec, context);
+
+    set_roles(map, options);
+    find_features(map, features, n_num, n_cat);
+    return map;
+}
+
+RowMap *
+rowmap_for_scoring(HeapTupleHeader rec, const Feature *features, int n_num, int n_cat, const char *label,
+                   MemoryContext context)
+{
+    RowMap *map = rowmap_create(rec, context);
+
+    find_features(map, features, n_num, n_cat);
+    if (label) {
+        int attribute = find_attribute(map->desc, label);
+
+        if (attribute == DUPLICATE)
+            duplicate_error(label);
+        if (attribute >= 0) {
+            column_set(map, &map->label, attribute);
+            check_label_type(map);
+        }
+    }
+    return map;
+}

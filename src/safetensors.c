@@ -1,0 +1,515 @@
+/*
+ * safetensors.c: the container format of Hugging Face's safetensors library, read strictly, and written so
+ * that the same content gives the same bytes.
+ *
+ *   bytes 0-7   length of the header, little-endian
+ *   header      JSON, UTF-8, padded with blanks so that the data begin at a multiple of 64:
+ *               {"__metadata__": {key: string, …},
+ *                name: {"dtype": …, "shape": […], "data_offsets": [begin, end]}, …}
+ *   data        the tensors' little-endian elements, row-major: no gap, no overlap, nothing after
+ *
+ * The writer puts wide elements first, so that every tensor is aligned to its own elements: readers that map
+ * the file rely on that. In memory, names are in the server's encoding.
+ */
+#include "ctr.h"
+
+#include "common/cryptohash.h"
+#include "common/int.h"
+#include "common/jsonapi.h"
+#include "common/sha2.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/json.h"
+
+#ifdef WORDS_BIGENDIAN
+#error "ctr keeps tensors as they are in memory, which must be little-endian"
+#endif
+
+#define LENGTH_SIZE   8
+#define DATA_ALIGN    64
+#define DIGEST_PREFIX "{\"__metadata__\":{\"digest\":\""
+#define DIGEST_OFFSET (LENGTH_SIZE + sizeof(DIGEST_PREFIX) - 1)
+
+StaticAssertDecl(DIGEST_OFFSET + SAFE_DIGEST_SIZE <= SAFE_HEAD_SIZE, "the digest lies in a file's head");
+
+static const struct {
+    const char *name;
+    int size;
+} dtypes[] = {
+    [SAFE_U8] = {"U8", 1},   [SAFE_I32] = {"I32", 4}, [SAFE_U32] = {"U32", 4},
+    [SAFE_I64] = {"I64", 8}, [SAFE_F32] = {"F32", 4}, [SAFE_F64] = {"F64", 8},
+};
+
+const char *
+safetensors_dtype_name(SafeDtype dtype)
+{
+    return dtypes[dtype].name;
+}
+
+void
+safetensors_invalid(const char *format, ...)
+{
+    StringInfoData text;
+
+    initStringInfo(&text);
+    for (;;) {
+        va_list args;
+        int needed;
+
+        va_start(args, format);
+        needed = appendStringInfoVA(&text, format, args);
+        va_end(args);
+        if (needed == 0)
+            break;
+        enlargeStringInfo(&text, needed);
+    }
+    ereport(ERROR,
+            (errcode(ERRCODE_INVALID_BINARY_REPRESENTATION), errmsg("invalid ctr_model: %s", text.data)));
+    pg_unreachable();
+}
+
+/* ------------------------------------------------------------------ reading */
+
+typedef struct Reader {
+    SafeFile *file;
+    int max_tensors, max_entries;
+    Size data_size;
+    const char *data;
+    int depth; /* 1: tensors; 2: a tensor or the metadata; 3: a list of numbers */
+    bool in_metadata, seen_metadata;
+    SafeTensor *tensor; /* the one at hand */
+    const char *field;  /* its field at hand */
+    bool seen_dtype, seen_shape, seen_offsets;
+    int64 offsets[2];
+    int n_offsets;
+} Reader;
+
+static void
+begin_tensor(Reader *reader, const char *name)
+{
+    SafeFile *file = reader->file;
+
+    if (file->n_tensors == reader->max_tensors) {
+        reader->max_tensors *= 2;
+        file->tensors = repalloc(file->tensors, mul_size(reader->max_tensors, sizeof(SafeTensor)));
+    }
+    reader->tensor = &file->tensors[file->n_tensors++];
+    memset(reader->tensor, 0, sizeof(SafeTensor));
+    reader->tensor->name = name;
+    reader->seen_dtype = reader->seen_shape = reader->seen_offsets = false;
+    reader->n_offsets = 0;
+}
+
+static void
+end_tensor(Reader *reader)
+{
+    SafeTensor *tensor = reader->tensor;
+    int64 size;
+
+    if (!reader->seen_dtype || !reader->seen_shape || reader->n_offsets != 2)
+        safetensors_invalid("tensor \"%s\" lacks a dtype, a shape or two data_offsets", tensor->name);
+    size = dtypes[tensor->dtype].size;
+    for (int i = 0; i < tensor->ndim; i++) {
+        if (pg_mul_s64_overflow(size, tensor->shape[i], &size))
+            safetensors_invalid("tensor \"%s\" is too large", tensor->name);
+    }
+    if (reader->offsets[0] > reader->offsets[1] || reader->offsets[1] > (int64)reader->data_size)
+        safetensors_invalid("data_offsets of tensor \"%s\" are out of bounds", tensor->name);
+    if (reader->offsets[1] - reader->offsets[0] != size)
+        safetensors_invalid("tensor \"%s\" has " INT64_FORMAT " bytes, not the " INT64_FORMAT " of its shape",
+                            tensor->name, reader->offsets[1] - reader->offsets[0], size);
+    tensor->data = reader->data + reader->offsets[0];
+    tensor->size = (Size)size;
+}
+
+static void
+add_entry(Reader *reader, const char *key)
+{
+    SafeFile *file = reader->file;
+
+    if (file->n_entries == reader->max_entries) {
+        reader->max_entries *= 2;
+        file->entries = repalloc(file->entries, mul_size(reader->max_entries, sizeof(SafeEntry)));
+    }
+    file->entries[file->n_entries++] = (SafeEntry){.key = key};
+}
+
+static JSON_ACTION
+on_object_start(void *state)
+{
+    Reader *reader = state;
+
+    if (++reader->depth > 2)
+        safetensors_invalid("its header is nested too deeply");
+    JSON_ACTION_DONE();
+}
+
+static JSON_ACTION
+on_object_end(void *state)
+{
+    Reader *reader = state;
+
+    if (reader->depth == 2 && !reader->in_metadata)
+        end_tensor(reader);
+    reader->depth--;
+    JSON_ACTION_DONE();
+}
+
+static JSON_ACTION
+on_array_start(void *state)
+{
+    Reader *reader = state;
+
+    if (++reader->depth != 3 || reader->in_metadata || strcmp(reader->field, "dtype") == 0)
+        safetensors_invalid("its header has a list where none belongs");
+    JSON_ACTION_DONE();
+}
+
+static JSON_ACTION
+on_array_end(void *state)
+{
+    ((Reader *)state)->depth--;
+    JSON_ACTION_DONE();
+}
+
+/* A field of a tensor; each may come once. */
+static void
+begin_field(Reader *reader, const char *field)
+{
+    bool *seen = strcmp(field, "dtype") == 0          ? &reader->seen_dtype
+                 : strcmp(field, "shape") == 0        ? &reader->seen_shape
+                 : strcmp(field, "data_offsets") == 0 ? &reader->seen_offsets
+                                                      : NULL;
+
+    if (seen == NULL)
+        safetensors_invalid("tensor \"%s\" has an unknown key \"%s\"", reader->tensor->name, field);
+    if (*seen)
+        safetensors_invalid("tensor \"%s\" has two keys \"%s\"", reader->tensor->name, field);
+    *seen = true;
+    reader->field = field;
+}
+
+static JSON_ACTION
+on_field_start(void *state, char *name, bool isnull)
+{
+    Reader *reader = state;
+
+    if (reader->depth == 2 && reader->in_metadata) {
+        add_entry(reader, name);
+    } else if (reader->depth == 2) {
+        begin_field(reader, name);
+    } else {
+        reader->in_metadata = strcmp(name, "__metadata__") == 0;
+        if (!reader->in_metadata)
+            begin_tensor(reader, name);
+        else if (reader->seen_metadata)
+            safetensors_invalid("its header has two keys \"__metadata__\"");
+        else
+            reader->seen_metadata = true;
+    }
+    JSON_ACTION_DONE();
+}
+
+static void
+set_dtype(SafeTensor *tensor, const char *name)
+{
+    for (int i = 0; i < (int)lengthof(dtypes); i++) {
+        if (strcmp(dtypes[i].name, name) == 0) {
+            tensor->dtype = (SafeDtype)i;
+            return;
+        }
+    }
+    safetensors_invalid("tensor \"%s\" has an unknown dtype \"%s\"", tensor->name, name);
+}
+
+/* Only digits will do: no sign, no fraction, no exponent. */
+static bool
+parse_size(const char *digits, int64 *value)
+{
+    *value = 0;
+    for (const char *c = digits; *c != '\0'; c++) {
+        if (*c < '0' || *c > '9' || pg_mul_s64_overflow(*value, 10, value) ||
+            pg_add_s64_overflow(*value, *c - '0', value))
+            return false;
+    }
+    return true;
+}
+
+static void
+add_number(Reader *reader, const char *digits)
+{
+    SafeTensor *tensor = reader->tensor;
+    bool is_shape = strcmp(reader->field, "shape") == 0;
+    int64 value;
+
+    if (!parse_size(digits, &value))
+        safetensors_invalid("tensor \"%s\" has \"%s\" in its %s", tensor->name, digits, reader->field);
+    if (is_shape ? tensor->ndim == lengthof(tensor->shape) : reader->n_offsets == 2)
+        safetensors_invalid("tensor \"%s\" has too many numbers in its %s", tensor->name, reader->field);
+    if (is_shape)
+        tensor->shape[tensor->ndim++] = value;
+    else
+        reader->offsets[reader->n_offsets++] = value;
+}
+
+static JSON_ACTION
+on_scalar(void *state, char *token, JsonTokenType type)
+{
+    Reader *reader = state;
+
+    if (reader->depth == 2 && reader->in_metadata && type == JSON_TOKEN_STRING)
+        reader->file->entries[reader->file->n_entries - 1].value = token;
+    else if (reader->depth == 2 && !reader->in_metadata && type == JSON_TOKEN_STRING &&
+             strcmp(reader->field, "dtype") == 0)
+        set_dtype(reader->tensor, token);
+    else if (reader->depth == 3 && type == JSON_TOKEN_NUMBER)
+        add_number(reader, token);
+    else
+        safetensors_invalid("its header has a value %s where none of its kind belongs", token);
+    JSON_ACTION_DONE();
+}
+
+static void
+parse_header(Reader *reader, const char *header, Size size)
+{
+    JsonSemAction actions = {.semstate = reader,
+                             .object_start = on_object_start,
+                             .object_end = on_object_end,
+                             .array_start = on_array_start,
+                             .array_end = on_array_end,
+                             .object_field_start = on_field_start,
+                             .scalar = on_scalar};
+    char *text = unconstify(char *, header);
+    JsonLexContext *lexer;
+    JsonParseErrorType status;
+
+    if (size == 0 || header[0] != '{')
+        safetensors_invalid("its header is no JSON object");
+    if (!pg_verify_mbstr(PG_UTF8, header, (int)size, true))
+        safetensors_invalid("its header is not UTF-8");
+    text = pg_any_to_server(text, (int)size, PG_UTF8);
+    lexer = json_lexer(text, (int)(text == header ? size : strlen(text)), GetDatabaseEncoding());
+    status = pg_parse_json(lexer, &actions);
+    if (status != JSON_SUCCESS)
+        safetensors_invalid("its header is no valid JSON: %s", json_errdetail(status, lexer));
+}
+
+static int
+compare_positions(const void *a, const void *b)
+{
+    const SafeTensor *x = a, *y = b;
+
+    if (x->data != y->data)
+        return x->data < y->data ? -1 : 1;
+    return x->size < y->size ? -1 : x->size > y->size; /* empty ones first */
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+    return strcmp((*(SafeTensor *const *)a)->name, (*(SafeTensor *const *)b)->name);
+}
+
+static int
+compare_keys(const void *a, const void *b)
+{
+    return strcmp(((const SafeEntry *)a)->key, ((const SafeEntry *)b)->key);
+}
+
+/* Data lie back to back from the first byte to the last. */
+static void
+check_layout(Reader *reader)
+{
+    SafeFile *file = reader->file;
+    const char *at = reader->data;
+
+    qsort(file->tensors, file->n_tensors, sizeof(SafeTensor), compare_positions);
+    for (int i = 0; i < file->n_tensors; i++) {
+        if (file->tensors[i].data != at)
+            safetensors_invalid("tensor \"%s\" does not begin where the one before it ends",
+                                file->tensors[i].name);
+        at += file->tensors[i].size;
+    }
+    if (at != reader->data + reader->data_size)
+        safetensors_invalid("it has %zu bytes after its last tensor",
+                            (Size)(reader->data + reader->data_size - at));
+}
+
+static void
+check_names(SafeFile *file)
+{
+    file->by_name = palloc(mul_size(Max(file->n_tensors, 1), sizeof(SafeTensor *)));
+    for (int i = 0; i < file->n_tensors; i++)
+        file->by_name[i] = &file->tensors[i];
+    qsort(file->by_name, file->n_tensors, sizeof(SafeTensor *), compare_names);
+    for (int i = 1; i < file->n_tensors; i++) {
+        if (compare_names(&file->by_name[i - 1], &file->by_name[i]) == 0)
+            safetensors_invalid("it has two tensors \"%s\"", file->by_name[i]->name);
+    }
+    qsort(file->entries, file->n_entries, sizeof(SafeEntry), compare_keys);
+    for (int i = 1; i < file->n_entries; i++) {
+        if (compare_keys(&file->entries[i - 1], &file->entries[i]) == 0)
+            safetensors_invalid("it has two metadata entries \"%s\"", file->entries[i].key);
+    }
+}
+
+SafeFile *
+safetensors_parse(const char *bytes, Size size)
+{
+    Reader reader = {.max_tensors = 64, .max_entries = 16};
+    uint64 header_size;
+
+    if (size < LENGTH_SIZE)
+        safetensors_invalid("it has only %zu bytes", size);
+    memcpy(&header_size, bytes, LENGTH_SIZE);
+    if (header_size > size - LENGTH_SIZE)
+        safetensors_invalid("its header of " UINT64_FORMAT " bytes ends after its %zu bytes", header_size,
+                            size);
+    reader.data = bytes + LENGTH_SIZE + header_size;
+    reader.data_size = size - LENGTH_SIZE - header_size;
+    reader.file = palloc0(sizeof(SafeFile));
+    reader.file->tensors = palloc(reader.max_tensors * sizeof(SafeTensor));
+    reader.file->entries = palloc(reader.max_entries * sizeof(SafeEntry));
+    parse_header(&reader, bytes + LENGTH_SIZE, header_size);
+    check_layout(&reader);
+    check_names(reader.file);
+    return reader.file;
+}
+
+const SafeTensor *
+safetensors_find(const SafeFile *file, const char *name)
+{
+    SafeTensor key = {.name = name};
+    SafeTensor *probe = &key;
+    SafeTensor **found = bsearch(&probe, file->by_name, file->n_tensors, sizeof(SafeTensor *), compare_names);
+
+    return found != NULL ? *found : NULL;
+}
+
+const char *
+safetensors_entry(const SafeFile *file, const char *key)
+{
+    SafeEntry probe = {.key = key};
+    SafeEntry *found = bsearch(&probe, file->entries, file->n_entries, sizeof(SafeEntry), compare_keys);
+
+    return found != NULL ? found->value : NULL;
+}
+
+/* ------------------------------------------------------------------ digest */
+
+const char *
+safetensors_digest(const char *bytes, Size size)
+{
+    if (size < DIGEST_OFFSET + SAFE_DIGEST_SIZE ||
+        memcmp(bytes + LENGTH_SIZE, DIGEST_PREFIX, sizeof(DIGEST_PREFIX) - 1) != 0)
+        return NULL;
+    return bytes + DIGEST_OFFSET;
+}
+
+void
+safetensors_compute_digest(const char *bytes, Size size, char *digest)
+{
+    pg_cryptohash_ctx *hash = pg_cryptohash_create(PG_SHA256);
+    const uint8 *head = (const uint8 *)bytes;
+    Size tail = DIGEST_OFFSET + SAFE_DIGEST_SIZE;
+    uint8 sum[PG_SHA256_DIGEST_LENGTH];
+
+    if (hash == NULL || pg_cryptohash_init(hash) < 0 || pg_cryptohash_update(hash, head, DIGEST_OFFSET) < 0 ||
+        pg_cryptohash_update(hash, head + tail, size - tail) < 0 ||
+        pg_cryptohash_final(hash, sum, sizeof(sum)) < 0)
+        ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not compute a model's SHA-256")));
+    pg_cryptohash_free(hash);
+    hex_encode((const char *)sum, sizeof(sum), digest);
+}
+
+/* ------------------------------------------------------------------ writing */
+
+static void
+append_tensor(StringInfo header, const SafeTensor *tensor, Size offset)
+{
+    if (header->data[header->len - 1] != '{')
+        appendStringInfoChar(header, ',');
+    escape_json(header, tensor->name);
+    appendStringInfo(header, ":{\"dtype\":\"%s\",\"shape\":[", dtypes[tensor->dtype].name);
+    for (int i = 0; i < tensor->ndim; i++)
+        appendStringInfo(header, "%s" INT64_FORMAT, i > 0 ? "," : "", tensor->shape[i]);
+    appendStringInfo(header, "],\"data_offsets\":[%zu,%zu]}", offset, offset + tensor->size);
+}
+
+static void
+append_metadata(StringInfo header, const SafeFile *file, bool digest)
+{
+    if (digest)
+        appendStringInfo(header, "%s%0*d\"", DIGEST_PREFIX, SAFE_DIGEST_SIZE, 0);
+    else if (file->n_entries > 0)
+        appendStringInfoString(header, "{\"__metadata__\":{");
+    else
+        appendStringInfoChar(header, '{');
+    for (int i = 0; i < file->n_entries; i++) {
+        if (digest || i > 0)
+            appendStringInfoChar(header, ',');
+        escape_json(header, file->entries[i].key);
+        appendStringInfoChar(header, ':');
+        escape_json(header, file->entries[i].value);
+    }
+    if (digest || file->n_entries > 0)
+        appendStringInfoChar(header, '}');
+}
+
+/* The tensors in the order of their data: wide elements first, else as given. */
+static const SafeTensor **
+order_tensors(const SafeFile *file)
+{
+    const SafeTensor **ordered = palloc(mul_size(Max(file->n_tensors, 1), sizeof(SafeTensor *)));
+    int n = 0;
+
+    for (int width = 8; width > 0; width /= 2) {
+        for (int i = 0; i < file->n_tensors; i++) {
+            if (dtypes[file->tensors[i].dtype].size == width)
+                ordered[n++] = &file->tensors[i];
+        }
+    }
+    return ordered;
+}
+
+struct varlena *
+safetensors_write(const SafeFile *file, bool digest)
+{
+    const SafeTensor **tensors = order_tensors(file);
+    StringInfoData header;
+    Size data_size = 0, size;
+    uint64 header_size;
+    char *text, *at;
+    struct varlena *result;
+
+    initStringInfo(&header);
+    append_metadata(&header, file, digest);
+    for (int i = 0; i < file->n_tensors; i++) {
+        append_tensor(&header, tensors[i], data_size);
+        data_size = add_size(data_size, tensors[i]->size);
+    }
+    appendStringInfoChar(&header, '}');
+    text = pg_server_to_any(header.data, header.len, PG_UTF8);
+    size = text == header.data ? (Size)header.len : strlen(text);
+    header_size = TYPEALIGN(DATA_ALIGN, size + LENGTH_SIZE) - LENGTH_SIZE;
+    if (add_size(data_size, header_size) > MaxAllocSize - VARHDRSZ - LENGTH_SIZE)
+        ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("the model would be too large"),
+                        errdetail("It would take %zu MB; a value cannot pass 1024 MB.",
+                                  (data_size + header_size) >> 20)));
+
+    result = palloc(VARHDRSZ + LENGTH_SIZE + header_size + data_size);
+    SET_VARSIZE(result, VARHDRSZ + LENGTH_SIZE + header_size + data_size);
+    memcpy(VARDATA(result), &header_size, LENGTH_SIZE);
+    memcpy(VARDATA(result) + LENGTH_SIZE, text, size);
+    memset(VARDATA(result) + LENGTH_SIZE + size, ' ', header_size - size);
+    at = VARDATA(result) + LENGTH_SIZE + header_size;
+    for (int i = 0; i < file->n_tensors; i++) {
+        if (tensors[i]->size > 0)
+            memcpy(at, tensors[i]->data, tensors[i]->size);
+        at += tensors[i]->size;
+    }
+    if (digest)
+        safetensors_compute_digest(VARDATA(result), VARSIZE(result) - VARHDRSZ,
+                                   VARDATA(result) + DIGEST_OFFSET);
+    return result;
+}

@@ -1,0 +1,41 @@
+/* score.h: a call site that scores rows: what ctr_predict, its relatives and ctr_evaluate share (score.c). */
+#ifndef CTR_SCORE_H
+#define CTR_SCORE_H
+
+#include "ctr.h"
+
+/* One model at one call site: where its features are in the rows that come here, and room for its inputs. */
+typedef struct SiteModel {
+    char digest[MODEL_DIGEST_SIZE + 1];
+    MemoryContext context;
+    RowMap *map;
+    float *x_num;  /* [capacity, d_num] */
+    int32 *x_cat;  /* [n_cat, capacity] */
+    float *p;      /* [capacity, n_classes] */
+    Size capacity; /* rows that there is room for */
+} SiteModel;
+
+#define SITE_MODELS 16
+
+/* Lives in fn_extra or in an aggregate's state. */
+typedef struct Site {
+    MemoryContext context;
+    ModelHold *hold;
+    bool wants_label; /* also find the model's label column */
+    int capacity;     /* rows scored at once: 1, or a block */
+    int n_models;
+    SiteModel *models[SITE_MODELS]; /* most recently used first: a join may bring several models in turn */
+    const CachedModelView *view;    /* of the model in use: models[0] */
+} Site;
+
+Site *site_create(MemoryContext context, int capacity, bool wants_label);
+/* Makes the site ready for this model and row type; models[0] and view speak of them afterwards. */
+SiteModel *site_use(Site *site, Datum model, HeapTupleHeader rec);
+/* Is the site ready for this model and row type already? Then site_use would change nothing. */
+bool site_is(Site *site, Datum model, HeapTupleHeader rec);
+/* Encodes rec as row `row` of the site's inputs. */
+void site_encode(Site *site, HeapTupleHeader rec, int row);
+/* Scores rows 0 .. n-1; returns [n, n_classes] probabilities. */
+const float *site_score(Site *site, int n);
+
+#endif /* CTR_SCORE_H */

@@ -1,0 +1,272 @@
+/*
+ * vocab.c: the categories of one field: byte strings numbered in order of arrival.
+ *
+ * A hash table with open addressing and linear probing over slots of eight bytes: a category's 32-bit tag (hash bits) and
+ * its number. Strings lie one after the other in chunks that never move, each behind its length. Growing the table
+ * needs the tags only, so it is one sequential pass.
+ *
+ * The hash multiplies 64-bit words into 128 bits and folds the halves together, the idea of Wang Yi's wyhash. It has no
+ * secret seed: who can choose the categories can make them collide, which slows a training and harms nothing else.
+ */
+#include "ctr.h"
+
+#include "miscadmin.h"
+
+#define VOCAB_FIRST_SLOTS 32
+#define VOCAB_LIMIT       (PG_INT32_MAX - 2) /* codes begin at CODE_KNOWN, and tables have a row for each code */
+#define CHUNK_FIRST       ((Size)1024)
+#define CHUNK_LARGEST     ((Size)1024 * 1024)
+
+typedef struct Slot {
+    uint32 tag;
+    int32 id; /* -1: free */
+} Slot;
+
+struct Vocab {
+    MemoryContext context;
+    Slot *slots;
+    uint64 mask;    /* number of slots - 1; a power of two */
+    char **strings; /* by id: uint32 length, then the bytes; no alignment */
+    int32 count, room;
+    Size bytes;
+    char *chunk; /* where the next string goes */
+    Size chunk_left, chunk_size;
+};
+
+/* ------------------------------------------------------------------ hash */
+
+static inline uint64
+hash_fold(uint64 a, uint64 b)
+{
+    unsigned __int128 product = (unsigned __int128)a * b;
+
+    return (uint64)product ^ (uint64)(product >> 64);
+}
+
+static inline uint64
+hash_read8(const char *p)
+{
+    uint64 x;
+
+    memcpy(&x, p, sizeof(x));
+    return x;
+}
+
+static inline uint64
+hash_read4(const char *p)
+{
+    uint32 x;
+
+    memcpy(&x, p, sizeof(x));
+    return x;
+}
+
+/* arbitrary odd constants with as many ones as zeros */
+#define HASH_A UINT64CONST(0xa0761d6478bd642f)
+#define HASH_B UINT64CONST(0xe7037ed1a0b428db)
+
+uint64
+vocab_hash(const char *bytes, uint32 length)
+{
+    uint64 hash = HASH_A ^ length;
+    uint64 low, high;
+
+    /* sixteen bytes at a time; the last one to sixteen, overlapping what was read where needed, come below */
+    for (; length > 16; length -= 16, bytes += 16)
+        hash = hash_fold(hash_read8(bytes) ^ HASH_B, hash_read8(bytes + 8) ^ hash);
+    if (length >= 8) {
+        low = hash_read8(bytes);
+        high = hash_read8(bytes + length - 8);
+    } else if (length >= 4) {
+        low = hash_read4(bytes);
+        high = hash_read4(bytes + length - 4);
+    } else if (length > 0) {
+        low = (uint64)(unsigned char)bytes[0] << 16 | (uint64)(unsigned char)bytes[length / 2] << 8 |
+              (unsigned char)bytes[length - 1];
+        high = 0;
+    } else {
+        low = high = 0;
+    }
+    hash = hash_fold(low ^ HASH_B, high ^ hash);
+    return hash_fold(hash ^ HASH_A, HASH_B);
+}
+
+/* ------------------------------------------------------------------ table */
+
+static inline uint32
+hash_tag(uint64 hash)
+{
+    return (uint32)(hash >> 32);
+}
+
+static void *
+allocate(Vocab *vocab, Size n, Size size)
+{
+    return MemoryContextAllocHuge(vocab->context, mul_size(n, size));
+}
+
+static void
+slots_create(Vocab *vocab, uint64 n)
+{
+    vocab->slots = allocate(vocab, n, sizeof(Slot));
+    vocab->mask = n - 1;
+    for (uint64 i = 0; i < n; i++)
+        vocab->slots[i] = (Slot){0, -1};
+}
+
+static void
+slots_grow(Vocab *vocab, uint64 n)
+{
+    Slot *old = vocab->slots;
+    uint64 old_n = vocab->mask + 1;
+
+    slots_create(vocab, n);
+    for (uint64 i = 0; i < old_n; i++) {
+        uint64 at = old[i].tag & vocab->mask;
+        if (old[i].id < 0)
+            continue;
+        while (vocab->slots[at].id >= 0)
+            at = (at + 1) & vocab->mask;
+        vocab->slots[at] = old[i];
+    }
+    pfree(old);
+}
+
+Vocab *
+vocab_create(MemoryContext context)
+{
+    Vocab *vocab = MemoryContextAllocZero(context, sizeof(Vocab));
+
+    vocab->context = context;
+    slots_create(vocab, VOCAB_FIRST_SLOTS);
+    vocab->room = VOCAB_FIRST_SLOTS / 2;
+    vocab->strings = allocate(vocab, vocab->room, sizeof(char *));
+    vocab->chunk_size = CHUNK_FIRST;
+    return vocab;
+}
+
+static void
+chunk_create(Vocab *vocab, Size size)
+{
+    vocab->chunk = MemoryContextAllocHuge(vocab->context, size);
+    vocab->chunk_left = size;
+}
+
+/* Room for n categories in a table that is at most half full. */
+static void
+table_grow(Vocab *vocab, int32 n)
+{
+    uint64 slots = vocab->mask + 1;
+
+    CHECK_FOR_INTERRUPTS();
+    while (slots < (uint64)n * 2)
+        slots *= 2;
+    if (slots > vocab->mask + 1)
+        slots_grow(vocab, slots);
+    vocab->room = n;
+    vocab->strings = repalloc_huge(vocab->strings, mul_size(vocab->room, sizeof(char *)));
+}
+
+void
+vocab_reserve(Vocab *vocab, int32 n, Size bytes)
+{
+    bytes = add_size(bytes, mul_size(n, sizeof(uint32)));
+    if (n > vocab->room)
+        table_grow(vocab, n);
+    if (bytes > vocab->chunk_left)
+        chunk_create(vocab, bytes);
+}
+
+static inline uint32
+string_length(const char *string)
+{
+    uint32 length;
+
+    memcpy(&length, string, sizeof(length));
+    return length;
+}
+
+static inline bool
+string_equal(const char *string, const char *bytes, uint32 length)
+{
+    return string_length(string) == length && memcmp(string + sizeof(length), bytes, length) == 0;
+}
+
+/* the slot that has the string, or the free one where it belongs */
+static inline Slot *
+slot_find(const Vocab *vocab, const char *bytes, uint32 length, uint64 hash)
+{
+    uint32 tag = hash_tag(hash);
+    uint64 at = tag & vocab->mask;
+
+    for (;; at = (at + 1) & vocab->mask) {
+        Slot *slot = &vocab->slots[at];
+        if (slot->id < 0 || (slot->tag == tag && string_equal(vocab->strings[slot->id], bytes, length)))
+            return slot;
+    }
+}
+
+int32
+vocab_find(const Vocab *vocab, const char *bytes, uint32 length, uint64 hash)
+{
+    return slot_find(vocab, bytes, length, hash)->id;
+}
+
+static char *
+string_store(Vocab *vocab, const char *bytes, uint32 length)
+{
+    Size size = add_size(sizeof(length), length);
+    char *string;
+
+    if (size > vocab->chunk_left) {
+        chunk_create(vocab, Max(vocab->chunk_size, size));
+        vocab->chunk_size = Min(vocab->chunk_size * 2, CHUNK_LARGEST);
+    }
+    string = vocab->chunk;
+    vocab->chunk += size;
+    vocab->chunk_left -= size;
+    memcpy(string, &length, sizeof(length));
+    memcpy(string + sizeof(length), bytes, length);
+    return string;
+}
+
+int32
+vocab_add(Vocab *vocab, const char *bytes, uint32 length, uint64 hash)
+{
+    Slot *slot = slot_find(vocab, bytes, length, hash);
+
+    if (slot->id >= 0)
+        return slot->id;
+    if (vocab->count >= VOCAB_LIMIT)
+        ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("too many categories in one column"),
+                        errdetail("The limit is %d.", VOCAB_LIMIT)));
+    if (vocab->count == vocab->room) {
+        table_grow(vocab, Min((int64)vocab->count * 2, VOCAB_LIMIT));
+        slot = slot_find(vocab, bytes, length, hash);
+    }
+    vocab->strings[vocab->count] = string_store(vocab, bytes, length);
+    *slot = (Slot){hash_tag(hash), vocab->count};
+    vocab->bytes += length;
+    return vocab->count++;
+}
+
+int32
+vocab_count(const Vocab *vocab)
+{
+    return vocab->count;
+}
+
+const char *
+vocab_get(const Vocab *vocab, int32 id, uint32 *length)
+{
+    const char *string = vocab->strings[id];
+
+    *length = string_length(string);
+    return string + sizeof(*length);
+}
+
+Size
+vocab_bytes(const Vocab *vocab)
+{
+    return vocab->bytes;
+}
