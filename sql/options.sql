@@ -1,0 +1,96 @@
+-- options: builders, defaults of recipes, and every misuse
+\set VERBOSITY terse
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS ctr;
+\pset null '-'
+
+-- the builders give what the reference's constructors take; they join
+SELECT ctr_deepcross();
+SELECT ctr_fibinet();
+SELECT ctr_fit();
+SELECT ctr_fit(label => 'click', categorical => '{a,b}', epochs => 3, learning_rate => 0.01, seed => 7);
+SELECT ctr_deepcross(cross_type => 'mix', n_cross => NULL) || ctr_fit(epochs => 3) || ctr_fit(patience => 1);
+SELECT ctr_options(ctr_deepcross(mlp_layers => '{16}') || ctr_fit(recipe => 'reference')) IS NOT NULL AS valid;
+
+-- null is as good as not given; bounds are allowed
+SELECT ctr_options('{"epochs": null, "architecture": null, "label": null, "ignore": null}') IS NOT NULL AS valid;
+SELECT count(ctr_options(o)) AS valid, count(*) AS of
+FROM unnest(ARRAY['{"validation": 0}', '{"validation": 0.9}', '{"n_cross": 0}', '{"n_classes": 1000}', '{"mlp_layers": [1]}',
+    '{"mlp_dropout": 0}', '{"numerical": []}', '{"seed": 9007199254740991}', '{"epochs": 1e1}', '{"batch_size": 1}',
+    '{"architecture": "fibinet", "reduction_ratio": 0.5}', '{"clip_norm": 1, "embedding_init": 0.01}',
+    '{"target_statistics": false}']::jsonb[]) o;
+
+-- a table of misuses: state, message, detail, hint
+CREATE FUNCTION misuse(options text) RETURNS TABLE (state text, message text, detail text, hint text)
+LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE 'SELECT ' || options;
+    message := 'no error';
+    RETURN NEXT;
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL,
+        hint = PG_EXCEPTION_HINT;
+    detail := nullif(regexp_replace(detail, '( are: architecture, recipe), .*', '\1, …'), '');
+    hint := nullif(hint, '');
+    RETURN NEXT;
+END $$;
+\x on
+SELECT o AS options, misuse.* FROM unnest(ARRAY[
+    $$ctr_options('{"learning_rat": 1}')$$,
+    $$ctr_options('{"dropout_of_the_mlp": 1}')$$,
+    $$ctr_options('{"": {"a": [1]}}')$$,
+    $$ctr_options('{"n_cross": 1, "architecture": "fibinet"}')$$,
+    $$ctr_options('{"d_embed": 4}')$$,
+    $$ctr_options(ctr_deepcross() || ctr_fibinet())$$,
+    $$ctr_options('{"architecture": "fibnet"}')$$,
+    $$ctr_options('{"architecture": 1}')$$,
+    $$ctr_deepcross(cross_type => 'metrix')$$,
+    $$ctr_deepcross(cross_type => 'field_all')$$,
+    $$ctr_fibinet(bilinear_type => 'field_al')$$,
+    $$ctr_deepcross(n_cross => -1)$$,
+    $$ctr_deepcross(n_cross => 65)$$,
+    $$ctr_deepcross(d_embed_max => 0)$$,
+    $$ctr_deepcross(mlp_layers => '{}')$$,
+    $$ctr_deepcross(mlp_layers => '{64,0}')$$,
+    $$ctr_deepcross(mlp_layers => '{{64,32}}')$$,
+    $$ctr_deepcross(mlp_layers => '{64,NULL}')$$,
+    $$ctr_deepcross(mlp_layers => array_fill(8, '{17}'))$$,
+    $$ctr_deepcross(mlp_dropout => 1)$$,
+    $$ctr_deepcross(mlp_dropout => 'NaN')$$,
+    $$ctr_deepcross(n_classes => 0)$$,
+    $$ctr_fibinet(reduction_ratio => 0)$$,
+    $$ctr_options('{"mlp_layers": 64}')$$,
+    $$ctr_options('{"stacked": "yes"}')$$,
+    $$ctr_fit(label => '')$$,
+    $$ctr_options('{"label": ["a"]}')$$,
+    $$ctr_fit(ignore => '{a,""}')$$,
+    $$ctr_options('{"ignore": "a"}')$$,
+    $$ctr_options('{"ignore": ["a", 1]}')$$,
+    $$ctr_fit(validation => 0.95)$$,
+    $$ctr_fit(recipe => 'robst')$$,
+    $$ctr_fit(epochs => 0)$$,
+    $$ctr_options('{"epochs": 2.5}')$$,
+    $$ctr_options('{"epochs": "2"}')$$,
+    $$ctr_options('{"epochs": 1e300}')$$,
+    $$ctr_fit(batch_size => 1048577)$$,
+    $$ctr_fit(learning_rate => 0)$$,
+    $$ctr_fit(learning_rate => 'Infinity')$$,
+    $$ctr_fit(lr_schedule => 'cosin')$$,
+    $$ctr_fit(weight_decay => -1)$$,
+    $$ctr_fit(patience => -1)$$,
+    $$ctr_fit(monitor => 'val_acc')$$,
+    $$ctr_fit(min_count => 0)$$,
+    $$ctr_fit(numerical_transform => 'logarithm')$$,
+    $$ctr_fit(target_statistics => true)$$,
+    $$ctr_fit(seed => -1)$$,
+    $$ctr_fit(seed => 9223372036854775807)$$,
+    $$ctr_fit(threads => 1025)$$,
+    $$ctr_fit(max_seconds => -1)$$,
+    $$ctr_options('[{"epochs": 1}]')$$,
+    $$ctr_options('"epochs"')$$,
+    $$ctr_options('null')$$,
+    $$ctr_options(('{"epochs": "' || repeat('x', 100000) || '"}')::jsonb)$$,
+    $$ctr_options(('{"' || repeat('x', 100) || '": 1}')::jsonb)$$
+    ]) o, misuse(o);
+\x off
+DROP FUNCTION misuse;

@@ -1,0 +1,87 @@
+-- scoring: features by name, models from everywhere, errors
+\set VERBOSITY terse
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS ctr;
+\pset null '-'
+
+-- column order, extra columns and the label do not matter
+SELECT bool_and(p = p2 AND p = p3 AND p = p4) AS by_name FROM (
+  SELECT ctr_predict(model, c) AS p,
+         ctr_predict(model, (SELECT r FROM (SELECT c.price, c.device, c.city) r)) AS p2,
+         ctr_predict(model, (SELECT r FROM (SELECT 'more' AS extra, now() AS at, c.city, c.price, c.device, 3 AS label) r)) AS p3,
+         ctr_predict(model, (SELECT r FROM (SELECT c.city::varchar(10), c.device::name, c.price::numeric) r)) AS p4
+  FROM models, clicks c WHERE name = 'fit') t;
+
+-- NULL and new categories are values, not errors; a NULL model or row gives NULL
+SELECT ctr_predict(model, ROW(1, NULL, NULL, NULL, NULL)::clicks) BETWEEN 0 AND 1 AS all_null,
+       ctr_predict(model, ROW(1, NULL, 'never', 'seen', 'Infinity')::clicks) BETWEEN 0 AND 1 AS unseen,
+       ctr_predict(model, ROW(1, NULL, 'never', 'seen', 'NaN')::clicks) = ctr_predict(model, ROW(1, NULL, 'else', 'new', NULL)::clicks) AS one_unseen,
+       ctr_predict(model, NULL::clicks) AS no_row, ctr_predict(NULL, ROW(1, 1, 'a', 'b', 2)::clicks) AS no_model
+FROM models WHERE name = 'fit';
+
+-- two classes of a model of one
+SELECT bool_and(cardinality(k) = 2 AND abs(k[1] + k[2] - 1) < 1e-12 AND k[2] = ctr_predict(model, c)) AS classes
+FROM models, clicks c, LATERAL (SELECT ctr_predict_classes(model, c) AS k) s WHERE name = 'fit';
+
+-- the window function gives the same numbers, over partitions, frames, LIMIT, NULL models and rows
+SELECT count(*), bool_and(abs(p - b) < 1e-6) AS same FROM (
+  SELECT ctr_predict(model, c) AS p, ctr_predict_batch(model, c) OVER () AS b FROM models, clicks c WHERE name = 'fit') t;
+SELECT count(*), bool_and(abs(p - b) < 1e-6) AS same FROM (
+  SELECT ctr_predict(model, c) AS p, ctr_predict_batch(model, c) OVER (PARTITION BY city ORDER BY id) AS b FROM models, clicks c WHERE name = 'fit') t;
+SELECT count(*) AS rows, count(b) AS scored FROM (
+  SELECT ctr_predict_batch(CASE WHEN id % 3 > 0 THEN model END, CASE WHEN id % 5 > 0 THEN c END) OVER () AS b FROM models, clicks c WHERE name = 'fit') t;
+SELECT count(*) FROM (SELECT ctr_predict_batch(model, c) OVER () FROM models, clicks c WHERE name = 'fit' LIMIT 10) t;
+
+-- several models in one query, side by side and in turn
+INSERT INTO models SELECT 'other', ctr_train(c, ctr_fit(epochs => 1, seed => 9, ignore => '{id,price}')) FROM clicks c;
+SELECT count(*), bool_and(abs(a - ctr_predict(m1.model, c)) < 1e-12 AND abs(b - ctr_predict(m2.model, c)) < 1e-12) AS same
+FROM models m1, models m2, clicks c, LATERAL (SELECT ctr_predict(m1.model, c) AS a, ctr_predict(m2.model, c) AS b) s
+WHERE m1.name = 'fit' AND m2.name = 'other';
+SELECT count(*), bool_and(abs(b - ctr_predict(model, c)) < 1e-6) AS same FROM (
+  SELECT model, c, ctr_predict_batch(model, c) OVER (ORDER BY id, name) AS b FROM models, clicks c WHERE id <= 300) t;
+SET ctr.model_cache_size = '1MB';
+SELECT count(DISTINCT p) > 10 AS small_cache FROM (SELECT ctr_predict(model, c) AS p FROM models, clicks c ORDER BY id, name) t;
+RESET ctr.model_cache_size;
+
+-- models from a CTE, an InitPlan, a PL/pgSQL variable, a prepared statement, a sub-select, a cast
+SELECT round(sum(ctr_predict(model, c))::numeric, 3) AS total FROM models, clicks c WHERE name = 'fit' \gset
+WITH m AS MATERIALIZED (SELECT model FROM models WHERE name = 'fit')
+SELECT round(sum(ctr_predict(model, c))::numeric, 3) = :total AS cte FROM m, clicks c;
+SELECT round(sum(ctr_predict((SELECT model FROM models WHERE name = 'fit'), c))::numeric, 3) = :total AS initplan FROM clicks c;
+DO $$
+DECLARE m ctr_model; total numeric := 0; r clicks;
+BEGIN
+    SELECT model INTO m FROM models WHERE name = 'fit';
+    FOR r IN SELECT * FROM clicks LOOP total := total + ctr_predict(m, r); END LOOP;
+    PERFORM set_config('ctr_test.total', round(total, 3)::text, false);
+END $$;
+SELECT current_setting('ctr_test.total')::numeric = :total AS plpgsql;
+PREPARE score(text) AS SELECT round(sum(ctr_predict(model, c))::numeric, 3) FROM models, clicks c WHERE name = $1;
+EXECUTE score('fit') \gset first_
+EXECUTE score('fit') \gset second_
+SELECT :first_round = :total AND :second_round = :total AS prepared;
+SELECT bool_and(ctr_predict(model::bytea::ctr_model, c) = ctr_predict(model, c)) AS casts FROM models, clicks c WHERE name = 'fit' AND id < 20;
+
+-- a row's value comes back after rollback and after the model is replaced
+BEGIN;
+UPDATE models SET model = (SELECT model FROM models WHERE name = 'other') WHERE name = 'fit';
+SELECT round(sum(ctr_predict(model, c))::numeric, 3) = :total AS replaced FROM models, clicks c WHERE name = 'fit';
+ROLLBACK;
+SELECT round(sum(ctr_predict(model, c))::numeric, 3) = :total AS back FROM models, clicks c WHERE name = 'fit';
+
+-- what the network sees
+SELECT cardinality(x_num) AS x_num, cardinality(x_cat) AS x_cat, x_cat FROM models, ctr_encode(model, ROW(1, 0, NULL, 'never', 5)::clicks) WHERE name = 'fit';
+
+-- errors
+CREATE TABLE wrong AS SELECT 1 AS label, 'a' AS city;
+SELECT e.* FROM (VALUES
+ ('SELECT ctr_predict(model, w) FROM models, wrong w WHERE name = ''fit'''),
+ ('SELECT ctr_predict(model, w) FROM models, (SELECT city, device, city AS price FROM clicks) w WHERE name = ''fit'''),
+ ('SELECT ctr_predict(model, w) FROM models, (SELECT city, city, device, price FROM clicks) w WHERE name = ''fit'''),
+ ('SELECT ctr_predict(model, 1) FROM models'),
+ ('SELECT ctr_predict_batch(model, c) FROM models, clicks c')
+) q(query), try(query) e;
+
+-- cheap filters run first: the scan's own filter, not the model, is evaluated before
+EXPLAIN (COSTS OFF) SELECT 1 FROM clicks c WHERE ctr_predict((SELECT model FROM models WHERE name = 'fit'), c) > 0.5 AND id < 10;
+DROP TABLE wrong;

@@ -1,0 +1,96 @@
+/* test_blas.c: gemm against plain loops, and that loading the library leaves the process as it was. */
+#include <dirent.h>
+#include <pthread.h>
+
+#include "unit.h"
+
+static int
+count_threads(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    int n = 0;
+
+    while (tasks && readdir(tasks))
+        n++;
+    if (tasks)
+        closedir(tasks);
+    return n;
+}
+
+static void
+loading_leaves_no_trace(void)
+{
+    int threads = count_threads();
+    sigset_t mask;
+
+    setenv("OPENBLAS_NUM_THREADS", "7", 1);
+    unsetenv("OPENBLAS_L2_SIZE");
+    CHECK_MESSAGE(blas_load(), "%s", blas_error());
+    CHECK(blas_load());
+    CHECK(strcmp(getenv("OPENBLAS_NUM_THREADS"), "7") == 0);
+    CHECK(getenv("OPENBLAS_L2_SIZE") == NULL);
+    CHECK(count_threads() == threads);
+    CHECK(strstr(blas_version(), "kernel") != NULL);
+    pthread_sigmask(SIG_SETMASK, NULL, &mask);
+    CHECK(!sigismember(&mask, SIGINT) && !sigismember(&mask, SIGTERM));
+}
+
+/* small whole numbers, so that the sums are exact */
+static void
+fill(float *x, int n, NnRng *rng)
+{
+    for (int i = 0; i < n; i++)
+        x[i] = (float)rng_below(rng, 17) - 8.0f;
+}
+
+static void
+compare(bool transpose_a, bool transpose_b, int m, int n, int k, float beta, NnRng *rng)
+{
+    int lda = (transpose_a ? m : k) + 3, ldb = (transpose_b ? k : n) + 1, ldc = n + 2, wrong = 0;
+    int size_a = lda * (transpose_a ? k : m), size_b = ldb * (transpose_b ? n : k), size_c = ldc * m;
+    float *a = malloc((size_t)(size_a + size_b + 2 * size_c) * sizeof(float)), *b = a + size_a,
+          *c = b + size_b;
+    float *expected = c + size_c;
+
+    fill(a, size_a + size_b + size_c, rng);
+    for (int i = 0; i < size_c && beta == 0.0f; i++)
+        c[i] = NAN; /* must not be read */
+    memcpy(expected, c, (size_t)size_c * sizeof(float));
+    for (int i = 0; i < m; i++)
+        for (int j = 0; j < n; j++) {
+            float sum = beta == 0.0f ? 0.0f : beta * c[i * ldc + j];
+
+            for (int l = 0; l < k; l++)
+                sum +=
+                    a[transpose_a ? l * lda + i : i * lda + l] * b[transpose_b ? j * ldb + l : l * ldb + j];
+            expected[i * ldc + j] = sum;
+        }
+    gemm(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, beta, c, ldc);
+    for (int i = 0; i < size_c; i++) /* what lies between the rows must not be touched */
+        wrong += c[i] != expected[i] && !(isnan(c[i]) && isnan(expected[i]));
+    CHECK_MESSAGE(wrong == 0, "%d of %d wrong: %c%c m %d n %d k %d beta %g", wrong, m * n,
+                  transpose_a ? 't' : 'n', transpose_b ? 't' : 'n', m, n, k, (double)beta);
+    free(a);
+}
+
+static void
+products(void)
+{
+    static const int sizes[] = {1, 2, 7, 16, 33, 65};
+    NnRng rng;
+
+    rng_seed(&rng, 1, 0);
+    for (int m = 0; m < 6; m++)
+        for (int n = 0; n < 6; n++)
+            for (int k = 0; k < 6; k++)
+                for (int way = 0; way < 8; way++)
+                    compare(way & 1, way & 2, sizes[m], sizes[n], sizes[k], way & 4 ? 1.0f : 0.0f, &rng);
+}
+
+int
+main(void)
+{
+    RUN(loading_leaves_no_trace);
+    RUN(products);
+    return unit_end();
+}

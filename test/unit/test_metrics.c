@@ -1,0 +1,211 @@
+/* test_metrics.c: AUC against exact small cases and against counting all pairs; logarithmic loss. */
+#include "unit.h"
+
+#define MAX_ROWS 400
+
+typedef struct Rows {
+    NnScore rows[MAX_ROWS];
+    size_t n;
+} Rows;
+
+/* the definition: all pairs of a positive and a negative row */
+static double
+auc_by_pairs(const NnScore *s, size_t n)
+{
+    double won = 0, pairs = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = 0; j < n; j++) {
+            double weight = (double)s[i].weight * s[j].weight;
+
+            if (s[i].label <= 0.5f || s[j].label > 0.5f)
+                continue;
+            pairs += weight;
+            if (s[i].score >= s[j].score)
+                won += s[i].score > s[j].score ? weight : 0.5 * weight;
+        }
+    }
+    return won / pairs;
+}
+
+/* scores from `distinct` values around 0 (so that there are ties), also as float4 */
+static void
+rows_make(Rows *r, NnRng *rng, size_t n, uint64_t distinct, bool weighted)
+{
+    r->n = n;
+    for (size_t i = 0; i < n; i++) {
+        r->rows[i].label = (float)rng_below(rng, 2);
+        r->rows[i].score = (float)(((double)rng_below(rng, distinct) - (double)distinct / 2) / 7);
+        r->rows[i].weight = weighted ? (float)rng_below(rng, 5) : 1;
+    }
+    r->rows[0].label = 0;
+    r->rows[1].label = 1;
+    r->rows[0].weight = r->rows[1].weight = 1;
+}
+
+static double
+auc_of(const NnScore *rows, size_t n)
+{
+    NnScore copy[MAX_ROWS], scratch[MAX_ROWS];
+
+    memcpy(copy, rows, n * sizeof(NnScore));
+    return auc(copy, scratch, n);
+}
+
+static double
+streamed_auc(NnAuc *a, const NnScore *rows, size_t n)
+{
+    auc_reset(a);
+    for (size_t i = 0; i < n; i++)
+        auc_add(a, (float)rows[i].score, rows[i].label > 0.5f, rows[i].weight);
+    return auc_value(a);
+}
+
+static void
+test_exact_cases(void)
+{
+    static const NnScore perfect[] = {{0.1, 0, 1}, {0.2, 0, 1}, {0.8, 1, 1}, {0.9, 1, 1}};
+    static const NnScore reversed[] = {{0.1, 1, 1}, {0.9, 0, 1}};
+    static const NnScore tied[] = {{0.5, 1, 1}, {0.5, 0, 1}, {0.5, 0, 1}};
+    /* scikit-learn's own example: 0.75 */
+    static const NnScore example[] = {{0.1, 0, 1}, {0.4, 0, 1}, {0.35, 1, 1}, {0.8, 1, 1}};
+    static const NnScore zeros[] = {{-0.0, 1, 1}, {0.0, 0, 1}};
+    static const NnScore infinite[] = {{INFINITY, 1, 1}, {-INFINITY, 0, 1}, {0, 0, 1}};
+    /* won: 3 * 1 of 3 * (1 + 2) */
+    static const NnScore weighted[] = {{0.5, 1, 3}, {0.1, 0, 1}, {0.7, 0, 2}};
+
+    CHECK(auc_of(perfect, 4) == 1);
+    CHECK(auc_of(reversed, 2) == 0);
+    CHECK(auc_of(tied, 3) == 0.5);
+    CHECK(auc_of(example, 4) == 0.75);
+    CHECK(auc_of(zeros, 2) == 0.5);
+    CHECK(auc_of(infinite, 3) == 1);
+    CHECK_NEAR(auc_of(weighted, 3), 1.0 / 3, 1e-15);
+}
+
+static void
+test_undefined(void)
+{
+    static const NnScore one_class[] = {{0.1, 1, 1}, {0.2, 1, 1}};
+    static const NnScore no_number[] = {{0.1, 1, 1}, {NAN, 0, 1}};
+    static const NnScore no_weight[] = {{0.1, 1, 1}, {0.2, 0, 0}};
+    UnitMemory memory = {0};
+    NnAuc *a = auc_create(unit_alloc(&memory), 10);
+
+    CHECK(isnan(auc_of(one_class, 0)));
+    CHECK(isnan(auc_of(one_class, 2)));
+    CHECK(isnan(auc_of(no_number, 2)));
+    CHECK(isnan(auc_of(no_weight, 2)));
+    CHECK(isnan(streamed_auc(a, one_class, 0)));
+    CHECK(isnan(streamed_auc(a, one_class, 2)));
+    CHECK(isnan(streamed_auc(a, no_number, 2)));
+    CHECK(isnan(streamed_auc(a, no_weight, 2)));
+    unit_release(&memory);
+}
+
+static void
+test_pairs(void)
+{
+    static const uint64_t distinct[] = {1, 2, 3, 10, 1000, 1000000};
+    UnitMemory memory = {0};
+    NnAuc *a = auc_create(unit_alloc(&memory), MAX_ROWS);
+    static Rows r;
+    NnRng rng;
+
+    rng_seed(&rng, 7, 0);
+    for (size_t d = 0; d < sizeof(distinct) / sizeof(distinct[0]); d++) {
+        for (size_t n = 2; n <= MAX_ROWS; n = n * 3 / 2 + 1) {
+            for (int weighted = 0; weighted < 2; weighted++) {
+                double expected;
+
+                rows_make(&r, &rng, n, distinct[d], weighted);
+                expected = auc_by_pairs(r.rows, n);
+                CHECK_NEAR(auc_of(r.rows, n), expected, 1e-12);
+                CHECK_NEAR(streamed_auc(a, r.rows, n), expected, 1e-12);
+            }
+        }
+    }
+    unit_release(&memory);
+}
+
+/* float8 scores that are one in float4 are still told apart */
+static void
+test_float8(void)
+{
+    static const NnScore close[] = {{0.5, 0, 1}, {0.5 + 1e-12, 1, 1}};
+
+    CHECK(auc_of(close, 2) == 1);
+}
+
+/* more may be added after a value was asked for, and a reset forgets everything */
+static void
+test_continue(void)
+{
+    static Rows r;
+    UnitMemory memory = {0};
+    NnAuc *a = auc_create(unit_alloc(&memory), MAX_ROWS);
+    NnRng rng;
+
+    rng_seed(&rng, 8, 0);
+    rows_make(&r, &rng, 100, 50, true);
+    CHECK_NEAR(streamed_auc(a, r.rows, 60), auc_by_pairs(r.rows, 60), 1e-12);
+    for (int i = 60; i < 100; i++)
+        auc_add(a, (float)r.rows[i].score, r.rows[i].label > 0.5f, r.rows[i].weight);
+    CHECK_NEAR(auc_value(a), auc_by_pairs(r.rows, 100), 1e-12);
+    CHECK_NEAR(streamed_auc(a, r.rows, 40), auc_by_pairs(r.rows, 40), 1e-12);
+    unit_release(&memory);
+}
+
+/* beyond NN_AUC_EXACT rows: logits of a plausible model, in bins and exactly */
+static void
+test_bins(void)
+{
+    size_t n = NN_AUC_EXACT + 500000;
+    UnitMemory memory = {0};
+    NnAuc *a = auc_create(unit_alloc(&memory), n);
+    NnScore *rows = malloc(n * sizeof(NnScore));
+    NnScore *scratch = malloc(n * sizeof(NnScore));
+    double streamed;
+    NnRng rng;
+
+    rng_seed(&rng, 9, 0);
+    for (size_t i = 0; i < n; i++) {
+        float logit = (float)(rng_normal(&rng) * 1.2 - 1.3);
+
+        rows[i] = (NnScore){logit, rng_uniform(&rng) < 1 / (1 + exp(-logit)), 1};
+    }
+    streamed = streamed_auc(a, rows, n);
+    CHECK(streamed > 0.7 && streamed < 0.9);
+    for (size_t i = 0; i < n; i++)
+        rows[i].score = -rows[i].score;
+    CHECK_NEAR(streamed_auc(a, rows, n), 1 - streamed, 1e-6); /* nothing is left of the first time */
+    CHECK_NEAR(auc(rows, scratch, n), 1 - streamed, 2e-6);
+    unit_release(&memory);
+    free(rows);
+    free(scratch);
+}
+
+static void
+test_log_loss(void)
+{
+    CHECK_NEAR(log_loss(0.5, 1), log(2), 1e-15);
+    CHECK_NEAR(log_loss(0.25, 0), -log(0.75), 1e-15);
+    CHECK_NEAR(log_loss(0.25, 0.5), -0.5 * (log(0.25) + log(0.75)), 1e-15);
+    /* scikit-learn clips float8 probabilities to [2.2e-16, 1 - 2.2e-16] */
+    CHECK_NEAR(log_loss(0, 1), 36.04365338911715, 1e-12);
+    CHECK_NEAR(log_loss(1, 0), 36.04365338911715, 1e-12);
+    CHECK_NEAR(log_loss(1, 1), 0, 1e-15);
+}
+
+int
+main(void)
+{
+    RUN(test_exact_cases);
+    RUN(test_undefined);
+    RUN(test_pairs);
+    RUN(test_float8);
+    RUN(test_continue);
+    RUN(test_bins);
+    RUN(test_log_loss);
+    return unit_end();
+}

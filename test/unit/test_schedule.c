@@ -1,0 +1,95 @@
+/* test_schedule.c: learning rates, the best epoch, and when to stop. */
+#include "unit.h"
+
+static void
+test_rates(void)
+{
+    NnSchedule s;
+
+    schedule_init(&s, NN_CONSTANT, true, 0.01, 3, 10);
+    CHECK(schedule_rate(&s, 0) == 0.01 && schedule_rate(&s, 1) == 0.01);
+    schedule_report(&s, 1, 0.5);
+    schedule_report(&s, 2, 0.4);
+    CHECK(schedule_rate(&s, 0.2) == 0.01);
+
+    schedule_init(&s, NN_COSINE, true, 0.01, 3, 10);
+    CHECK(schedule_rate(&s, 0) == 0.01);
+    CHECK_NEAR(schedule_rate(&s, 0.5), 0.005, 1e-15);
+    CHECK_NEAR(schedule_rate(&s, 1.0 / 3), 0.0075, 1e-15);
+    CHECK_NEAR(schedule_rate(&s, 1), 0, 1e-15);
+    CHECK_NEAR(schedule_rate(&s, 1.5), 0, 1e-15);
+
+    schedule_init(&s, NN_PLATEAU, false, 0.01, 9, 10);
+    schedule_report(&s, 1, 0.5);
+    CHECK(schedule_rate(&s, 0.1) == 0.01);
+    schedule_report(&s, 2, 0.5); /* equal is no improvement */
+    CHECK(schedule_rate(&s, 0.2) == 0.005);
+    schedule_report(&s, 3, 0.4);
+    CHECK(schedule_rate(&s, 0.3) == 0.005);
+    schedule_report(&s, 4, NAN);
+    CHECK(schedule_rate(&s, 0.4) == 0.0025);
+}
+
+/* feeds metrics epoch by epoch; returns the epoch after which it stops */
+static int
+run(NnSchedule *s, const double *metrics, int n)
+{
+    for (int epoch = 1; epoch <= n; epoch++) {
+        schedule_report(s, epoch, metrics[epoch - 1]);
+        if (schedule_stop(s, epoch))
+            return epoch;
+    }
+    return 0;
+}
+
+static void
+test_stop(void)
+{
+    static const double up[] = {0.6, 0.7, 0.65, 0.69, 0.7, 0.71, 0.7, 0.7};
+    static const double bad[] = {NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
+    NnSchedule s;
+
+    schedule_init(&s, NN_CONSTANT, true, 0.01, 3, 100);
+    CHECK(run(&s, up, 8) == 5);
+    CHECK(s.best_epoch == 2 && s.best == 0.7); /* the first of equally good ones */
+
+    schedule_init(&s, NN_CONSTANT, true, 0.01, 4, 100);
+    CHECK(run(&s, up, 8) == 0);
+    CHECK(s.best_epoch == 6 && s.best == 0.71);
+
+    schedule_init(&s, NN_CONSTANT, true, 0.01, 0, 100);
+    CHECK(run(&s, up, 8) == 0);
+    schedule_init(&s, NN_CONSTANT, true, 0.01, 0, 7);
+    CHECK(run(&s, up, 8) == 7);
+
+    schedule_init(&s, NN_CONSTANT, false, 0.01, 2, 100);
+    CHECK(run(&s, up, 8) == 3);
+    CHECK(s.best_epoch == 1 && s.best == 0.6);
+
+    schedule_init(&s, NN_CONSTANT, false, 0.01, 2, 100);
+    CHECK(run(&s, bad, 8) == 2);
+    CHECK(s.best_epoch == 0);
+}
+
+static void
+test_report(void)
+{
+    NnSchedule s;
+
+    schedule_init(&s, NN_CONSTANT, false, 0.01, 2, 100);
+    CHECK(!schedule_report(&s, 1, NAN));
+    CHECK(schedule_report(&s, 2, INFINITY));
+    CHECK(schedule_report(&s, 3, 0.5));
+    CHECK(!schedule_report(&s, 4, 0.5));
+    CHECK(!schedule_report(&s, 5, NAN));
+    CHECK(schedule_report(&s, 6, 0.4));
+}
+
+int
+main(void)
+{
+    RUN(test_rates);
+    RUN(test_stop);
+    RUN(test_report);
+    return unit_end();
+}

@@ -1,0 +1,417 @@
+/*
+ * test_trainer.c: whole steps: the same bits for any number of threads and after interrupts, batches of odd
+ * sizes, evaluation and scoring agree, clipping, and a planted model is learnt.
+ */
+#include <stdatomic.h>
+#include <sys/time.h>
+
+#include "unit.h"
+
+#include "adam.h"
+
+#define N_NUM 5
+#define N_CAT 4
+#define ROWS  600
+
+static const int categories[N_CAT] = {50, 7, 3, 1000};
+static volatile sig_atomic_t interrupt;
+
+typedef struct Run {
+    UnitMemory memory;
+    NnNet net;
+    float *params;
+    NnPool *pool;
+    NnTrainer *trainer;
+} Run;
+
+static NnConfig
+small_config(void)
+{
+    return (NnConfig){.architecture = NN_DEEPCROSS,
+                      .n_classes = 1,
+                      .n_mlp = 2,
+                      .mlp_layers = {24, 12},
+                      .mlp_dropout = 0.25f,
+                      .cross_type = NN_CROSS_MATRIX,
+                      .n_cross = 2,
+                      .d_embed_max = 8,
+                      .stacked = true,
+                      .n_num = N_NUM,
+                      .n_cat = N_CAT,
+                      .categories = categories};
+}
+
+static void
+run_create(Run *run, const NnConfig *config, int threads, float clip_norm)
+{
+    NnHyper hyper = {.weight_decay = 1e-3f,
+                     .embedding_decay = 1e-3f,
+                     .beta1 = 0.9f,
+                     .beta2 = 0.999f,
+                     .epsilon = 1e-8f,
+                     .clip_norm = clip_norm,
+                     .seed = 11};
+    NnAlloc alloc;
+
+    *run = (Run){0};
+    alloc = unit_alloc(&run->memory);
+    CHECK(net_create(&run->net, config, alloc) == NN_OK);
+    run->params = alloc.alloc(alloc.owner, run->net.n_block * sizeof(float));
+    net_init(&run->net, run->params, 0, 1);
+    run->pool = pool_create(alloc, threads, &interrupt);
+    CHECK(trainer_create(&run->trainer, &run->net, run->params, &hyper, ROWS, run->pool, alloc) == NN_OK);
+}
+
+static void
+run_release(Run *run)
+{
+    pool_stop(run->pool);
+    unit_release(&run->memory);
+}
+
+typedef struct Data {
+    float x_num[ROWS * N_NUM], label[ROWS], weight[ROWS];
+    int32_t x_cat[N_CAT * ROWS];
+} Data;
+
+/* the label follows a product of two fields' effects, which no linear model can reach, and a number */
+static NnBatch
+make_data(Data *data, int rows, uint64_t seed)
+{
+    NnRng rng;
+
+    rng_seed(&rng, 99, seed);
+    for (int i = 0; i < rows * N_NUM; i++)
+        data->x_num[i] = (float)rng_uniform(&rng);
+    for (int f = 0; f < N_CAT; f++)
+        for (int r = 0; r < rows; r++)
+            data->x_cat[f * ROWS + r] = (int32_t)rng_below(&rng, (uint64_t)categories[f]);
+    for (int r = 0; r < rows; r++) {
+        double a = data->x_cat[1 * ROWS + r] % 2 ? 1 : -1, b = data->x_cat[2 * ROWS + r] - 1;
+        double logit = 3 * a * b + 2 * (double)data->x_num[r * N_NUM] - 1;
+
+        data->label[r] = rng_uniform(&rng) < 1 / (1 + exp(-logit));
+        data->weight[r] = (float)(1 + r % 3);
+    }
+    return (NnBatch){.rows = rows,
+                     .x_num = data->x_num,
+                     .x_cat = data->x_cat,
+                     .ld_cat = ROWS,
+                     .label = data->label,
+                     .weight = data->weight};
+}
+
+/* ------------------------------------------------------------------ same bits */
+
+typedef struct Outcome {
+    double loss;
+    float logits[ROWS];
+    float *params; /* a copy of the block */
+    size_t size;
+} Outcome;
+
+static const int batch_rows[] = {ROWS, 1, 64, 129, 520, ROWS, 17, ROWS};
+
+/* Steps over batches of odd sizes, repeated until they are not interrupted. Returns how often they were. */
+static int
+train_some(Run *run, Outcome *outcome)
+{
+    static Data data;
+    int interrupted = 0;
+
+    outcome->loss = 0;
+    for (int s = 0; s < 8; s++) {
+        NnBatch batch = make_data(&data, batch_rows[s], (uint64_t)s);
+        NnStatus status;
+        double loss;
+
+        while ((status = trainer_step(run->trainer, &batch, 0.01f / (float)(1 + s % 3), &loss,
+                                      outcome->logits)) == NN_INTERRUPTED) {
+            interrupt = 0;
+            interrupted++;
+        }
+        CHECK(status == NN_OK);
+        interrupt = 0;
+        outcome->loss += loss;
+    }
+    CHECK(trainer_steps(run->trainer) == 8);
+    CHECK(trainer_sync(run->trainer) == NN_OK);
+    outcome->size = run->net.n_block * sizeof(float);
+    outcome->params = malloc(outcome->size);
+    memcpy(outcome->params, run->params, outcome->size);
+    return interrupted;
+}
+
+static void
+check_same(Outcome *a, const Outcome *b)
+{
+    CHECK(a->loss == b->loss && isfinite(a->loss));
+    CHECK(memcmp(a->logits, b->logits, sizeof(a->logits)) == 0);
+    CHECK(a->size == b->size && memcmp(a->params, b->params, a->size) == 0);
+    free(a->params);
+}
+
+static void
+same_bits_for_any_threads(void)
+{
+    static const int threads[] = {1, 2, 3, 8};
+    static Outcome first, other;
+    NnConfig config = small_config();
+
+    for (int clip = 0; clip < 2; clip++) {
+        for (int i = 0; i < 4; i++) {
+            Run run;
+
+            run_create(&run, &config, threads[i], clip ? 0.1f : 0);
+            CHECK(train_some(&run, i == 0 ? &first : &other) == 0);
+            if (i > 0)
+                check_same(&other, &first);
+            run_release(&run);
+        }
+        free(first.params);
+    }
+}
+
+static NnLayerType wrapped_type;
+static void (*wrapped)(const NnLayer *l, const NnBlock *b);
+static atomic_int countdown;
+
+/* raises the flag at the countdown's end, then every 40 blocks */
+static void
+interrupting_pass(const NnLayer *l, const NnBlock *b)
+{
+    if (atomic_fetch_sub(&countdown, 1) == 1) {
+        interrupt = 1;
+        atomic_store(&countdown, 40);
+    }
+    wrapped(l, b);
+}
+
+static void
+interrupted_steps_leave_no_trace(void)
+{
+    static Outcome first, other;
+    NnConfig config = small_config();
+    int interrupted = 0;
+    Run run;
+
+    run_create(&run, &config, 1, 0.1f);
+    train_some(&run, &first);
+    for (int layer = 0; layer < run.net.n_layers; layer++) {
+        for (int way = 0; way < 2; way++) {
+            Run again;
+            NnLayer *l;
+
+            run_create(&again, &config, 2, 0.1f);
+            l = &again.net.layers[layer];
+            if (way == 1 && !l->type->backward) {
+                run_release(&again);
+                continue;
+            }
+            wrapped_type = *l->type;
+            wrapped = way == 0 ? wrapped_type.forward : wrapped_type.backward;
+            *(way == 0 ? &wrapped_type.forward : &wrapped_type.backward) = interrupting_pass;
+            l->type = &wrapped_type;
+            atomic_store(&countdown, 1 + layer);
+            interrupted += train_some(&again, &other);
+            check_same(&other, &first);
+            run_release(&again);
+        }
+    }
+    CHECK(interrupted > 10);
+    free(first.params);
+    run_release(&run);
+}
+
+static void
+raise_flag(int signal)
+{
+    (void)signal;
+    interrupt = 1;
+}
+
+/* an alarm at a random moment of a step, as a server's cancel comes: also while parameters move */
+static void
+alarms_leave_no_trace(void)
+{
+    static Data data;
+    static Outcome first, other;
+    NnConfig config = small_config();
+    NnBatch batch = make_data(&data, ROWS, 0);
+    int interrupted = 0;
+    double loss, again;
+    NnRng rng;
+    Run runs[2];
+
+    rng_seed(&rng, 8, 0);
+    signal(SIGALRM, raise_flag);
+    for (int i = 0; i < 2; i++)
+        run_create(&runs[i], &config, 2, 0);
+    for (int s = 0; s < 300; s++) {
+        struct timeval start, end;
+        struct itimerval alarm = {{0, 0}, {0, 0}};
+        int64_t step_time;
+
+        gettimeofday(&start, NULL);
+        CHECK(trainer_step(runs[0].trainer, &batch, 0.01f, &loss, first.logits) == NN_OK);
+        gettimeofday(&end, NULL);
+        step_time = 1000000 * (end.tv_sec - start.tv_sec) + end.tv_usec - start.tv_usec;
+        alarm.it_value.tv_usec =
+            1 + (long)rng_below(&rng, (uint64_t)(step_time < 900000 ? step_time + 1 : 900000));
+        setitimer(ITIMER_REAL, &alarm, NULL);
+        while (trainer_step(runs[1].trainer, &batch, 0.01f, &again, other.logits) == NN_INTERRUPTED) {
+            interrupt = 0;
+            interrupted++;
+        }
+        setitimer(ITIMER_REAL, &(struct itimerval){{0, 0}, {0, 0}}, NULL);
+        interrupt = 0;
+        CHECK(loss == again);
+    }
+    CHECK(interrupted > 0);
+    for (int i = 0; i < 2; i++)
+        CHECK(trainer_sync(runs[i].trainer) == NN_OK);
+    CHECK(memcmp(runs[0].params, runs[1].params, runs[0].net.n_block * sizeof(float)) == 0);
+    CHECK(memcmp(first.logits, other.logits, sizeof(first.logits)) == 0);
+    run_release(&runs[0]);
+    run_release(&runs[1]);
+}
+
+/* ------------------------------------------------------------------ evaluation */
+
+static void
+scoring_equals_evaluation(void)
+{
+    static Data data;
+    static float logits[ROWS], whole[ROWS], p[ROWS];
+    NnConfig config = small_config();
+    double loss, sum = 0, largest = 0, off = 0, off_single = 0;
+    NnScorer *scorer;
+    Outcome outcome;
+    NnBatch batch;
+    Run run;
+
+    run_create(&run, &config, 2, 0);
+    train_some(&run, &outcome);
+    free(outcome.params);
+    batch = make_data(&data, ROWS, 50);
+    CHECK(trainer_evaluate(run.trainer, &batch, &loss, logits) == NN_OK);
+    CHECK(scorer_create(&scorer, &run.net, run.params, ROWS, unit_alloc(&run.memory)) == NN_OK);
+    scorer_run(scorer, data.x_num, data.x_cat, ROWS, ROWS, p, whole);
+    for (int r = 0; r < ROWS; r++) {
+        double z = (double)logits[r];
+        float single, single_p;
+
+        scorer_run(scorer, data.x_num + r * N_NUM, data.x_cat + r, ROWS, 1, &single_p, &single);
+        off = fmax(off, fabs((double)whole[r] - z));
+        off_single = fmax(off_single, fabs((double)single - z));
+        off = fmax(off, fabs((double)p[r] - 1 / (1 + exp(-z))));
+        largest = fmax(largest, fabs(z));
+        sum += (double)data.weight[r] * (log1p(exp(z)) - (double)data.label[r] * z);
+    }
+    CHECK(largest > 0.1);
+    CHECK_NEAR(off, 0, 2e-5);
+    CHECK_NEAR(off_single, 0, 2e-5);
+    CHECK_NEAR(loss, sum, 1e-5 * sum);
+    run_release(&run);
+}
+
+/* ------------------------------------------------------------------ updates */
+
+/*
+ * With clipping the first step's m, and so Adam's v, shrink, but m / sqrt(v) does not: look at the gradient
+ * itself.
+ */
+static void
+clipping_changes_a_step(void)
+{
+    static Data data;
+    NnConfig config = small_config();
+    double loss, moved[2] = {0, 0}, apart = 0;
+    NnBatch batch = make_data(&data, ROWS, 1);
+    Run runs[2];
+
+    for (int i = 0; i < 2; i++) {
+        run_create(&runs[i], &config, 1, i == 0 ? 0 : 1e-3f);
+        for (int s = 0; s < 3; s++)
+            CHECK(trainer_step(runs[i].trainer, &batch, 0.01f, &loss, NULL) == NN_OK);
+    }
+    for (size_t j = 0; j < runs[0].net.n_dense; j++) {
+        apart = fmax(apart, fabs((double)(runs[0].params[j] - runs[1].params[j])));
+        moved[0] += fabs((double)runs[0].params[j]);
+        moved[1] += fabs((double)runs[1].params[j]);
+    }
+    CHECK(apart > 1e-3);
+    CHECK(isfinite(moved[0]) && isfinite(moved[1]));
+    run_release(&runs[0]);
+    run_release(&runs[1]);
+}
+
+static void
+gradients_change_nothing(void)
+{
+    static Data data;
+    NnConfig config = small_config();
+    NnBatch batch = make_data(&data, ROWS, 1);
+    float *before, *grads, logits[ROWS];
+    double loss, again, norm;
+    Run run;
+
+    run_create(&run, &config, 2, 0);
+    before = malloc(run.net.n_block * sizeof(float));
+    grads = malloc(run.net.n_trained * sizeof(float));
+    memcpy(before, run.params, run.net.n_block * sizeof(float));
+    CHECK(trainer_gradients(run.trainer, &batch, &loss, logits, grads) == NN_OK);
+    norm = squares(grads, run.net.n_trained);
+    CHECK(isfinite(norm) && norm > 1e-6);
+    CHECK(memcmp(before, run.params, run.net.n_block * sizeof(float)) == 0);
+    CHECK(trainer_gradients(run.trainer, &batch, &again, logits, grads) == NN_OK);
+    CHECK(loss == again);
+    free(before);
+    free(grads);
+    run_release(&run);
+}
+
+static void
+learns_a_planted_model(void)
+{
+    static Data data;
+    NnConfig config = small_config();
+    double loss, first = 0, best = 0;
+    NnBatch batch;
+    Run run;
+
+    run_create(&run, &config, 2, 0);
+    batch = make_data(&data, ROWS, 1000);
+    for (int r = 0; r < ROWS; r++) { /* what the true probabilities would lose */
+        double a = data.x_cat[1 * ROWS + r] % 2 ? 1 : -1, b = data.x_cat[2 * ROWS + r] - 1;
+        double z = 3 * a * b + 2 * (double)data.x_num[r * N_NUM] - 1;
+
+        best += log1p(exp(z)) - (double)data.label[r] * z;
+    }
+    batch.weight = NULL;
+    CHECK(trainer_evaluate(run.trainer, &batch, &first, NULL) == NN_OK);
+    for (int s = 0; s < 400; s++) {
+        batch = make_data(&data, ROWS, (uint64_t)s);
+        CHECK(trainer_step(run.trainer, &batch, 0.005f, &loss, NULL) == NN_OK);
+    }
+    CHECK(trainer_sync(run.trainer) == NN_OK);
+    batch = make_data(&data, ROWS, 1000);
+    batch.weight = NULL;
+    CHECK(trainer_evaluate(run.trainer, &batch, &loss, NULL) == NN_OK);
+    CHECK_MESSAGE(loss / ROWS < 0.05 + best / ROWS && loss < first,
+                  "loss %.4f of first %.4f, best possible %.4f", loss / ROWS, first / ROWS, best / ROWS);
+    run_release(&run);
+}
+
+int
+main(void)
+{
+    RUN(same_bits_for_any_threads);
+    RUN(interrupted_steps_leave_no_trace);
+    RUN(alarms_leave_no_trace);
+    RUN(scoring_equals_evaluation);
+    RUN(clipping_changes_a_step);
+    RUN(gradients_change_nothing);
+    RUN(learns_a_planted_model);
+    return unit_end();
+}
