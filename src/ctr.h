@@ -146,6 +146,8 @@ typedef struct Column {
 typedef struct RowMap {
     Oid type; /* of the row type this map is for */
     int32 typmod;
+    const struct TypeCacheEntry *entry; /* of a named type; NULL: record, whose types never change */
+    uint64 shape;          /* the entry's number of the type's columns when they were looked up */
     TupleDesc desc;        /* a copy */
     MemoryContext context; /* everything of this map */
     MemoryContext row_context; /* detoasted values of one row; reset by rowmap_read */
@@ -156,8 +158,11 @@ typedef struct RowMap {
     bool *nulls;
 } RowMap;
 
-/* Row types are found by looking, once per call site: rec's type is compared with the map's. */
-bool rowmap_fits(const RowMap *map, HeapTupleHeader rec);
+/*
+ * Row types are found by looking, once per call site: rec's type is compared with the map's. A named type's columns may
+ * also change while a query runs that holds no lock on it.
+ */
+bool rowmap_fits(RowMap *map, HeapTupleHeader rec);
 /*
  * For training: decides from the column types and the options which columns are features, label, weight and
  * validation. Errors: missing or duplicate columns, types that are no feature, nothing left to learn from.

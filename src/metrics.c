@@ -333,6 +333,15 @@ evaluation_create(MemoryContext context, int classes)
     return e;
 }
 
+/* A state that has seen no row yet is NULL, which a worker of a parallel plan does not serialize. */
+static Datum
+evaluation_datum(FunctionCallInfo fcinfo, const Evaluation *e)
+{
+    if (e == NULL)
+        PG_RETURN_NULL();
+    PG_RETURN_POINTER(e);
+}
+
 /* The row's label; false: NULL. */
 static bool
 evaluation_label(const Model *model, RowMap *map, int *label)
@@ -372,7 +381,7 @@ ctr_evaluate_transition(PG_FUNCTION_ARGS)
     int label;
 
     if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
-        return e ? PointerGetDatum(e) : (Datum)0;
+        return evaluation_datum(fcinfo, e);
     if (fcinfo->flinfo->fn_extra == NULL)
         fcinfo->flinfo->fn_extra = site_create(fcinfo->flinfo->fn_mcxt, 1, true);
     site = fcinfo->flinfo->fn_extra;
@@ -408,7 +417,7 @@ ctr_evaluate_combine(PG_FUNCTION_ARGS)
     const Evaluation *from = PG_ARGISNULL(1) ? NULL : (Evaluation *)PG_GETARG_POINTER(1);
 
     if (from == NULL)
-        return into ? PointerGetDatum(into) : (Datum)0;
+        return evaluation_datum(fcinfo, into);
     if (into == NULL)
         into = evaluation_create(context, from->sums.classes);
     if (into->sums.classes != from->sums.classes)

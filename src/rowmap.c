@@ -175,6 +175,10 @@ rowmap_create(HeapTupleHeader rec, MemoryContext parent)
     desc = lookup_rowtype_tupdesc(map->type, map->typmod);
     map->desc = CreateTupleDescCopyConstr(desc);
     ReleaseTupleDesc(desc);
+    if (map->type != RECORDOID) {
+        map->entry = lookup_type_cache(map->type, TYPECACHE_TUPDESC);
+        map->shape = map->entry->tupDesc_identifier;
+    }
     map->values = palloc0(sizeof(Datum) * Max(map->desc->natts, 1));
     map->nulls = palloc0(sizeof(bool) * Max(map->desc->natts, 1));
     map->label.attribute = map->weight.attribute = map->validation.attribute = NOT_FOUND;
@@ -182,10 +186,25 @@ rowmap_create(HeapTupleHeader rec, MemoryContext parent)
     return map;
 }
 
-bool
-rowmap_fits(const RowMap *map, HeapTupleHeader rec)
+/* The type cache has forgotten the type's columns: are they still the same? */
+static bool
+shape_is_same(RowMap *map)
 {
-    return HeapTupleHeaderGetTypeId(rec) == map->type && HeapTupleHeaderGetTypMod(rec) == map->typmod;
+    TupleDesc desc = lookup_rowtype_tupdesc(map->type, map->typmod);
+    bool same = equalTupleDescs(desc, map->desc);
+
+    ReleaseTupleDesc(desc);
+    if (same)
+        map->shape = map->entry->tupDesc_identifier;
+    return same;
+}
+
+bool
+rowmap_fits(RowMap *map, HeapTupleHeader rec)
+{
+    if (HeapTupleHeaderGetTypeId(rec) != map->type || HeapTupleHeaderGetTypMod(rec) != map->typmod)
+        return false;
+    return map->entry == NULL || map->entry->tupDesc_identifier == map->shape || shape_is_same(map);
 }
 
 static void

@@ -23,7 +23,7 @@ query(qq{CREATE TABLE public_models AS SELECT ctr_train(c, ctr_fit(epochs => 1))
 is(query(qq{SELECT count(ctr_predict(model, c)) FROM public_models, $rows}, %user), 500, 'another role scores');
 is(query(qq{SELECT ctr_train(c, ctr_fit(epochs => 1)) IS NOT NULL FROM $rows}, %user), 't', 'and trains');
 query_fails('SELECT model FROM secret_models', '42501', 'permission denied', 'a model obeys GRANT', %user);
-query_fails('SET ctr.max_threads = 1', '42501', 'permission denied to set parameter "ctr.max_threads"', 'the cap on threads is the superuser\'s', %user);
+query_fails('SELECT ctr_auc(1, 1); SET ctr.max_threads = 1', '42501', 'permission denied to set parameter "ctr.max_threads"', 'the cap on threads is the superuser\'s', %user);
 is(query('SET ctr.threads = 1; SHOW ctr.threads', %user), '1', 'the number below it is everybody\'s');
 
 query("DROP DATABASE $shop;\nDROP ROLE shop_owner;\nDROP ROLE shop_user;", database => 'postgres');

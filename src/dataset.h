@@ -1,0 +1,102 @@
+/* dataset.h: the raw rows of a training; private to dataset.c and dataset_fit.c. */
+#ifndef CTR_DATASET_H
+#define CTR_DATASET_H
+
+#include "encoder.h"
+
+#include "nn/derive.h"
+
+#define DATASET_SCAN_ROWS      256                        /* raw rows read at a time */
+#define DATASET_WORKING_MEMORY ((Size)16 * 1024 * 1024) /* for sorting columns, then for shuffling spilled rows */
+
+/* A raw row: float8 [n_num], int32 [n_cat] (-1 = NULL), RawTail. */
+typedef struct RawTail {
+    float label, weight;
+    int32 role;
+} RawTail;
+
+/* Encoded rows: float4 [d_num], int32 [d_cat], float4 label, float4 weight. */
+typedef struct RowSet {
+    RowStore *rows;
+    int64 *class_rows; /* [max(n_classes, 2)] */
+    double weight;
+} RowSet;
+
+/* One pass over a set. */
+typedef struct Pass {
+    RowStore *rows;
+    bool shuffled;
+    NnRng rng;
+    uint32 *pages; /* [n_pages] in the order of this pass */
+    int64 n_pages, next_page;
+    uint32 *order; /* [window_rows] rows of the window: in the store, or, when that is spilled, in `window` */
+    int n, next;   /* rows in `order`, and how many of them are used */
+    char *window;  /* NULL while everything is in memory */
+} Pass;
+
+struct Dataset {
+    MemoryContext context; /* this dataset's own */
+    const Options *options;
+    const Encoder *known;
+    int n_num, n_cat, d_num, d_cat, n_classes;
+    Feature *features;
+    RowBudget budget;
+    Size memory; /* of the whole budget; while rows arrive it leaves some for the first encoded rows */
+    Size raw_size, row_size;
+    RowStore *raw;
+    char *raw_row;
+    Vocab **seen; /* [n_cat] provisional categories, each in a context of its own */
+    MemoryContext *seen_contexts;
+    int64 n_chance, n_training; /* rows whose role chance decides; training rows, once roles are known */
+    RowSet sets[2];             /* training, validation */
+    Pass pass;
+    int window_rows;
+    int batch_rows;
+    float *x_num, *label, *weight;
+    int32 *x_cat;
+    Size ld_cat;
+};
+
+static inline double *
+raw_numbers(const char *row)
+{
+    return (double *)row;
+}
+
+static inline int32 *
+raw_categories(const Dataset *ds, const char *row)
+{
+    return (int32 *)(row + sizeof(double) * ds->n_num);
+}
+
+static inline RawTail *
+raw_tail(const Dataset *ds, const char *row)
+{
+    return (RawTail *)(row + sizeof(double) * ds->n_num + sizeof(int32) * ds->n_cat);
+}
+
+/*
+ * Decides what a row is for, one row after the other as they arrived: the same whenever it is started.
+ * Of the `left` rows that chance decides it draws exactly `needed` for validation (Fan, Muller and Rezucha 1962).
+ */
+typedef struct RoleSampler {
+    NnRng roles, folds;
+    int64 left, needed;
+} RoleSampler;
+
+#define FOLD_NONE (-1)
+
+void roles_start(const Dataset *ds, RoleSampler *sampler);
+/* the training row's fold, 0 … STATISTICS_FOLDS - 1; FOLD_NONE: a validation row */
+int roles_next(RoleSampler *sampler, const RawTail *tail);
+
+/* What the raw rows have taught, besides the encoder. */
+typedef struct Fitted {
+    int32 **codes; /* [n_cat][seen]: the codes of the provisional categories */
+    float **apart; /* [n_cat][categories][STATISTICS_FOLDS]: statistics for training rows; NULL: as for all others */
+} Fitted;
+
+/* Reads the raw rows and fits the encoder on the training rows. The result lies in the current context. */
+Fitted dataset_fit(Dataset *ds, Encoder *encoder);
+
+#endif /* CTR_DATASET_H */

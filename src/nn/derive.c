@@ -1,0 +1,119 @@
+/*
+ * derive.c: buckets of numerical columns, and target statistics of categories.
+ *
+ * A target statistic is the log odds of label 1 among a category's rows, less the log odds among all rows. Both are
+ * shrunk: the category's as if SMOOTHING rows of the average had been seen besides (Micci-Barreca 2001), the average by
+ * half a row of each label. So a category without rows has exactly 0. A training row must not see its own label: its
+ * statistic, average included, is computed without the fold that the row is in.
+ */
+#include "derive.h"
+
+#include <math.h>
+
+#define SMOOTHING 20.0 /* rows */
+
+/* ------------------------------------------------------------------ buckets */
+
+static double
+column_next(NnColumn *column)
+{
+    return column->values ? column->values[column->position++] : column->next(column->source);
+}
+
+int
+buckets_fit(double *bounds, int n_buckets, NnColumn *column)
+{
+    size_t read = 0;
+    double value = 0;
+    int n = 0;
+
+    column->position = 0;
+    if (!column->values)
+        column->rewind(column->source);
+    for (int i = 1; i < n_buckets && column->n > 0; i++) {
+        size_t rank = (size_t)((double)(column->n - 1) * i / n_buckets);
+
+        for (; read <= rank; read++)
+            value = column_next(column);
+        if (n == 0 || value > bounds[n - 1])
+            bounds[n++] = value;
+    }
+    return n;
+}
+
+int
+bucket_find(const double *bounds, int n, double x)
+{
+    int below = 0;
+
+    for (int i = 0; i < n; i++)
+        below += bounds[i] < x;
+    return below;
+}
+
+/* ------------------------------------------------------------------ target statistics */
+
+static NnLabelSum
+sum_folds(const NnLabelSum *folds)
+{
+    NnLabelSum all = {0, 0};
+
+    for (int k = 0; k < STATISTICS_FOLDS; k++) {
+        all.weight += folds[k].weight;
+        all.positive += folds[k].positive;
+    }
+    return all;
+}
+
+/* all but one fold; the others are added anew, so that nothing of that fold stays behind as a rounding error */
+static NnLabelSum
+sum_others(const NnLabelSum *folds, int fold)
+{
+    NnLabelSum others = {0, 0};
+
+    for (int k = 0; k < STATISTICS_FOLDS; k++) {
+        others.weight += k != fold ? folds[k].weight : 0;
+        others.positive += k != fold ? folds[k].positive : 0;
+    }
+    return others;
+}
+
+static double
+average_odds(const NnLabelSum *all)
+{
+    return (all->positive + 0.5) / (fmax(all->weight - all->positive, 0) + 0.5);
+}
+
+static float
+statistic(const NnLabelSum *category, double odds)
+{
+    double positive = category->positive + SMOOTHING * odds / (1 + odds);
+    double negative = fmax(category->weight - category->positive, 0) + SMOOTHING / (1 + odds);
+
+    return category->weight > 0 ? (float)log(positive / negative / odds) : 0;
+}
+
+void
+statistics_fit(float *apart, float *all, const NnLabelSum *sums, const NnLabelSum *totals, size_t n)
+{
+    NnLabelSum total = sum_folds(totals);
+    double odds = average_odds(&total);
+    double odds_apart[STATISTICS_FOLDS];
+
+    for (int k = 0; k < STATISTICS_FOLDS; k++) {
+        NnLabelSum others = sum_others(totals, k);
+
+        odds_apart[k] = average_odds(&others);
+    }
+    for (size_t i = 0; i < n; i++) {
+        const NnLabelSum *folds = sums + i * STATISTICS_FOLDS;
+        NnLabelSum category = sum_folds(folds);
+
+        all[i] = statistic(&category, odds);
+        for (int k = 0; k < STATISTICS_FOLDS; k++) {
+            NnLabelSum others = sum_others(folds, k);
+
+            apart[i * STATISTICS_FOLDS + k] = statistic(&others, odds_apart[k]);
+        }
+    }
+}

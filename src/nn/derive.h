@@ -1,0 +1,33 @@
+/*
+ * derive.h: inputs that are derived from a training's rows: buckets of numerical columns and target statistics of
+ * categories.
+ */
+#ifndef CTR_DERIVE_H
+#define CTR_DERIVE_H
+
+#include "nn.h"
+
+#define BUCKETS_MOST     256
+#define STATISTICS_FOLDS 5 /* a row's statistic comes from the folds that it is not in */
+
+/*
+ * The bounds that cut a column into at most n_buckets parts of equally many values; ties make them fewer.
+ * bounds [n_buckets - 1] become ascending and distinct; returns how many there are.
+ */
+int buckets_fit(double *bounds, int n_buckets, NnColumn *column);
+/* The bucket of x, 0 … n: how many of the n bounds lie below it. x is not NaN. */
+int bucket_find(const double *bounds, int n, double x);
+
+/* Over the training rows of one category in one fold. */
+typedef struct NnLabelSum {
+    double weight, positive; /* sum of weights, and of weight * label */
+} NnLabelSum;
+
+/*
+ * How far a category's log odds lie above the average's, shrunk towards 0 where rows are few.
+ * sums [n][STATISTICS_FOLDS], totals [STATISTICS_FOLDS]: the same of all rows; apart [n][STATISTICS_FOLDS]: the statistic
+ * without each fold, for its rows; all [n]: from all rows, for everybody else. Finite for all sums that are.
+ */
+void statistics_fit(float *apart, float *all, const NnLabelSum *sums, const NnLabelSum *totals, size_t n);
+
+#endif /* CTR_DERIVE_H */
