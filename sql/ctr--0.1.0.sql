@@ -76,7 +76,8 @@ CREATE FUNCTION ctr_fit(
     weight_decay float8 DEFAULT NULL, embedding_decay float8 DEFAULT NULL, patience integer DEFAULT NULL,
     monitor text DEFAULT NULL, min_count integer DEFAULT NULL, numerical_transform text DEFAULT NULL,
     target_statistics boolean DEFAULT NULL, seed bigint DEFAULT NULL, threads integer DEFAULT NULL,
-    max_seconds float8 DEFAULT NULL, embedding_init float8 DEFAULT NULL, clip_norm float8 DEFAULT NULL)
+    max_seconds float8 DEFAULT NULL, embedding_init float8 DEFAULT NULL, clip_norm float8 DEFAULT NULL,
+    numerical_buckets integer DEFAULT NULL)
 RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT ctr_options(jsonb_strip_nulls(jsonb_build_object(
@@ -86,11 +87,11 @@ BEGIN ATOMIC
         'weight_decay', weight_decay, 'embedding_decay', embedding_decay, 'patience', patience,
         'monitor', monitor, 'min_count', min_count, 'numerical_transform', numerical_transform,
         'target_statistics', target_statistics, 'seed', seed, 'threads', threads, 'max_seconds', max_seconds,
-        'embedding_init', embedding_init, 'clip_norm', clip_norm)));
+        'embedding_init', embedding_init, 'clip_norm', clip_norm, 'numerical_buckets', numerical_buckets)));
 END;
 COMMENT ON FUNCTION ctr_fit(text, text, text[], text[], text[], float8, text, text, integer, integer, float8, text,
-    float8, float8, integer, text, integer, text, boolean, bigint, integer, float8, float8, float8) IS
-    'Options of columns and training; what is NULL comes from the recipe (''robust'' or ''reference''), label from ''label'', validation (a random share of the rows) from 0.2. lr_schedule: constant, cosine, plateau. monitor: val_auc, val_loss. numerical_transform: quantile, standard, log, none. max_seconds: seconds, 0 is no limit. threads: 0 is ctr.threads.';
+    float8, float8, integer, text, integer, text, boolean, bigint, integer, float8, float8, float8, integer) IS
+    'Options of columns and training; what is NULL comes from the recipe (''robust'' or ''reference''), label from ''label'', validation (a random share of the rows) from 0.2. lr_schedule: constant, cosine, plateau. monitor: val_auc, val_loss. numerical_transform: quantile, standard, log, none. numerical_buckets: parts into which numerical columns are cut to be categories besides. target_statistics: whether the label''s log odds in each category, from other rows than the row itself, are inputs. max_seconds: seconds, 0 is no limit. threads: 0 is ctr.threads.';
 
 -- ------------------------------------------------------------------ aggregates
 

@@ -82,6 +82,14 @@ SELECT e.* FROM (VALUES
  ('SELECT ctr_predict_batch(model, c) FROM models, clicks c')
 ) q(query), try(query) e;
 
--- cheap filters run first: the scan's own filter, not the model, is evaluated before
-EXPLAIN (COSTS OFF) SELECT 1 FROM clicks c WHERE ctr_predict((SELECT model FROM models WHERE name = 'fit'), c) > 0.5 AND id < 10;
+-- cheap filters run before the model
+CREATE FUNCTION plan(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE line text; lines text := '';
+BEGIN
+    FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP lines := lines || line; END LOOP;
+    RETURN lines;
+END $$;
+SELECT plan('SELECT 1 FROM clicks c WHERE ctr_predict((SELECT model FROM models WHERE name = ''fit''), c) > 0.5 AND id < 10')
+    LIKE '%Filter: ((id < 10) AND (ctr_predict%' AS cheap_first;
+DROP FUNCTION plan;
 DROP TABLE wrong;

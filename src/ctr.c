@@ -65,14 +65,22 @@ ctr_thread_count(int wanted)
     return threads;
 }
 
+/* Zeroes in pieces: touching gigabytes for the first time takes seconds, in which a cancel must get through. */
 static void *
 nn_context_alloc(void *owner, size_t size)
 {
-    const Size align = 64;
+    const Size align = 64, piece = 16 * 1024 * 1024;
     char *p = MemoryContextAllocExtended((MemoryContext)owner, add_size(size, align),
-                                         MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM | MCXT_ALLOC_ZERO);
+                                         MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM);
 
-    return p ? (void *)TYPEALIGN(align, p) : NULL;
+    if (p == NULL)
+        return NULL;
+    p = (char *)TYPEALIGN(align, p);
+    for (Size done = 0; done < size; done += piece) {
+        CHECK_FOR_INTERRUPTS();
+        memset(p + done, 0, Min(piece, size - done));
+    }
+    return p;
 }
 
 NnAlloc

@@ -65,10 +65,12 @@ typedef struct Options {
     /* training */
     Recipe recipe;
     int epochs, batch_size, patience, min_count, threads;
-    double learning_rate, weight_decay, embedding_decay, embedding_init, clip_norm, max_seconds; /* 0 = no limit */
+    double learning_rate, weight_decay, embedding_decay, embedding_init, clip_norm,
+        max_seconds; /* 0 = no limit */
     NnScheduleKind lr_schedule;
     bool monitor_auc; /* else val_loss */
     NnTransformKind numerical_transform;
+    int numerical_buckets; /* 0 = none */
     bool target_statistics;
     int64 seed;
 } Options;
@@ -104,8 +106,13 @@ Vocab *vocab_create(MemoryContext context);
 /* Makes room for n categories of `bytes` bytes in all, so that adding them allocates nothing. */
 void vocab_reserve(Vocab *vocab, int32 n, Size bytes);
 uint64 vocab_hash(const char *bytes, uint32 length);
+/*
+ * Fetches into the cache what finding needs, stage by stage: 0, 1, 2. Each stage reads what the one before it has asked
+ * for, so other work, such as the same stage of other vocabularies, should lie between.
+ */
+void vocab_prefetch(const Vocab *vocab, uint64 hash, int stage);
 int32 vocab_find(const Vocab *vocab, const char *bytes, uint32 length, uint64 hash); /* -1: unknown */
-int32 vocab_add(Vocab *vocab, const char *bytes, uint32 length, uint64 hash);       /* finds or adds */
+int32 vocab_add(Vocab *vocab, const char *bytes, uint32 length, uint64 hash);        /* finds or adds */
 int32 vocab_count(const Vocab *vocab);
 const char *vocab_get(const Vocab *vocab, int32 id, uint32 *length);
 Size vocab_bytes(const Vocab *vocab); /* sum of lengths */
@@ -129,10 +136,10 @@ typedef enum ColumnReader {
     READ_FLOAT8,
     READ_NUMERIC,
     READ_BOOL,
-    READ_TEXT,   /* varlena: text, varchar; bpchar without its trailing blanks */
+    READ_TEXT, /* varlena: text, varchar; bpchar without its trailing blanks */
     READ_BPCHAR,
     READ_NAME,
-    READ_OUTPUT  /* through the type's output function: enum, uuid, "char", … */
+    READ_OUTPUT /* through the type's output function: enum, uuid, "char", … */
 } ColumnReader;
 
 typedef struct Column {
@@ -140,6 +147,10 @@ typedef struct Column {
     ColumnReader reader;
     FmgrInfo output; /* READ_OUTPUT */
     const char *name;
+    /* the current row's category, after row_categories; bytes NULL: it has none */
+    const char *bytes;
+    uint32 length;
+    uint64 hash;
     char text[32]; /* the current row's value, where the reader writes it out */
 } Column;
 
@@ -147,14 +158,14 @@ typedef struct RowMap {
     Oid type; /* of the row type this map is for */
     int32 typmod;
     const struct TypeCacheEntry *entry; /* of a named type; NULL: record, whose types never change */
-    uint64 shape;          /* the entry's number of the type's columns when they were looked up */
-    TupleDesc desc;        /* a copy */
-    MemoryContext context; /* everything of this map */
+    uint64 shape;              /* the entry's number of the type's columns when they were looked up */
+    TupleDesc desc;            /* a copy */
+    MemoryContext context;     /* everything of this map */
     MemoryContext row_context; /* detoasted values of one row; reset by rowmap_read */
     int n_features;
-    Column *features; /* numerical ones first, as in the encoder */
+    Column *features;                 /* numerical ones first, as in the encoder */
     Column label, weight, validation; /* attribute -1: none */
-    Datum *values;    /* the current row, by attribute */
+    Datum *values;                    /* the current row, by attribute */
     bool *nulls;
 } RowMap;
 
@@ -168,8 +179,8 @@ bool rowmap_fits(RowMap *map, HeapTupleHeader rec);
  * validation. Errors: missing or duplicate columns, types that are no feature, nothing left to learn from.
  * *features (n_num numerical ones, then n_cat) is allocated in `context`.
  */
-RowMap *rowmap_for_training(HeapTupleHeader rec, const Options *options, MemoryContext context, Feature **features,
-                            int *n_num, int *n_cat);
+RowMap *rowmap_for_training(HeapTupleHeader rec, const Options *options, MemoryContext context,
+                            Feature **features, int *n_num, int *n_cat);
 /* For training on from a model: its features by name, whatever the options say of columns besides the label's. */
 RowMap *rowmap_for_continuing(HeapTupleHeader rec, const Options *options, const Feature *features, int n_num,
                               int n_cat, MemoryContext context);
@@ -177,8 +188,8 @@ RowMap *rowmap_for_continuing(HeapTupleHeader rec, const Options *options, const
  * For scoring: finds the features by name; one error lists all that are missing. label: name to look for, or NULL;
  * a label that is not there is no error (map->label.attribute is -1).
  */
-RowMap *rowmap_for_scoring(HeapTupleHeader rec, const Feature *features, int n_num, int n_cat, const char *label,
-                           MemoryContext context);
+RowMap *rowmap_for_scoring(HeapTupleHeader rec, const Feature *features, int n_num, int n_cat,
+                           const char *label, MemoryContext context);
 /* Takes rec's fields apart. The readers below speak of this row until the next rowmap_read. */
 void rowmap_read(RowMap *map, HeapTupleHeader rec);
 double row_number(RowMap *map, Column *column); /* NaN: NULL or NaN */
@@ -186,6 +197,11 @@ double row_number(RowMap *map, Column *column); /* NaN: NULL or NaN */
 double row_number_checked(RowMap *map, Column *column, bool *is_number);
 /* false: NULL, or NaN. The bytes live until the next rowmap_read. */
 bool row_category(RowMap *map, Column *column, const char **bytes, uint32 *length);
+/*
+ * The categories of n columns, hashed, and soon to be looked up in vocabs[n]: for all columns at once, so that a row
+ * waits for memory a few times, not for each.
+ */
+void row_categories(RowMap *map, Column *columns, int n, Vocab *const *vocabs);
 /* the column's value as text for an error message, shortened, in quotes unless it is NULL */
 char *row_value_text(RowMap *map, Column *column);
 
@@ -195,17 +211,30 @@ char *row_value_text(RowMap *map, Column *column);
 #define CODE_MISSING 1 /* NULL */
 #define CODE_KNOWN   2 /* the first known category */
 
+/* A numerical column's values as categories: the bounds that cut it into n_bounds + 1 buckets. */
+typedef struct Buckets {
+    int n_bounds;
+    double *bounds; /* ascending */
+} Buckets;
+
 typedef struct Encoder {
     MemoryContext context;
     int n_num, n_cat;
-    Feature *features;      /* [n_num + n_cat], numerical ones first */
-    int d_num;              /* width of the network's numerical input; n_num, or more when features are derived */
+    Feature *features; /* [n_num + n_cat], numerical ones first */
+    int d_num; /* width of the network's numerical input: the n_num, then what is derived from categories */
+    int d_cat; /* its categorical fields: the n_cat, then the buckets of the n_num if there are any */
+    int n_statistics;        /* the first so many categorical fields have target statistics */
+    bool sums_statistics;    /* their sum is one numerical input, instead of each being one */
     NnTransform *transforms; /* [n_num] */
+    Buckets *buckets;        /* [n_num]; NULL: none */
     Vocab **vocabs;          /* [n_cat]: known categories; code = id + CODE_KNOWN */
     int32 **frequencies;     /* [n_cat][known]: training rows of each known category */
-    int *categories;         /* [n_cat]: rows of each field's table = known + CODE_KNOWN */
+    int *categories;         /* [d_cat]: rows of each field's table = known + CODE_KNOWN */
+    float **statistics;      /* [n_statistics][categories]: target statistics (nn/derive.c) */
 } Encoder;
 
+/* From n_num, n_cat and the options: the network's inputs, and which of them are derived. */
+void encoder_widths(Encoder *encoder, const Options *options);
 /* One row of map -> x_num [d_num], and category f's code at x_cat[f * ld_cat]. Never fails on a value. */
 void encoder_encode(const Encoder *encoder, RowMap *map, float *x_num, int32 *x_cat, Size ld_cat);
 
@@ -216,7 +245,8 @@ typedef struct RowBudget {
     Size limit, used;
 } RowBudget;
 
-#define ROWSTORE_CHUNK ((Size)256 * 1024) /* memory is taken in pieces of at most so many bytes, or of one row */
+#define ROWSTORE_CHUNK                                                                                       \
+    ((Size)256 * 1024) /* memory is taken in pieces of at most so many bytes, or of one row */
 
 /* Append-only; the first rows stay in memory, what passes the budget goes to a BufFile. */
 typedef struct RowStore RowStore;
@@ -244,14 +274,14 @@ typedef struct Dataset Dataset;
 typedef enum RowRole { ROLE_CHANCE, ROLE_TRAINING, ROLE_VALIDATION } RowRole;
 
 /* features [n_num + n_cat]; known: the encoder of a model to go on from, or NULL */
-Dataset *dataset_create(MemoryContext context, const Options *options, const Feature *features, int n_num, int n_cat,
-                        const Encoder *known);
+Dataset *dataset_create(MemoryContext context, const Options *options, const Feature *features, int n_num,
+                        int n_cat, const Encoder *known);
 /* The current row of map. label: 0 … n_classes-1; weight: > 0 */
 void dataset_add(Dataset *dataset, RowMap *map, float label, float weight, RowRole role);
 /* Roles, vocabularies, transforms; the encoder lives in `context`. Serves interrupts. */
 Encoder *dataset_encode(Dataset *dataset, MemoryContext context);
 int64 dataset_rows(const Dataset *dataset, bool validation); /* after dataset_encode */
-/* positives (label > 0.5) of a set, for "one class only"; class_rows: per class, [n_classes] */
+/* rows of each class, [max(n_classes, 2)]; rows of weight 0 do not count */
 const int64 *dataset_class_rows(const Dataset *dataset, bool validation);
 double dataset_weight(const Dataset *dataset, bool validation); /* sum of weights */
 /* Starts a pass: training rows in an order that seed and epoch decide, validation rows as they came. */
@@ -283,7 +313,7 @@ typedef struct SafeEntry {
 
 typedef struct SafeFile {
     int n_tensors, n_entries;
-    SafeTensor *tensors; /* as their data lie in the file */
+    SafeTensor *tensors;  /* as their data lie in the file */
     SafeTensor **by_name; /* sorted; only a parsed file has it */
     SafeEntry *entries;   /* __metadata__ */
 } SafeFile;
@@ -314,8 +344,8 @@ typedef struct ctr_model {
     char data[FLEXIBLE_ARRAY_MEMBER]; /* one safetensors file */
 } ctr_model;
 
-#define DatumGetModelP(d)        ((ctr_model *)PG_DETOAST_DATUM(d))
-#define PG_RETURN_MODEL_P(m)     PG_RETURN_POINTER(m)
+#define DatumGetModelP(d)    ((ctr_model *)PG_DETOAST_DATUM(d))
+#define PG_RETURN_MODEL_P(m) PG_RETURN_POINTER(m)
 
 #define MODEL_DIGEST_SIZE SAFE_DIGEST_SIZE
 #define MODEL_HEAD_SIZE   SAFE_HEAD_SIZE /* the digest lies within the first so many bytes */
@@ -339,7 +369,7 @@ typedef struct Model {
     int n_epochs;
     Epoch *history;
     int64 train_rows, validation_rows, skipped_rows;
-    int best_epoch; /* 1-based, in history; 0: none */
+    int best_epoch;      /* 1-based, in history; 0: none */
     const char *version; /* of ctr, that wrote it; NULL: not written yet */
 } Model;
 

@@ -2,104 +2,28 @@
  * dataset.c: a training's rows, from their arrival to the batches that the network sees.
  *
  * While rows arrive they are stored raw: numbers as float8, categories as provisional numbers, since neither roles
- * nor frequencies are known before the end. dataset_encode then reads them three times: to count, to fit the
- * numerical columns, and to write them, encoded, into the stores of the training and the validation rows.
+ * nor frequencies are known before the end. dataset_encode then reads them several times: to fit the encoder
+ * (dataset_fit.c), and to write them, encoded, into the stores of the training and the validation rows.
  *
  * Memory: raw and encoded rows together stay within maintenance_work_mem, what is more goes to temporary files. Besides
- * there is one working buffer at a time of WORKING_MEMORY: for sorting columns, then for shuffling spilled rows.
+ * there is one working buffer at a time of DATASET_WORKING_MEMORY: for sorting columns, then for shuffling spilled rows.
  *
  * Order: an epoch's order is decided by seed and epoch alone, never by memory, and still spilled rows are read in
  * stretches: pages of neighbouring rows are shuffled, as many as fit a window are taken, and the rows of the window
  * are shuffled. A training set that fits one window is so shuffled as a whole.
  */
-#include "encoder.h"
-
-#include <float.h>
-#include <math.h>
+#include "dataset.h"
 
 #include "miscadmin.h"
 
-#define WORKING_MEMORY  ((Size)16 * 1024 * 1024)
-#define SORT_LEAST      ((Size)1024 * 1024) /* for one column that is sorted outside of memory */
-#define SCAN_ROWS       256                 /* read at a time */
-#define PAGE_ROWS       64                  /* neighbours that stay in one window */
-#define WINDOW_LEAST    4096                /* rows, however wide they are */
+#define PAGE_ROWS       64   /* neighbours that stay in one window */
+#define WINDOW_LEAST    4096 /* rows, however wide they are */
 #define WINDOW_LARGEST  65536
 #define GATHER_ROWS     16 /* a cache line of codes */
 #define DATASET_LARGEST PG_INT32_MAX
 
-/* streams of random numbers; parameters take the small numbers */
-#define STREAM_ROLES ((uint64)1 << 40)
+/* a stream of random numbers; parameters take the small ones, roles and folds 2^40 and 2^40 + 1 */
 #define STREAM_ORDER ((uint64)1 << 41) /* + epoch */
-
-/* A raw row: float8 [n_num], int32 [n_cat] (-1 = NULL), RawTail. */
-typedef struct RawTail {
-    float label, weight;
-    int32 role;
-} RawTail;
-
-/* Encoded rows: float4 [d_num], int32 [n_cat], float4 label, float4 weight. */
-typedef struct RowSet {
-    RowStore *rows;
-    int64 *class_rows; /* [max(n_classes, 2)] */
-    double weight;
-} RowSet;
-
-/* One pass over a set. */
-typedef struct Pass {
-    RowStore *rows;
-    bool shuffled;
-    NnRng rng;
-    uint32 *pages; /* [n_pages] in the order of this pass */
-    int64 n_pages, next_page;
-    uint32 *order; /* [window_rows] rows of the window: in the store, or, when that is spilled, in `window` */
-    int n, next;   /* rows in `order`, and how many of them are used */
-    char *window;  /* NULL while everything is in memory */
-} Pass;
-
-struct Dataset {
-    MemoryContext context; /* this dataset's own */
-    const Options *options;
-    const Encoder *known;
-    int n_num, n_cat, d_num, n_classes;
-    Feature *features;
-    RowBudget budget;
-    Size
-        memory; /* budget of the whole; while rows arrive the budget leaves some for the first encoded rows */
-    Size raw_size, row_size;
-    RowStore *raw;
-    char *raw_row;
-    Vocab **seen; /* [n_cat] provisional categories, each in a context of its own */
-    MemoryContext *seen_contexts;
-    int64 n_chance, n_training; /* rows whose role chance decides; training rows, once roles are known */
-    RowSet sets[2];             /* training, validation */
-    Pass pass;
-    int window_rows;
-    int batch_rows;
-    float *x_num, *label, *weight;
-    int32 *x_cat;
-    Size ld_cat;
-};
-
-/* ------------------------------------------------------------------ raw rows */
-
-static double *
-raw_numbers(const char *row)
-{
-    return (double *)row;
-}
-
-static int32 *
-raw_categories(const Dataset *ds, const char *row)
-{
-    return (int32 *)(row + sizeof(double) * ds->n_num);
-}
-
-static RawTail *
-raw_tail(const Dataset *ds, const char *row)
-{
-    return (RawTail *)(row + sizeof(double) * ds->n_num + sizeof(int32) * ds->n_cat);
-}
 
 static void *
 allocate(Dataset *ds, Size n, Size size)
@@ -113,18 +37,22 @@ dataset_create(MemoryContext parent, const Options *options, const Feature *feat
 {
     MemoryContext context = AllocSetContextCreate(parent, "ctr dataset", ALLOCSET_DEFAULT_SIZES);
     Dataset *ds = MemoryContextAllocZero(context, sizeof(Dataset));
+    Encoder widths = {.n_num = n_num, .n_cat = n_cat};
     Size reserve;
 
     ds->context = context;
     ds->options = options;
     ds->known = known;
-    ds->n_num = ds->d_num = n_num;
+    ds->n_num = n_num;
     ds->n_cat = n_cat;
+    encoder_widths(&widths, options);
+    ds->d_num = widths.d_num;
+    ds->d_cat = widths.d_cat;
     ds->n_classes = Max(options->net.n_classes, 2);
     ds->features = allocate(ds, n_num + n_cat, sizeof(Feature));
     memcpy(ds->features, features, sizeof(Feature) * (n_num + n_cat));
     ds->raw_size = MAXALIGN(sizeof(double) * n_num + sizeof(int32) * n_cat + sizeof(RawTail));
-    ds->row_size = sizeof(float) * ds->d_num + sizeof(int32) * n_cat + 2 * sizeof(float);
+    ds->row_size = sizeof(float) * ds->d_num + sizeof(int32) * ds->d_cat + 2 * sizeof(float);
 
     ds->memory = (Size)maintenance_work_mem * 1024;
     reserve = 4 * Max(ROWSTORE_CHUNK, ds->raw_size);
@@ -146,197 +74,22 @@ dataset_add(Dataset *ds, RowMap *map, float label, float weight, RowRole role)
 {
     double *numbers = raw_numbers(ds->raw_row);
     int32 *categories = raw_categories(ds, ds->raw_row);
+    Column *columns = map->features + ds->n_num;
 
     if (rowstore_count(ds->raw) >= DATASET_LARGEST)
         ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("too many rows to train on"),
                         errdetail("The limit is %d.", DATASET_LARGEST)));
     for (int i = 0; i < ds->n_num; i++)
         numbers[i] = row_number(map, &map->features[i]) + 0.0; /* -0 becomes 0 */
+    row_categories(map, columns, ds->n_cat, ds->seen);
     for (int f = 0; f < ds->n_cat; f++) {
-        const char *bytes;
-        uint32 length;
+        const Column *c = &columns[f];
 
-        categories[f] = -1;
-        if (row_category(map, &map->features[ds->n_num + f], &bytes, &length))
-            categories[f] = vocab_add(ds->seen[f], bytes, length, vocab_hash(bytes, length));
+        categories[f] = c->bytes ? vocab_add(ds->seen[f], c->bytes, c->length, c->hash) : -1;
     }
     *raw_tail(ds, ds->raw_row) = (RawTail){label, weight, role};
     rowstore_append(ds->raw, ds->raw_row);
     ds->n_chance += role == ROLE_CHANCE;
-}
-
-/* ------------------------------------------------------------------ roles */
-
-/*
- * Draws exactly `needed` of the `left` rows that chance decides, one after the other (Fan, Muller and Rezucha 1962), the
- * same ones whenever it is started.
- */
-typedef struct RoleSampler {
-    NnRng rng;
-    int64 left, needed;
-} RoleSampler;
-
-static void
-roles_start(const Dataset *ds, RoleSampler *sampler)
-{
-    double share = ds->options->validation_column ? 0 : ds->options->validation;
-
-    rng_seed(&sampler->rng, (uint64)ds->options->seed, STREAM_ROLES);
-    sampler->left = ds->n_chance;
-    /* 0.07 of 100 rows are 7, not the 8 that the product's rounding error would make of it; one row is left to train */
-    sampler->needed = (int64)ceil(share * (double)ds->n_chance * (1 - 4 * DBL_EPSILON));
-    sampler->needed = Max(Min(sampler->needed, ds->n_chance - 1), 0);
-}
-
-static bool
-is_training(RoleSampler *sampler, const RawTail *tail)
-{
-    bool chosen;
-
-    if (tail->role != ROLE_CHANCE)
-        return tail->role == ROLE_TRAINING;
-    chosen = rng_below(&sampler->rng, (uint64)sampler->left) < (uint64)sampler->needed;
-    sampler->left--;
-    sampler->needed -= chosen;
-    return !chosen;
-}
-
-/* Reads all raw rows without using them up. */
-typedef struct RawScan {
-    const Dataset *ds;
-    RoleSampler sampler;
-    char *buffer;
-    int64 next;
-} RawScan;
-
-static void
-scan_start(const Dataset *ds, RawScan *scan)
-{
-    *scan = (RawScan){.ds = ds, .buffer = palloc(ds->raw_size * SCAN_ROWS)};
-    roles_start(ds, &scan->sampler);
-}
-
-/* the next training row, or NULL (and the scan's memory is freed) */
-static const char *
-scan_next_training(RawScan *scan)
-{
-    const Dataset *ds = scan->ds;
-    int64 n = rowstore_count(ds->raw);
-
-    while (scan->next < n) {
-        int64 within = scan->next % SCAN_ROWS;
-        const char *row = scan->buffer + within * ds->raw_size;
-
-        if (within == 0) {
-            CHECK_FOR_INTERRUPTS();
-            rowstore_fetch(ds->raw, scan->next, Min(SCAN_ROWS, n - scan->next), scan->buffer);
-        }
-        scan->next++;
-        if (is_training(&scan->sampler, raw_tail(ds, row)))
-            return row;
-    }
-    pfree(scan->buffer);
-    return NULL;
-}
-
-/* ------------------------------------------------------------------ fitting */
-
-/* How often every category occurs in the training rows; missing: [n_num + n_cat]. */
-static int32 **
-count_categories(Dataset *ds, int64 *missing)
-{
-    int32 **counts = palloc(sizeof(int32 *) * Max(ds->n_cat, 1));
-    const char *row;
-    RawScan scan;
-
-    for (int f = 0; f < ds->n_cat; f++) {
-        Size size = mul_size(vocab_count(ds->seen[f]) + 1, sizeof(int32));
-
-        counts[f] = MemoryContextAllocHuge(CurrentMemoryContext, size);
-        memset(counts[f], 0, size);
-    }
-    for (scan_start(ds, &scan); (row = scan_next_training(&scan)) != NULL;) {
-        const double *numbers = raw_numbers(row);
-        const int32 *categories = raw_categories(ds, row);
-
-        ds->n_training++;
-        for (int i = 0; i < ds->n_num; i++)
-            missing[i] += isnan(numbers[i]);
-        for (int f = 0; f < ds->n_cat; f++) {
-            if (categories[f] < 0)
-                missing[ds->n_num + f]++;
-            else
-                counts[f][categories[f]]++;
-        }
-    }
-    return counts;
-}
-
-/* Fits columns [first, first + n); outside: bytes for each, when they do not fit the memory. */
-static void
-fit_columns(Dataset *ds, Encoder *encoder, int first, int n, Size outside, const int64 *missing)
-{
-    ColumnSort **sorts = palloc(sizeof(ColumnSort *) * n);
-    const char *row;
-    RawScan scan;
-
-    for (int i = 0; i < n; i++)
-        sorts[i] = outside > 0 ? column_sort_outside(outside) : column_sort_inside(ds->n_training);
-    for (scan_start(ds, &scan); (row = scan_next_training(&scan)) != NULL;) {
-        const double *numbers = raw_numbers(row) + first;
-
-        for (int i = 0; i < n; i++) {
-            if (fabs(numbers[i]) <= NN_LARGEST) /* false for NaN, too */
-                column_sort_add(sorts[i], numbers[i]);
-        }
-    }
-    for (int i = 0; i < n; i++) {
-        encoder_fit_number(encoder, first + i, ds->options->numerical_transform, column_sort_finish(sorts[i]),
-                           missing[first + i]);
-        column_sort_free(sorts[i]);
-    }
-    pfree(sorts);
-}
-
-static void
-fit_numbers(Dataset *ds, Encoder *encoder, const int64 *missing)
-{
-    Size memory = ds->memory > ds->budget.used ? ds->memory - ds->budget.used : 0;
-    bool inside;
-    int step = ds->n_num; /* columns fitted in one scan */
-
-    memory = Max(memory, WORKING_MEMORY);
-    inside = column_sort_memory(ds->n_training, 1) <= memory;
-    if (!inside)
-        step = (int)Min(memory / SORT_LEAST, (Size)step);
-    while (inside && step > 1 && column_sort_memory(ds->n_training, step) > memory)
-        step--;
-    for (int first = 0; first < ds->n_num; first += step)
-        fit_columns(ds, encoder, first, Min(step, ds->n_num - first), inside ? 0 : memory / step, missing);
-}
-
-/* Fits everything; returns the codes of the provisional categories, [n_cat][seen]. */
-static int32 **
-fit(Dataset *ds, Encoder *encoder)
-{
-    int64 *missing = palloc0(sizeof(int64) * (ds->n_num + ds->n_cat));
-    int32 **codes = count_categories(ds, missing);
-
-    if (ds->known) {
-        for (int i = 0; i < ds->n_num; i++)
-            encoder_keep_number(encoder, i, ds->known, missing[i]);
-    } else {
-        fit_numbers(ds, encoder, missing);
-    }
-    for (int f = 0; f < ds->n_cat; f++) {
-        int32 *counts = codes[f];
-
-        codes[f] = encoder_fit_categories(encoder, f, ds->seen[f], counts, ds->options->min_count, ds->known,
-                                          missing[ds->n_num + f]);
-        pfree(counts);
-        MemoryContextDelete(ds->seen_contexts[f]);
-    }
-    return codes;
 }
 
 /* ------------------------------------------------------------------ encoding */
@@ -351,29 +104,32 @@ row_codes(const Dataset *ds, const char *row)
 static float *
 row_label(const Dataset *ds, const char *row)
 {
-    return (float *)(row + sizeof(float) * ds->d_num + sizeof(int32) * ds->n_cat);
+    return (float *)(row + sizeof(float) * ds->d_num + sizeof(int32) * ds->d_cat);
 }
 
 static void
-encode_row(const Dataset *ds, const Encoder *encoder, int32 *const *codes, const char *raw, char *row)
+encode_row(const Dataset *ds, const Encoder *encoder, const Fitted *fitted, const char *raw, int fold,
+           char *row)
 {
     const double *numbers = raw_numbers(raw);
-    const int32 *categories = raw_categories(ds, raw);
     const RawTail *tail = raw_tail(ds, raw);
     float *x_num = (float *)row;
     int32 *x_cat = row_codes(ds, row);
 
     for (int i = 0; i < ds->n_num; i++)
         x_num[i] = transform_apply(&encoder->transforms[i], numbers[i]);
-    for (int f = 0; f < ds->n_cat; f++)
-        x_cat[f] = categories[f] < 0 ? CODE_MISSING : codes[f][categories[f]];
+    raw_codes(ds, encoder, fitted->codes, raw, x_cat);
+    if (fitted->apart != NULL)
+        encoder_derive(encoder, fitted->apart, STATISTICS_GROUPS, fold, x_num, x_cat, 1);
+    else
+        encoder_derive(encoder, encoder->statistics, 1, 0, x_num, x_cat, 1);
     row_label(ds, row)[0] = tail->label;
     row_label(ds, row)[1] = tail->weight;
 }
 
 /* Uses the raw rows up. */
 static void
-encode_rows(Dataset *ds, const Encoder *encoder, int32 *const *codes)
+encode_rows(Dataset *ds, const Encoder *encoder, const Fitted *fitted)
 {
     char *row = palloc0(ds->row_size);
     const char *raw;
@@ -387,13 +143,14 @@ encode_rows(Dataset *ds, const Encoder *encoder, int32 *const *codes)
     roles_start(ds, &sampler);
     for (int64 i = 0; (raw = rowstore_consume(ds->raw)) != NULL; i++) {
         const RawTail *tail = raw_tail(ds, raw);
-        RowSet *set = &ds->sets[!is_training(&sampler, tail)];
+        int fold = roles_next(&sampler, tail);
+        RowSet *set = &ds->sets[fold == FOLD_VALIDATION];
 
-        if (i % SCAN_ROWS == 0)
+        if (i % DATASET_SCAN_ROWS == 0)
             CHECK_FOR_INTERRUPTS();
-        encode_row(ds, encoder, codes, raw, row);
+        encode_row(ds, encoder, fitted, raw, fold, row);
         rowstore_append(set->rows, row);
-        set->class_rows[(int)tail->label]++;
+        set->class_rows[(int)tail->label] += tail->weight > 0;
         set->weight += tail->weight;
     }
     rowstore_close(ds->raw);
@@ -405,13 +162,13 @@ static void
 prepare_passes(Dataset *ds)
 {
     Size rows = (Size)Max(dataset_rows(ds, false), dataset_rows(ds, true));
-    Size window = Max(Min(WORKING_MEMORY / ds->row_size, WINDOW_LARGEST), WINDOW_LEAST);
+    Size window = Max(Min(DATASET_WORKING_MEMORY / ds->row_size, WINDOW_LARGEST), WINDOW_LEAST);
 
     ds->window_rows = (int)(window / PAGE_ROWS * PAGE_ROWS);
     ds->batch_rows = (int)Min((Size)ds->options->batch_size, rows);
     ds->ld_cat = TYPEALIGN(GATHER_ROWS, Max(ds->batch_rows, 1));
     ds->x_num = allocate(ds, ds->batch_rows, mul_size(sizeof(float), ds->d_num));
-    ds->x_cat = allocate(ds, ds->ld_cat, mul_size(sizeof(int32), ds->n_cat));
+    ds->x_cat = allocate(ds, ds->ld_cat, mul_size(sizeof(int32), ds->d_cat));
     ds->label = allocate(ds, ds->batch_rows, sizeof(float));
     ds->weight = allocate(ds, ds->batch_rows, sizeof(float));
     ds->pass.pages = allocate(ds, rows / PAGE_ROWS + 1, sizeof(uint32));
@@ -423,13 +180,13 @@ prepare_passes(Dataset *ds)
 Encoder *
 dataset_encode(Dataset *ds, MemoryContext context)
 {
-    Encoder *encoder = encoder_create(context, ds->features, ds->n_num, ds->n_cat, ds->known);
+    Encoder *encoder = encoder_create(context, ds->options, ds->features, ds->n_num, ds->n_cat, ds->known);
     MemoryContext scratch = AllocSetContextCreate(ds->context, "ctr encode", ALLOCSET_DEFAULT_SIZES);
     MemoryContext old = MemoryContextSwitchTo(scratch);
-    int32 **codes = fit(ds, encoder);
+    Fitted fitted = dataset_fit(ds, encoder);
 
     ds->budget.limit = ds->memory;
-    encode_rows(ds, encoder, codes);
+    encode_rows(ds, encoder, &fitted);
     prepare_passes(ds);
     MemoryContextSwitchTo(old);
     MemoryContextDelete(scratch);
@@ -522,7 +279,7 @@ gather(Dataset *ds, int at, int n)
             ds->label[to + i] = row_label(ds, rows[i])[0];
             ds->weight[to + i] = row_label(ds, rows[i])[1];
         }
-        for (int f = 0; f < ds->n_cat; f++) {
+        for (int f = 0; f < ds->d_cat; f++) {
             int32 *codes = ds->x_cat + f * ds->ld_cat + to;
 
             for (int i = 0; i < m; i++)

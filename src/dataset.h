@@ -4,10 +4,9 @@
 
 #include "encoder.h"
 
-#include "nn/derive.h"
-
-#define DATASET_SCAN_ROWS      256                        /* raw rows read at a time */
-#define DATASET_WORKING_MEMORY ((Size)16 * 1024 * 1024) /* for sorting columns, then for shuffling spilled rows */
+#define DATASET_SCAN_ROWS 256 /* raw rows read at a time */
+#define DATASET_WORKING_MEMORY                                                                               \
+    ((Size)16 * 1024 * 1024) /* for sorting columns, then for shuffling spilled rows */
 
 /* A raw row: float8 [n_num], int32 [n_cat] (-1 = NULL), RawTail. */
 typedef struct RawTail {
@@ -18,7 +17,7 @@ typedef struct RawTail {
 /* Encoded rows: float4 [d_num], int32 [d_cat], float4 label, float4 weight. */
 typedef struct RowSet {
     RowStore *rows;
-    int64 *class_rows; /* [max(n_classes, 2)] */
+    int64 *class_rows; /* [max(n_classes, 2)], rows of weight 0 left out */
     double weight;
 } RowSet;
 
@@ -84,18 +83,19 @@ typedef struct RoleSampler {
     int64 left, needed;
 } RoleSampler;
 
-#define FOLD_NONE (-1)
-
 void roles_start(const Dataset *ds, RoleSampler *sampler);
-/* the training row's fold, 0 … STATISTICS_FOLDS - 1; FOLD_NONE: a validation row */
+/* the row's fold, 0 … STATISTICS_FOLDS - 1, or FOLD_VALIDATION */
 int roles_next(RoleSampler *sampler, const RawTail *tail);
 
 /* What the raw rows have taught, besides the encoder. */
 typedef struct Fitted {
     int32 **codes; /* [n_cat][seen]: the codes of the provisional categories */
-    float **apart; /* [n_cat][categories][STATISTICS_FOLDS]: statistics for training rows; NULL: as for all others */
+    float **
+        apart; /* [n_statistics][categories][STATISTICS_GROUPS]: statistics for rows of this training; NULL: as for others */
 } Fitted;
 
+/* a raw row's codes, x_cat [d_cat] */
+void raw_codes(const Dataset *ds, const Encoder *encoder, int32 *const *codes, const char *row, int32 *x_cat);
 /* Reads the raw rows and fits the encoder on the training rows. The result lies in the current context. */
 Fitted dataset_fit(Dataset *ds, Encoder *encoder);
 

@@ -1,41 +1,96 @@
 /*
  * encoder.c: features to the network's inputs. A numerical column goes through its transform (nn/transform.c); a
- * category becomes its code: 0 unseen or rare, 1 missing, from 2 on the known ones.
+ * category becomes its code: 0 unseen or rare, 1 missing, from 2 on the known ones. From these the options may derive
+ * more: a numerical column's bucket as one more category field, and the categories' target statistics as more numbers
+ * (nn/derive.c).
  */
 #include "encoder.h"
+
+#include <math.h>
 
 #include "miscadmin.h"
 
 #define INTERRUPT_INTERVAL 65536 /* categories */
 
+/*
+ * DeepCross takes the statistic of every category column. FiBiNET pairs all of its inputs with one another, so it takes
+ * one number, the sum over columns and buckets: the log odds of naive Bayes.
+ */
+void
+encoder_widths(Encoder *encoder, const Options *options)
+{
+    encoder->d_cat = encoder->n_cat + (options->numerical_buckets > 0 ? encoder->n_num : 0);
+    encoder->sums_statistics = options->net.architecture == NN_FIBINET;
+    if (options->target_statistics)
+        encoder->n_statistics = encoder->sums_statistics ? encoder->d_cat : encoder->n_cat;
+    encoder->d_num =
+        encoder->n_num + (encoder->sums_statistics ? encoder->n_statistics > 0 : encoder->n_statistics);
+}
+
+int32
+encoder_bucket(const Encoder *encoder, int i, double value)
+{
+    const Buckets *buckets = &encoder->buckets[i];
+
+    return isnan(value) ? CODE_MISSING : CODE_KNOWN + bucket_find(buckets->bounds, buckets->n_bounds, value);
+}
+
+void
+encoder_derive(const Encoder *encoder, float *const *statistics, int stride, int fold, float *x_num,
+               const int32 *x_cat, Size ld_cat)
+{
+    float *derived = x_num + encoder->n_num;
+    float sum = 0;
+
+    for (int f = 0; f < encoder->n_statistics; f++) {
+        float value = statistics[f][(Size)x_cat[f * ld_cat] * stride + fold];
+
+        if (encoder->sums_statistics)
+            sum += value;
+        else
+            derived[f] = value;
+    }
+    if (encoder->d_num > encoder->n_num && encoder->sums_statistics)
+        derived[0] = sum / sqrtf((float)encoder->n_statistics);
+}
+
 void
 encoder_encode(const Encoder *encoder, RowMap *map, float *x_num, int32 *x_cat, Size ld_cat)
 {
-    for (int i = 0; i < encoder->n_num; i++)
-        x_num[i] = transform_apply(&encoder->transforms[i], row_number(map, &map->features[i]));
+    Column *columns = map->features + encoder->n_num;
+
+    for (int i = 0; i < encoder->n_num; i++) {
+        double value = row_number(map, &map->features[i]);
+
+        x_num[i] = transform_apply(&encoder->transforms[i], value);
+        if (encoder->buckets != NULL)
+            x_cat[(encoder->n_cat + i) * ld_cat] = encoder_bucket(encoder, i, value);
+    }
+    row_categories(map, columns, encoder->n_cat, encoder->vocabs);
     for (int f = 0; f < encoder->n_cat; f++) {
-        const char *bytes;
-        uint32 length;
         int32 code = CODE_MISSING;
 
-        if (row_category(map, &map->features[encoder->n_num + f], &bytes, &length)) {
-            int32 id = vocab_find(encoder->vocabs[f], bytes, length, vocab_hash(bytes, length));
+        if (columns[f].bytes) {
+            int32 id = vocab_find(encoder->vocabs[f], columns[f].bytes, columns[f].length, columns[f].hash);
 
             code = id < 0 ? CODE_UNSEEN : id + CODE_KNOWN;
         }
         x_cat[f * ld_cat] = code;
     }
+    encoder_derive(encoder, encoder->statistics, 1, 0, x_num, x_cat, ld_cat);
 }
 
 Encoder *
-encoder_create(MemoryContext context, const Feature *features, int n_num, int n_cat, const Encoder *known)
+encoder_create(MemoryContext context, const Options *options, const Feature *features, int n_num, int n_cat,
+               const Encoder *known)
 {
     MemoryContext old = MemoryContextSwitchTo(context);
     Encoder *encoder = palloc0(sizeof(Encoder));
 
     encoder->context = context;
-    encoder->n_num = encoder->d_num = n_num;
+    encoder->n_num = n_num;
     encoder->n_cat = n_cat;
+    encoder_widths(encoder, options);
     encoder->features = palloc(sizeof(Feature) * Max(n_num + n_cat, 1));
     for (int i = 0; i < n_num + n_cat; i++) {
         encoder->features[i] = features[i];
@@ -45,20 +100,38 @@ encoder_create(MemoryContext context, const Feature *features, int n_num, int n_
     encoder->transforms = palloc0(sizeof(NnTransform) * Max(n_num, 1));
     encoder->vocabs = palloc0(sizeof(Vocab *) * Max(n_cat, 1));
     encoder->frequencies = palloc0(sizeof(int32 *) * Max(n_cat, 1));
-    encoder->categories = palloc0(sizeof(int) * Max(n_cat, 1));
+    encoder->categories = palloc0(sizeof(int) * Max(encoder->d_cat, 1));
+    if (options->numerical_buckets > 0)
+        encoder->buckets = palloc0(sizeof(Buckets) * Max(n_num, 1));
+    encoder->statistics = palloc0(sizeof(float *) * Max(encoder->n_statistics, 1));
     MemoryContextSwitchTo(old);
     return encoder;
 }
 
 void
-encoder_fit_number(Encoder *encoder, int i, NnTransformKind kind, NnColumn *column, int64 missing)
+encoder_fit_number(Encoder *encoder, int i, const Options *options, NnColumn *column, int64 missing)
 {
     double *quantiles = NULL;
 
-    if (kind == NN_QUANTILE)
+    if (options->numerical_transform == NN_QUANTILE)
         quantiles = MemoryContextAlloc(encoder->context, sizeof(double) * NN_QUANTILES);
-    transform_fit(&encoder->transforms[i], kind, column, missing, quantiles);
+    transform_fit(&encoder->transforms[i], options->numerical_transform, column, missing, quantiles);
+    if (encoder->buckets != NULL) {
+        Buckets *buckets = &encoder->buckets[i];
+
+        buckets->bounds = MemoryContextAlloc(encoder->context, sizeof(double) * options->numerical_buckets);
+        buckets->n_bounds = buckets_fit(buckets->bounds, options->numerical_buckets, column);
+        encoder->categories[encoder->n_cat + i] = buckets->n_bounds + 1 + CODE_KNOWN;
+    }
     encoder->features[i].missing += missing;
+}
+
+static double *
+copy_numbers(const Encoder *encoder, const double *numbers, int n)
+{
+    Size size = sizeof(double) * n;
+
+    return n == 0 ? NULL : memcpy(MemoryContextAlloc(encoder->context, size), numbers, size);
 }
 
 void
@@ -67,12 +140,28 @@ encoder_keep_number(Encoder *encoder, int i, const Encoder *known, int64 missing
     NnTransform *t = &encoder->transforms[i];
 
     *t = known->transforms[i];
-    if (t->n_quantiles > 0) {
-        Size size = sizeof(double) * t->n_quantiles;
+    t->quantiles = copy_numbers(encoder, t->quantiles, t->n_quantiles);
+    if (encoder->buckets != NULL) {
+        Buckets *buckets = &encoder->buckets[i];
 
-        t->quantiles = memcpy(MemoryContextAlloc(encoder->context, size), t->quantiles, size);
+        *buckets = known->buckets[i];
+        buckets->bounds = copy_numbers(encoder, buckets->bounds, buckets->n_bounds);
+        encoder->categories[encoder->n_cat + i] = known->categories[encoder->n_cat + i];
     }
     encoder->features[i].missing += missing;
+}
+
+void
+encoder_create_statistics(Encoder *encoder, const Encoder *known)
+{
+    for (int f = 0; f < encoder->n_statistics; f++) {
+        Size size = mul_size(encoder->categories[f], sizeof(float));
+
+        encoder->statistics[f] = MemoryContextAllocHuge(encoder->context, size);
+        memset(encoder->statistics[f], 0, size);
+        if (known != NULL)
+            memcpy(encoder->statistics[f], known->statistics[f], known->categories[f] * sizeof(float));
+    }
 }
 
 /* Adds all of from's categories; the ids stay the same when `to` is empty. */

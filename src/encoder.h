@@ -1,15 +1,17 @@
-/* encoder.h: fitting an encoder on a training's rows; private to dataset.c, encoder.c and column_sort.c. */
+/* encoder.h: fitting an encoder on a training's rows; private to dataset.c, dataset_fit.c, encoder.c and column_sort.c. */
 #ifndef CTR_ENCODER_H
 #define CTR_ENCODER_H
 
 #include "ctr.h"
 
-/* With room for every field; transforms and vocabularies are still to be fitted, or taken over from `known`. */
-Encoder *encoder_create(MemoryContext context, const Feature *features, int n_num, int n_cat,
-                        const Encoder *known);
-/* Numerical column i; missing: training rows without a value. */
-void encoder_fit_number(Encoder *encoder, int i, NnTransformKind kind, NnColumn *column, int64 missing);
-/* The same for a transform that is taken over. */
+#include "nn/derive.h"
+
+/* With room for every field; everything in it is still to be fitted, or taken over from `known`. */
+Encoder *encoder_create(MemoryContext context, const Options *options, const Feature *features, int n_num,
+                        int n_cat, const Encoder *known);
+/* Numerical column i: its transform and buckets. missing: training rows without a value. */
+void encoder_fit_number(Encoder *encoder, int i, const Options *options, NnColumn *column, int64 missing);
+/* The same where they are taken over. */
 void encoder_keep_number(Encoder *encoder, int i, const Encoder *known, int64 missing);
 /*
  * Category field f. seen: the categories of all rows; counts: in how many training rows each occurs, [seen]. Known are
@@ -18,6 +20,17 @@ void encoder_keep_number(Encoder *encoder, int i, const Encoder *known, int64 mi
  */
 int32 *encoder_fit_categories(Encoder *encoder, int f, const Vocab *seen, const int32 *counts, int min_count,
                               const Encoder *known, int64 missing);
+
+/* Once all categories are known: room for the statistics; 0, or those of `known`. */
+void encoder_create_statistics(Encoder *encoder, const Encoder *known);
+/* the code of numerical column i's value as a category */
+int32 encoder_bucket(const Encoder *encoder, int i, double value);
+/*
+ * Writes the derived numerical inputs of a row to x_num from its codes: category c of field f has statistic
+ * statistics[f][c * stride + fold].
+ */
+void encoder_derive(const Encoder *encoder, float *const *statistics, int stride, int fold, float *x_num,
+                    const int32 *x_cat, Size ld_cat);
 
 /* ------------------------------------------------------------------ column_sort.c */
 

@@ -76,6 +76,34 @@ append_features(StringInfo text, const char *key, const Feature *features, int n
     json_append_strings(text, names, n);
 }
 
+/* names of the inputs that are derived from the columns `features` */
+static void
+append_derived(StringInfo text, const char *key, const Feature *features, int n, const char *suffix)
+{
+    Feature *derived = palloc(sizeof(Feature) * Max(n, 1));
+
+    for (int i = 0; i < n; i++)
+        derived[i].name = psprintf("%s.%s", features[i].name, suffix);
+    append_features(text, key, derived, n);
+}
+
+/* What the network sees: the numbers that the reference's class takes, and which of the inputs are not columns. */
+static void
+append_inputs(StringInfo text, const Encoder *encoder)
+{
+    static const Feature sum = {.name = "sum"};
+    const Feature *fields = encoder->sums_statistics ? &sum : encoder->features + encoder->n_num;
+
+    appendStringInfo(text, ",\"inputs\":{\"d_numerical\":%d,\"categories\":[", encoder->d_num);
+    for (int f = 0; f < encoder->d_cat; f++)
+        appendStringInfo(text, "%s%d", f > 0 ? "," : "", encoder->categories[f]);
+    appendStringInfoString(text, "],");
+    append_derived(text, "derived_numerical", fields, encoder->d_num - encoder->n_num, "target_statistic");
+    appendStringInfoChar(text, ',');
+    append_derived(text, "derived_categorical", encoder->features, encoder->d_cat - encoder->n_cat, "bucket");
+    appendStringInfoChar(text, '}');
+}
+
 static int64
 trained_parameters(const NnNet *net)
 {
@@ -117,6 +145,7 @@ ctr_config(PG_FUNCTION_ARGS)
                      "},\"epochs\":%d,\"best_epoch\":%d,\"parameters\":" INT64_FORMAT,
                      model->train_rows, model->validation_rows, model->skipped_rows, model->n_epochs,
                      model->best_epoch, trained_parameters(&model->net));
+    append_inputs(&text, encoder);
     appendStringInfo(&text, ",\"format_version\":%d,\"ctr_version\":", CTR_FORMAT_VERSION);
     escape_json(&text, model->version);
     appendStringInfoChar(&text, '}');

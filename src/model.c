@@ -8,6 +8,8 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
+#include "nn/derive.h"
+
 const ModelStatistic model_statistics[MODEL_N_STATISTICS] = {
     {"ctr.numerical.mean", offsetof(NnTransform, mean)},
     {"ctr.numerical.low", offsetof(NnTransform, low)},
@@ -16,7 +18,7 @@ const ModelStatistic model_statistics[MODEL_N_STATISTICS] = {
     {"ctr.numerical.scale", offsetof(NnTransform, scale)},
 };
 
-#define MAX_CTR_TENSORS  16
+#define MAX_CTR_TENSORS  20
 #define MAX_ENTRIES      16
 #define TENSOR_JSON_SIZE 160 /* of a tensor's entry in the header, at most, without its name */
 
@@ -167,6 +169,45 @@ pack_vocabs(SafeFile *file, const Encoder *encoder)
 }
 
 static void
+pack_buckets(SafeFile *file, const Encoder *encoder)
+{
+    int64 total = 0;
+    uint32 *counts;
+    double *bounds;
+
+    if (encoder->buckets == NULL)
+        return;
+    counts = add_vector(file, MODEL_BOUND_COUNT, SAFE_U32, encoder->n_num, sizeof(uint32));
+    for (int i = 0; i < encoder->n_num; i++) {
+        counts[i] = (uint32)encoder->buckets[i].n_bounds;
+        total += counts[i];
+    }
+    bounds = add_vector(file, MODEL_BOUNDS, SAFE_F64, total, sizeof(double));
+    for (int i = 0; i < encoder->n_num; i++) {
+        if (counts[i] > 0)
+            memcpy(bounds, encoder->buckets[i].bounds, counts[i] * sizeof(double));
+        bounds += counts[i];
+    }
+}
+
+static void
+pack_statistics(SafeFile *file, const Encoder *encoder)
+{
+    int64 total = 0;
+    float *values;
+
+    for (int f = 0; f < encoder->n_statistics; f++)
+        total += encoder->categories[f];
+    if (encoder->n_statistics == 0)
+        return;
+    values = add_vector(file, MODEL_STATISTICS, SAFE_F32, total, sizeof(float));
+    for (int f = 0; f < encoder->n_statistics; f++) {
+        memcpy(values, encoder->statistics[f], encoder->categories[f] * sizeof(float));
+        values += encoder->categories[f];
+    }
+}
+
+static void
 pack_history(SafeFile *file, const Model *model)
 {
     int64 shape[] = {model->n_epochs, MODEL_EPOCH_MEMBERS};
@@ -241,6 +282,8 @@ model_pack(const Model *model)
     pack_features(file, model->encoder);
     pack_transforms(file, model->encoder);
     pack_vocabs(file, model->encoder);
+    pack_buckets(file, model->encoder);
+    pack_statistics(file, model->encoder);
     pack_history(file, model);
     pack_metadata(file, model);
     MemoryContextSwitchTo(caller);
@@ -259,6 +302,10 @@ model_estimate(const NnNet *net, const Encoder *encoder)
     for (int i = 0; i < encoder->n_num; i++)
         size = add_size(size,
                         ((Size)encoder->transforms[i].n_quantiles + MODEL_N_STATISTICS + 2) * sizeof(double));
+    if (encoder->buckets != NULL)
+        size = add_size(size, mul_size(encoder->n_num, BUCKETS_MOST * sizeof(double)));
+    for (int f = 0; f < encoder->n_statistics; f++)
+        size = add_size(size, mul_size(encoder->categories[f], sizeof(float)));
     for (int f = 0; f < encoder->n_cat; f++) {
         Size known = (Size)vocab_count(encoder->vocabs[f]);
 

@@ -17,6 +17,12 @@
  *   ctr.categorical.end          U32 [their sum]   where its bytes end in:
  *   ctr.categorical.bytes        U8  [bytes]       all categories, one after the other
  *
+ * Tensors of derived inputs, where the options ask for them (numerical_buckets, target_statistics):
+ *   ctr.derived.bound_count      U32 [numerical]   bounds between each column's buckets
+ *   ctr.derived.bounds           F64 [their sum]   column after column, ascending in each
+ *   ctr.derived.statistics       F32 [codes]       target statistic of each code, field after field: of the
+ *                                                categorical columns and, in FiBiNET, of the buckets
+ *
  * Tensors of the training:
  *   ctr.history                  F64 [epochs, 6]   the members of Epoch but seconds
  *
@@ -43,6 +49,9 @@
 #define MODEL_FREQUENCY      "ctr.categorical.frequency"
 #define MODEL_END            "ctr.categorical.end"
 #define MODEL_BYTES          "ctr.categorical.bytes"
+#define MODEL_BOUND_COUNT    "ctr.derived.bound_count"
+#define MODEL_BOUNDS         "ctr.derived.bounds"
+#define MODEL_STATISTICS     "ctr.derived.statistics"
 #define MODEL_HISTORY        "ctr.history"
 
 #define MODEL_EPOCH_MEMBERS 6

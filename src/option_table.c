@@ -9,6 +9,8 @@
  */
 #include "option_table.h"
 
+#include "nn/derive.h"
+
 #define DEEPCROSS   (1 << NN_DEEPCROSS)
 #define FIBINET     (1 << NN_FIBINET)
 #define BOTH        (DEEPCROSS | FIBINET)
@@ -108,8 +110,10 @@ const OptionSpec option_specs[] = {
     {"numerical_transform", OPTION_NAMED, BOTH, MEMBER(numerical_transform), 0, 0, transforms,
      EVERY(NN_QUANTILE),
      "what is done to numbers before the network sees them"},
-    {"target_statistics", OPTION_BOOLEAN, BOTH, MEMBER(target_statistics), 0, 1, NULL, EVERY(false),
-     "whether the label's mean per category is a feature too"},
+    {"numerical_buckets", OPTION_INTEGER, BOTH, MEMBER(numerical_buckets), 0, BUCKETS_MOST, NULL, {16, 16, 0},
+     "parts into which numerical columns are cut to be categories besides; 0 means none"},
+    {"target_statistics", OPTION_BOOLEAN, BOTH, MEMBER(target_statistics), 0, 1, NULL, {true, true, false},
+     "whether what the label does on average in each category is a feature too"},
     {"seed", OPTION_INTEGER, BOTH, MEMBER(seed), 0, MAX_INTEGER, NULL, EVERY(42), "start of all randomness"},
     {"threads", OPTION_INTEGER, BOTH, MEMBER(threads), 0, 1024, NULL, EVERY(0),
      "threads to train with; 0 means ctr.threads"},

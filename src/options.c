@@ -81,12 +81,15 @@ static void
 options_set_defaults(Options *options)
 {
     int column = options->recipe == RECIPE_REFERENCE ? 2 : options->net.architecture == NN_FIBINET ? 1 : 0;
+    int n_classes = options->net.n_classes;
 
     for (int i = 0; i < n_option_specs; i++) {
         if (option_specs[i].offset != offsetof(Options, net.architecture) &&
             option_specs[i].offset != offsetof(Options, recipe))
             option_set(options, &option_specs[i], option_specs[i].defaults[column]);
     }
+    if (n_classes > 1)
+        options->target_statistics = false; /* unless it is asked for, which is an error */
     options->label = pstrdup("label");
     options->net.n_mlp = lengthof(default_mlp_layers);
     memcpy(options->net.mlp_layers, default_mlp_layers, sizeof(default_mlp_layers));
@@ -373,9 +376,11 @@ options_take(Options *options, const Jsonb *json)
             option_take(options, spec, &value);
         }
     }
-    if (options->target_statistics)
+    if (options->target_statistics && options->net.n_classes > 1)
         ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                        errmsg("option \"target_statistics\" cannot be true in this version of ctr")));
+                        errmsg("option \"target_statistics\" cannot be true with n_classes = %d",
+                               options->net.n_classes),
+                        errdetail("Target statistics are there for labels 0 and 1 only.")));
 }
 
 void
@@ -391,6 +396,7 @@ options_parse(Options *options, const Jsonb *json)
                      errhint("Write them as ctr_deepcross() || ctr_fit(), or as in '{\"epochs\": 10}'.")));
         option_take_first(options, json, "architecture");
         option_take_first(options, json, "recipe");
+        option_take_first(options, json, "n_classes");
     }
     options_set_defaults(options);
     if (json != NULL)
@@ -479,7 +485,9 @@ option_shapes_model(const OptionSpec *spec)
 {
     return (spec->offset < offsetof(Options, net) + sizeof(NnConfig) &&
             spec->offset != offsetof(Options, net.mlp_dropout)) ||
-           spec->offset == offsetof(Options, numerical_transform);
+           spec->offset == offsetof(Options, numerical_transform) ||
+           spec->offset == offsetof(Options, numerical_buckets) ||
+           spec->offset == offsetof(Options, target_statistics);
 }
 
 static void
@@ -515,6 +523,8 @@ options_check_continues(Options *options, const Jsonb *json, const Options *give
     options_set_defaults(options);
     options->net = given->net;
     options->numerical_transform = given->numerical_transform;
+    options->numerical_buckets = given->numerical_buckets;
+    options->target_statistics = given->target_statistics;
     options->label = given->label;
     options->weight = given->weight;
     options->validation_column = given->validation_column;

@@ -160,14 +160,14 @@ ctr_encode(PG_FUNCTION_ARGS)
     if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
         elog(ERROR, "return type must be a row type");
     site_encode(site, rec, 0);
-    items = palloc(sizeof(Datum) * Max(encoder->d_num, encoder->n_cat));
+    items = palloc(sizeof(Datum) * Max(encoder->d_num, encoder->d_cat));
     for (int i = 0; i < encoder->d_num; i++)
         items[i] = Float4GetDatum(sm->x_num[i]);
     values[0] = PointerGetDatum(
         construct_array(items, encoder->d_num, FLOAT4OID, sizeof(float4), true, TYPALIGN_INT));
-    for (int i = 0; i < encoder->n_cat; i++)
+    for (int i = 0; i < encoder->d_cat; i++)
         items[i] = Int32GetDatum(sm->x_cat[(Size)i * sm->capacity]);
     values[1] =
-        PointerGetDatum(construct_array(items, encoder->n_cat, INT4OID, sizeof(int32), true, TYPALIGN_INT));
+        PointerGetDatum(construct_array(items, encoder->d_cat, INT4OID, sizeof(int32), true, TYPALIGN_INT));
     PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }

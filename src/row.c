@@ -15,7 +15,8 @@
 #include "utils/builtins.h"
 #include "utils/numeric.h"
 
-#define VALUE_TEXT_SIZE 60 /* bytes of a value that an error message shows */
+#define CACHED_CATEGORIES 1024 /* a smaller vocabulary is in the CPU's caches anyway */
+#define VALUE_TEXT_SIZE   60   /* bytes of a value that an error message shows */
 
 void
 rowmap_read(RowMap *map, HeapTupleHeader rec)
@@ -186,6 +187,27 @@ row_category(RowMap *map, Column *column, const char **bytes, uint32 *length)
         break;
     }
     return true;
+}
+
+void
+row_categories(RowMap *map, Column *columns, int n, Vocab *const *vocabs)
+{
+    for (int i = 0; i < n; i++) {
+        Column *c = &columns[i];
+
+        if (!row_category(map, c, &c->bytes, &c->length)) {
+            c->bytes = NULL;
+            continue;
+        }
+        c->hash = vocab_hash(c->bytes, c->length);
+        vocab_prefetch(vocabs[i], c->hash, 0);
+    }
+    for (int stage = 1; stage <= 2; stage++) {
+        for (int i = 0; i < n; i++) {
+            if (columns[i].bytes && vocab_count(vocabs[i]) > CACHED_CATEGORIES)
+                vocab_prefetch(vocabs[i], columns[i].hash, stage);
+        }
+    }
 }
 
 char *

@@ -251,6 +251,21 @@ check_numerical_type(const RowMap *map, const Column *column)
 
 /* ------------------------------------------------------------------ for training */
 
+static bool
+has_role(const RowMap *map, int attribute)
+{
+    return attribute == map->label.attribute || attribute == map->weight.attribute ||
+           attribute == map->validation.attribute;
+}
+
+static void
+no_feature_error(const char *name)
+{
+    ereport(ERROR,
+            (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("column \"%s\" cannot be a feature", name),
+             errdetail("It is the label, weight or validation column.")));
+}
+
 /* Every name is a column, and named once. */
 static void
 check_lists(const RowMap *map, const Options *options)
@@ -262,16 +277,13 @@ check_lists(const RowMap *map, const Options *options)
     for (int l = 0; l < (int)lengthof(lists); l++) {
         for (int i = 0; i < lists[l]->n; i++) {
             int attribute = named_attribute(map->desc, keys[l], lists[l]->names[i]);
-            bool taken = attribute == map->label.attribute || attribute == map->weight.attribute ||
-                         attribute == map->validation.attribute;
+            bool taken = has_role(map, attribute);
 
             if (named[attribute])
                 ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                                 errmsg("column \"%s\" is named twice in the options", lists[l]->names[i])));
             if (taken && lists[l] != &options->ignore)
-                ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                                errmsg("column \"%s\" cannot be a feature", lists[l]->names[i]),
-                                errdetail("It is the label, weight or validation column.")));
+                no_feature_error(lists[l]->names[i]);
             named[attribute] = true;
         }
     }
@@ -285,8 +297,7 @@ feature_kind(const RowMap *map, const Options *options, int attribute, FeatureKi
     const char *name = attribute_name(map->desc, attribute);
     Oid type = getBaseType(TupleDescAttr(map->desc, attribute)->atttypid);
 
-    if (attribute == map->label.attribute || attribute == map->weight.attribute ||
-        attribute == map->validation.attribute || list_has(&options->ignore, name))
+    if (has_role(map, attribute) || list_has(&options->ignore, name))
         return false;
     if (list_has(&options->numerical, name))
         *kind = FEATURE_NUMERICAL;
@@ -418,6 +429,10 @@ rowmap_for_continuing(HeapTupleHeader rec, const Options *options, const Feature
 
     set_roles(map, options);
     find_features(map, features, n_num, n_cat);
+    for (int i = 0; i < map->n_features; i++) {
+        if (has_role(map, map->features[i].attribute))
+            no_feature_error(map->features[i].name);
+    }
     return map;
 }
 

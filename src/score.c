@@ -32,7 +32,7 @@ site_model_create(Site *site, const CachedModelView *view, HeapTupleHeader rec)
     sm->map = rowmap_for_scoring(rec, encoder->features, encoder->n_num, encoder->n_cat,
                                  site->wants_label ? model->options.label : NULL, context);
     sm->x_num = palloc(mul_size(sizeof(float), mul_size(sm->capacity, Max(encoder->d_num, 1))));
-    sm->x_cat = palloc(mul_size(sizeof(int32), mul_size(sm->capacity, Max(encoder->n_cat, 1))));
+    sm->x_cat = palloc(mul_size(sizeof(int32), mul_size(sm->capacity, Max(encoder->d_cat, 1))));
     sm->p = palloc(mul_size(sizeof(float), mul_size(sm->capacity, model->options.net.n_classes)));
     MemoryContextSwitchTo(old);
     return sm;

@@ -10,7 +10,7 @@ typedef struct SiteModel {
     MemoryContext context;
     RowMap *map;
     float *x_num;  /* [capacity, d_num] */
-    int32 *x_cat;  /* [n_cat, capacity] */
+    int32 *x_cat;  /* [d_cat, capacity] */
     float *p;      /* [capacity, n_classes] */
     Size capacity; /* rows that there is room for */
 } SiteModel;

@@ -17,14 +17,14 @@
 typedef struct Training {
     MemoryContext context;
     Options options;
-    bytea *options_given; /* a copy of the argument, to see that it stays the same; NULL: none */
-    const Model *given;   /* the model to go on from, or NULL */
+    bytea *options_given;          /* a copy of the argument, to see that it stays the same; NULL: none */
+    const Model *given;            /* the model to go on from, or NULL */
+    struct varlena *given_pointer; /* its TOAST pointer, if that is how it came */
     RowMap *map;
     Feature *features;
     int n_num, n_cat;
     Dataset *dataset; /* NULL once closed */
     int64 rows, skipped;
-    double weight;
 } Training;
 
 /* ------------------------------------------------------------------ rows */
@@ -44,10 +44,15 @@ training_close(Datum arg)
 static void
 training_continue(Training *t, Datum given, HeapTupleHeader rec)
 {
+    struct varlena *argument = (struct varlena *)DatumGetPointer(given);
     ctr_model *value = DatumGetModelP(given);
     const Encoder *encoder;
 
     t->given = model_unpack(VARDATA(value), VARSIZE(value) - VARHDRSZ, t->context, false);
+    if ((void *)value != (void *)argument)
+        pfree(value);
+    if (VARATT_IS_EXTERNAL_ONDISK(argument))
+        t->given_pointer = memcpy(palloc(VARSIZE_ANY(argument)), argument, VARSIZE_ANY(argument));
     options_check_continues(&t->options, (Jsonb *)t->options_given, &t->given->options);
     encoder = t->given->encoder;
     t->features = encoder->features;
@@ -100,6 +105,35 @@ check_same_options(const Training *t, FunctionCallInfo fcinfo)
                         errhint("Use one GROUP BY group for each set of options.")));
 }
 
+/* The same for the model to go on from, which a join might bring in turn with others. */
+static void
+check_same_model(const Training *t, FunctionCallInfo fcinfo)
+{
+    bool same = false;
+
+    if (PG_NARGS() <= 3)
+        return;
+    if (PG_ARGISNULL(3) || t->given == NULL)
+        same = PG_ARGISNULL(3) && t->given == NULL;
+    else {
+        struct varlena *now = (struct varlena *)PG_GETARG_POINTER(3);
+
+        if (t->given_pointer && VARATT_IS_EXTERNAL_ONDISK(now))
+            same = memcmp(now, t->given_pointer, VARSIZE_ANY(now)) == 0;
+        if (!same) {
+            struct varlena *head = PG_DETOAST_DATUM_SLICE(PointerGetDatum(now), 0, MODEL_HEAD_SIZE);
+            char digest[MODEL_DIGEST_SIZE];
+
+            model_peek_digest(VARDATA_ANY(head), VARSIZE_ANY_EXHDR(head), digest);
+            same = memcmp(digest, t->given->digest, MODEL_DIGEST_SIZE) == 0;
+        }
+    }
+    if (!same)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("the model to go on from changes between rows"),
+                        errhint("Use one GROUP BY group for each model.")));
+}
+
 /* The row's label: false when it is NULL; an error when it is no class. */
 static bool
 read_label(Training *t, float *label)
@@ -132,11 +166,11 @@ read_weight(Training *t)
     if (t->map->weight.attribute < 0)
         return 1.0f;
     value = row_number_checked(t->map, &t->map->weight, &is_number);
-    if (!is_number || isnan(value) || isinf(value) || value < 0)
+    if (!is_number || isnan(value) || isinf((float)value) || value < 0)
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                         errmsg("weight column \"%s\" has value %s", t->options.weight,
                                row_value_text(t->map, &t->map->weight)),
-                        errdetail("Weights must be finite and not negative.")));
+                        errdetail("Weights must be finite single-precision numbers and not negative.")));
     return (float)value;
 }
 
@@ -171,8 +205,10 @@ ctr_train_transition(PG_FUNCTION_ARGS)
     rec = PG_GETARG_HEAPTUPLEHEADER(1);
     if (t == NULL)
         t = training_start(fcinfo, aggregate, rec);
-    else
+    else {
         check_same_options(t, fcinfo);
+        check_same_model(t, fcinfo);
+    }
     if (!rowmap_fits(t->map, rec))
         ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH), errmsg("the row type changes between rows")));
 
@@ -184,7 +220,6 @@ ctr_train_transition(PG_FUNCTION_ARGS)
     weight = read_weight(t);
     dataset_add(t->dataset, t->map, label, weight, read_role(t));
     t->rows++;
-    t->weight += weight;
     PG_RETURN_POINTER(t);
 }
 
@@ -201,8 +236,9 @@ typedef struct Fit {
     NnTrainer *trainer;
     NnSchedule schedule;
     NnAuc *auc;
-    float *best;   /* the parameters of the best epoch; NULL without validation */
-    float *logits; /* [batch_size, n_classes] */
+    float *best;    /* the parameters of the best epoch; NULL without validation */
+    float *logits;  /* [batch_size, n_classes] */
+    int batch_size; /* no more than there are rows */
     int64 steps, steps_planned;
     instr_time start;
     bool out_of_time;
@@ -244,7 +280,7 @@ check_sizes(Fit *fit)
 {
     const NnNet *net = &fit->model->net;
     Size bytes = model_estimate(net, fit->model->encoder);
-    Size memory = trainer_size(net, fit->options->batch_size, pool_threads(fit->pool));
+    Size memory = trainer_size(net, fit->batch_size, pool_threads(fit->pool));
 
     if (bytes > MaxAllocSize)
         ereport(
@@ -269,8 +305,28 @@ check_memory(const Fit *fit, NnStatus status)
         ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"),
                         errdetail("The model has %zu MB of parameters; training it needs %zu MB.",
                                   (net->n_block * sizeof(float)) >> 20,
-                                  trainer_size(net, fit->options->batch_size, pool_threads(fit->pool)) >> 20),
+                                  trainer_size(net, fit->batch_size, pool_threads(fit->pool)) >> 20),
                         errhint("Raise \"min_count\", or lower \"batch_size\" or the embedding size.")));
+}
+
+/* The parameters to start from: fresh, or the given model's with rows for new categories. */
+static void
+model_start(Training *t, Model *model, NnPool *pool)
+{
+    NnStatus status;
+    Size size = mul_size(model->net.n_block, sizeof(float));
+
+    model->params = ctr_nn_alloc(t->context).alloc(t->context, size);
+    if (model->params == NULL)
+        ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"),
+                        errdetail("The model has %zu MB of parameters.", size >> 20)));
+    do {
+        CHECK_FOR_INTERRUPTS();
+        status = net_init(&model->net, model->params, (float)t->options.embedding_init,
+                          (uint64)t->options.seed, pool);
+    } while (status == NN_INTERRUPTED);
+    if (t->given)
+        net_take_over(&model->net, model->params, &t->given->net, t->given->params, CODE_UNSEEN);
 }
 
 static Fit *
@@ -289,8 +345,10 @@ fit_create(Training *t, Model *model)
         .seed = (uint64)options->seed,
     };
     int64 train_rows = dataset_rows(t->dataset, false);
+    int64 most_rows = Max(train_rows, dataset_rows(t->dataset, true));
 
     fit->context = context;
+    fit->batch_size = (int)Min(options->batch_size, most_rows);
     fit->training = t;
     fit->options = options;
     fit->model = model;
@@ -302,16 +360,16 @@ fit_create(Training *t, Model *model)
     if (fit->pool == NULL)
         ctr_check_status(NN_NO_MEMORY, "start the threads");
     check_sizes(fit);
-    check_memory(fit, trainer_create(&fit->trainer, &model->net, model->params, &hyper, options->batch_size,
+    model_start(t, model, fit->pool);
+    check_memory(fit, trainer_create(&fit->trainer, &model->net, model->params, &hyper, fit->batch_size,
                                      fit->pool, ctr_nn_alloc(context)));
-    fit->auc = auc_create(ctr_nn_alloc(context), Max(train_rows, dataset_rows(t->dataset, true)));
+    fit->auc = auc_create(ctr_nn_alloc(context), most_rows);
     if (fit->auc == NULL)
         ctr_check_status(NN_NO_MEMORY, "allocate the metrics");
-    if (dataset_rows(t->dataset, true) > 0)
+    if (dataset_weight(t->dataset, true) > 0)
         fit->best = fit_alloc(fit, mul_size(model->net.n_block, sizeof(float)));
-    fit->logits =
-        fit_alloc(fit, mul_size(mul_size(options->batch_size, options->net.n_classes), sizeof(float)));
-    fit->steps_planned = (train_rows + options->batch_size - 1) / options->batch_size * options->epochs;
+    fit->logits = fit_alloc(fit, mul_size(mul_size(fit->batch_size, options->net.n_classes), sizeof(float)));
+    fit->steps_planned = (train_rows + fit->batch_size - 1) / fit->batch_size * options->epochs;
     return fit;
 }
 
@@ -465,7 +523,7 @@ monitor_auc(const Training *t)
 {
     const int64 *class_rows = dataset_class_rows(t->dataset, true);
 
-    if (!t->options.monitor_auc || t->options.net.n_classes > 1 || dataset_rows(t->dataset, true) == 0)
+    if (!t->options.monitor_auc || t->options.net.n_classes > 1 || dataset_weight(t->dataset, true) <= 0)
         return false;
     if (class_rows[0] > 0 && class_rows[1] > 0)
         return true;
@@ -496,7 +554,7 @@ run_epochs(Fit *fit)
         model->history[model->n_epochs - 1].is_best = true;
         model->best_epoch = model->n_epochs;
     }
-    for (int i = before; i < model->n_epochs; i++)
+    for (int i = 0; i < model->n_epochs; i++)
         model->history[i].is_best = i + 1 == model->best_epoch;
 }
 
@@ -515,9 +573,12 @@ check_labels(const Training *t)
             last = k;
         }
     }
-    if (seen == 0)
+    if (dataset_rows(t->dataset, false) == 0)
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("all rows are for validation"),
                         errhint("\"validation_column\" marks the rows to hold back; the others train.")));
+    if (dataset_weight(t->dataset, false) <= 0)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("weight column \"%s\" is 0 in all training rows", t->options.weight)));
     if (seen == 1)
         ereport(ERROR,
                 (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -525,9 +586,6 @@ check_labels(const Training *t)
                  errdetail("There are " INT64_FORMAT " training rows; a model needs at least two classes "
                            "to learn from.",
                            dataset_rows(t->dataset, false))));
-    if (t->weight <= 0 || dataset_weight(t->dataset, false) <= 0)
-        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                        errmsg("weight column \"%s\" is 0 in all training rows", t->options.weight)));
 }
 
 static Model *
@@ -550,21 +608,6 @@ model_create(Training *t)
         model->n_epochs = epochs_before;
     }
     return model;
-}
-
-/* The parameters to start from: fresh, or the given model's with rows for new categories. */
-static void
-model_start(Training *t, Model *model)
-{
-    Size size = mul_size(model->net.n_block, sizeof(float));
-
-    model->params = ctr_nn_alloc(t->context).alloc(t->context, size);
-    if (model->params == NULL)
-        ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"),
-                        errdetail("The model has %zu MB of parameters.", size >> 20)));
-    net_init(&model->net, model->params, (float)t->options.embedding_init, (uint64)t->options.seed);
-    if (t->given)
-        net_take_over(&model->net, model->params, &t->given->net, t->given->params, CODE_UNSEEN);
 }
 
 static void
@@ -595,7 +638,6 @@ ctr_train_final(PG_FUNCTION_ARGS)
         ctr_check_status(NN_NO_BLAS, "train");
     model = model_create(t);
     check_labels(t);
-    model_start(t, model);
     fit = fit_create(t, model);
     run_epochs(fit);
     training_close(PointerGetDatum(t));

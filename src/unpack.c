@@ -11,6 +11,10 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
+#include "nn/derive.h"
+
+#define AHEAD 16 /* categories whose place in the hash table is fetched before it is needed */
+
 typedef struct Unpacker {
     SafeFile *file;
     bool *used; /* [file->n_tensors] */
@@ -191,7 +195,8 @@ unpack_features(Unpacker *u)
 
     if (n < 1 || n > MaxTupleAttributeNumber)
         safetensors_invalid("it has %d features, not 1 to %d", n, MaxTupleAttributeNumber);
-    encoder->d_num = encoder->n_num;
+    encoder_widths(encoder, &u->model->options);
+    encoder->categories = MemoryContextAlloc(context, sizeof(int) * Max(encoder->d_cat, 1));
     encoder->features = MemoryContextAllocZero(context, sizeof(Feature) * n);
     missing = take_vector(u, MODEL_MISSING, SAFE_I64, n);
     for (int i = 0; i < n; i++) {
@@ -283,6 +288,11 @@ unpack_vocab(Vocab *vocab, const char *bytes, uint32 begin, const uint32 *ends, 
     for (int32 i = 0; i < n; i++) {
         if ((i & 0xffff) == 0)
             CHECK_FOR_INTERRUPTS();
+        if (i + AHEAD < n) {
+            uint32 next = ends[i + AHEAD - 1];
+
+            vocab_prefetch(vocab, vocab_hash(bytes + next, ends[i + AHEAD] - next), 0);
+        }
         add_category(vocab, bytes + begin, ends[i] - begin, convert);
         begin = ends[i];
     }
@@ -325,7 +335,6 @@ unpack_vocabs(Unpacker *u)
 
     encoder->vocabs = MemoryContextAlloc(context, sizeof(Vocab *) * Max(n, 1));
     encoder->frequencies = MemoryContextAlloc(context, sizeof(int32 *) * Max(n, 1));
-    encoder->categories = MemoryContextAlloc(context, sizeof(int) * Max(n, 1));
     for (int f = 0; f < n; f++) {
         int32 known = (int32)counts[f];
 
@@ -338,6 +347,74 @@ unpack_vocabs(Unpacker *u)
     }
 }
 
+/* ------------------------------------------------------------------ derived inputs */
+
+static void
+check_bounds(const Buckets *buckets, const char *name)
+{
+    bool good = true;
+
+    for (int i = 0; good && i < buckets->n_bounds; i++)
+        good = isfinite(buckets->bounds[i]) && (i == 0 || buckets->bounds[i - 1] < buckets->bounds[i]);
+    if (!good)
+        safetensors_invalid("the buckets of feature \"%s\" are unusable", name);
+}
+
+static void
+unpack_buckets(Unpacker *u)
+{
+    Encoder *encoder = u->model->encoder;
+    int n = encoder->n_num, most = u->model->options.numerical_buckets - 1;
+    int64 total = 0;
+    uint32 *counts;
+    double *bounds;
+
+    if (u->model->options.numerical_buckets == 0)
+        return;
+    counts = take_vector(u, MODEL_BOUND_COUNT, SAFE_U32, n);
+    for (int i = 0; i < n; i++) {
+        if (counts[i] > (uint32)most)
+            safetensors_invalid("feature \"%s\" has %u bounds between its buckets, more than %d",
+                                encoder->features[i].name, counts[i], most);
+        total += counts[i];
+    }
+    MemoryContextSwitchTo(u->model->context);
+    bounds = take_vector(u, MODEL_BOUNDS, SAFE_F64, total);
+    encoder->buckets = palloc(sizeof(Buckets) * Max(n, 1));
+    MemoryContextSwitchTo(u->scratch);
+    for (int i = 0; i < n; i++) {
+        encoder->buckets[i] = (Buckets){.n_bounds = (int)counts[i], .bounds = bounds};
+        check_bounds(&encoder->buckets[i], encoder->features[i].name);
+        encoder->categories[encoder->n_cat + i] = encoder->buckets[i].n_bounds + 1 + CODE_KNOWN;
+        bounds += counts[i];
+    }
+}
+
+static void
+unpack_statistics(Unpacker *u)
+{
+    Encoder *encoder = u->model->encoder;
+    int64 total = 0;
+    float *values;
+
+    if (encoder->n_statistics == 0)
+        return;
+    for (int f = 0; f < encoder->n_statistics; f++)
+        total += encoder->categories[f];
+    MemoryContextSwitchTo(u->model->context);
+    values = take_vector(u, MODEL_STATISTICS, SAFE_F32, total);
+    encoder->statistics = palloc(sizeof(float *) * encoder->n_statistics);
+    MemoryContextSwitchTo(u->scratch);
+    for (int64 i = 0; i < total; i++) {
+        if (!(fabsf(values[i]) <= STATISTIC_LARGEST))
+            safetensors_invalid("a target statistic is %g", values[i]);
+    }
+    for (int f = 0; f < encoder->n_statistics; f++) {
+        encoder->statistics[f] = values;
+        values += encoder->categories[f];
+    }
+}
+
 /* ------------------------------------------------------------------ network */
 
 void
@@ -347,7 +424,7 @@ model_create_net(Model *model)
     int64 fields;
 
     config.n_num = model->encoder->d_num;
-    config.n_cat = model->encoder->n_cat;
+    config.n_cat = model->encoder->d_cat;
     config.categories = model->encoder->categories;
     fields = (int64)config.n_num + config.n_cat;
     if (config.architecture == NN_FIBINET && fields < 2)
@@ -370,7 +447,7 @@ static void
 unpack_net(Unpacker *u)
 {
     const NnConfig *config = &u->model->options.net;
-    int64 fields = (int64)u->model->encoder->d_num + u->model->encoder->n_cat;
+    int64 fields = (int64)u->model->encoder->d_num + u->model->encoder->d_cat;
 
     if (config->architecture == NN_FIBINET && config->bilinear_type == NN_FIELD_INTERACTION &&
         fields * (fields - 1) / 2 > u->file->n_tensors)
@@ -488,6 +565,8 @@ model_unpack(const char *bytes, Size size, MemoryContext parent, bool verify)
     unpack_features(&u);
     unpack_transforms(&u);
     unpack_vocabs(&u);
+    unpack_buckets(&u);
+    unpack_statistics(&u);
     unpack_net(&u);
     unpack_params(&u);
     unpack_history(&u);

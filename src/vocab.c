@@ -206,6 +206,17 @@ slot_find(const Vocab *vocab, const char *bytes, uint32 length, uint64 hash)
     }
 }
 
+void
+vocab_prefetch(const Vocab *vocab, uint64 hash, int stage)
+{
+    const Slot *slot = &vocab->slots[hash_tag(hash) & vocab->mask];
+
+    if (stage == 0)
+        __builtin_prefetch(slot);
+    else if (slot->id >= 0)
+        __builtin_prefetch(stage == 1 ? (const char *)&vocab->strings[slot->id] : vocab->strings[slot->id]);
+}
+
 int32
 vocab_find(const Vocab *vocab, const char *bytes, uint32 length, uint64 hash)
 {

@@ -75,7 +75,8 @@ squares(const float *x, size_t n)
 
 /* a field's part of a table and of what belongs to it */
 typedef struct TablePart {
-    float *w, *m, *v; /* [rows, d] */
+    float *w;       /* [rows, d] */
+    float *moments; /* [rows, 2, d] */
     AdamRow *rows;
     size_t d;
 } TablePart;
@@ -86,7 +87,7 @@ table_part(const Adam *adam, int param, int64_t first_row)
     const NnParam *p = &adam->net->params[param];
     size_t d = (size_t)p->shape[1], offset = p->offset + (size_t)first_row * d;
 
-    return (TablePart){adam->params + offset, adam->m + offset, adam->v + offset,
+    return (TablePart){adam->params + offset, adam->moments + 2 * (offset - adam->net->n_dense),
                        adam->rows[param] + first_row, d};
 }
 
@@ -98,25 +99,45 @@ lookup_part(const Adam *adam, int lookup)
     return table_part(adam, l->param, l->row_offset);
 }
 
-/* the columns [column, column + width) of a row into or out of a group's floats from `at` */
-static void
-group_load(Group *group, size_t at, const TablePart *part, int32_t code, size_t column, size_t width)
+static inline __attribute__((always_inline)) void
+load_row(Group *group, size_t at, const float *w, const float *moments, size_t d, size_t width)
 {
-    size_t from = (size_t)code * part->d + column, size = width * sizeof(float);
-
-    memcpy(group->w + at, part->w + from, size);
-    memcpy(group->m + at, part->m + from, size);
-    memcpy(group->v + at, part->v + from, size);
+    memcpy(group->w + at, w, width * sizeof(float));
+    memcpy(group->m + at, moments, width * sizeof(float));
+    memcpy(group->v + at, moments + d, width * sizeof(float));
 }
 
-static void
+static inline __attribute__((always_inline)) void
+store_row(const Group *group, size_t at, float *w, float *moments, size_t d, size_t width)
+{
+    memcpy(w, group->w + at, width * sizeof(float));
+    memcpy(moments, group->m + at, width * sizeof(float));
+    memcpy(moments + d, group->v + at, width * sizeof(float));
+}
+
+/* the columns [column, column + width) of a row into or out of a group's floats from `at` */
+static inline void
+group_load(Group *group, size_t at, const TablePart *part, int32_t code, size_t column, size_t width)
+{
+    const float *w = part->w + (size_t)code * part->d + column;
+    const float *moments = part->moments + 2 * (size_t)code * part->d + column;
+
+    if (part->d == 8 && width == 8) /* so frequent that the compiler should know it */
+        load_row(group, at, w, moments, 8, 8);
+    else
+        load_row(group, at, w, moments, part->d, width);
+}
+
+static inline void
 group_store(const Group *group, size_t at, const TablePart *part, int32_t code, size_t column, size_t width)
 {
-    size_t to = (size_t)code * part->d + column, size = width * sizeof(float);
+    float *w = part->w + (size_t)code * part->d + column;
+    float *moments = part->moments + 2 * (size_t)code * part->d + column;
 
-    memcpy(part->w + to, group->w + at, size);
-    memcpy(part->m + to, group->m + at, size);
-    memcpy(part->v + to, group->v + at, size);
+    if (part->d == 8 && width == 8)
+        store_row(group, at, w, moments, 8, 8);
+    else
+        store_row(group, at, w, moments, part->d, width);
 }
 
 static size_t
@@ -153,9 +174,10 @@ row_is_behind(const Adam *adam, const AdamRow *row)
 static int
 sort_behind(const Adam *adam, const AdamRow *rows, const int32_t *codes, int n, int32_t *order)
 {
-    int32_t start[ADAM_HISTORY + 1] = {0}; /* counting sort by steps since the last sync */
+    int32_t start[ADAM_HISTORY + 1]; /* counting sort by steps since the last sync */
     int behind = 0;
 
+    memset(start, 0, (size_t)(adam->step - adam->synced + 1) * sizeof(start[0]));
     for (int i = 0; i < n; i++) {
         const AdamRow *row = &rows[codes ? codes[i] : i];
 
@@ -220,8 +242,7 @@ prefetch_row(const TablePart *part, int32_t code)
     size_t at = (size_t)code * part->d;
 
     __builtin_prefetch(part->w + at, 1);
-    __builtin_prefetch(part->m + at, 1);
-    __builtin_prefetch(part->v + at, 1);
+    __builtin_prefetch(part->moments + 2 * at, 1);
 }
 
 void
@@ -401,8 +422,9 @@ adam_init(Adam *adam, const NnNet *net, float *params, const NnHyper *hyper, int
                    .weight_decay = hyper->weight_decay,
                    .embedding_decay = hyper->embedding_decay};
     adam->history = arena_take(arena, ADAM_HISTORY, sizeof(AdamStep));
-    adam->m = arena_take(arena, net->n_trained, sizeof(float));
-    adam->v = arena_take(arena, net->n_trained, sizeof(float));
+    adam->m = arena_take(arena, net->n_dense, sizeof(float));
+    adam->v = arena_take(arena, net->n_dense, sizeof(float));
+    adam->moments = arena_take(arena, 2 * (net->n_trained - net->n_dense), sizeof(float));
     adam->rows = arena_take(arena, (size_t)net->n_params, sizeof(AdamRow *));
     adam->lookups = arena_take(arena, (size_t)net->n_lookups, sizeof(AdamRows));
     for (int i = 0; i < net->n_params; i++) {

@@ -45,9 +45,11 @@ typedef struct Adam {
     float weight_decay, embedding_decay;
     int64_t step, synced; /* steps done; steps that all rows have seen */
     AdamStep *history;    /* [ADAM_HISTORY] step synced + 1 + i */
-    float *m, *v;         /* [n_trained] */
-    AdamRow **rows;       /* [n_params] a table's rows, NULL for other parameters */
-    AdamRows *lookups;    /* [n_lookups] */
+    float *m, *v;         /* [n_dense] */
+    float *
+        moments; /* of tables, [n_trained - n_dense][2]: a row's m, then its v, in one cache line for d = 8 */
+    AdamRow **rows;    /* [n_params] a table's rows, NULL for other parameters */
+    AdamRows *lookups; /* [n_lookups] */
 } Adam;
 
 void adam_init(Adam *adam, const NnNet *net, float *params, const NnHyper *hyper, int batch_size,

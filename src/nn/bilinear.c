@@ -211,12 +211,9 @@ strip_backward(const Side *s, int first, int end)
     }
 }
 
-/*
- * y      [n, d_out]  += interactions of this side times its columns of the Linear's weight
- * weight [d_out, pairs d], rows ldw floats apart
- */
+/* y [n, d_out] += interactions of this side times its columns of the Linear's weight, which begin at `column` */
 static void
-side_forward(float *y, int ldy, const float *weight, int ldw, const Side *s, int d_out)
+side_forward(float *y, int ldy, int column, const Side *s, int d_out)
 {
     int width;
 
@@ -225,8 +222,8 @@ side_forward(float *y, int ldy, const float *weight, int ldw, const Side *s, int
     for (int first = 0, end; first < s->fields - 1; first = end) {
         end = strip_end(s->fields, s->d, first, &width);
         build_strip(s, first, end);
-        gemm(false, true, s->b->n, d_out, width, s->strip, s->ld, weight, ldw, 1, y, ldy);
-        weight += width;
+        weight_product(s->b, y, ldy, s->strip, s->ld, s->l->param[WEIGHT], column, width, d_out, true);
+        column += width;
     }
 }
 
@@ -283,13 +280,12 @@ forward(const NnLayer *l, const NnBlock *b)
 {
     const int d_out = tensor_width(b->net, l->y), ldy = tensor_ld(b, l->y);
     const int pairs_d = l->size[FIELDS] * (l->size[FIELDS] - 1) / 2 * l->size[WIDTH];
-    const float *weight = block_param(b, l->param[WEIGHT]);
     const Side plain = describe(l, b, l->x), reweighted = describe(l, b, l->x0);
     float *y = block_value(b, l->y);
 
     rows_fill(y, ldy, block_param(b, l->param[BIAS]), b->n, d_out, false);
-    side_forward(y, ldy, weight, 2 * pairs_d, &plain, d_out);
-    side_forward(y, ldy, weight + pairs_d, 2 * pairs_d, &reweighted, d_out);
+    side_forward(y, ldy, 0, &plain, d_out);
+    side_forward(y, ldy, pairs_d, &reweighted, d_out);
 }
 
 static void

@@ -30,22 +30,6 @@ gate_forward(float *restrict y, int ldy, const float *x0, int ldx0, const float 
 }
 
 /*
- * y     [n, d]
- * u     [n, d]  kept for the backward pass
- * x0, x [n, d]
- * w     [d, d]
- * bias  [d]
- */
-static void
-cross_matrix_forward(float *y, int ldy, float *u, int ldu, const float *x0, int ldx0, const float *x, int ldx,
-                     const float *w, const float *bias, int n, int d)
-{
-    rows_fill(u, ldu, bias, n, d, false);
-    gemm(false, true, n, d, d, x, ldx, w, d, 1, u, ldu);
-    gate_forward(y, ldy, x0, ldx0, x, ldx, u, ldu, n, d);
-}
-
-/*
  * dx    [n, d]  (+)= dy + du W, where du = dy * x0
  * dx0   [n, d]  (+)= dy * u, after dx, which may be the same tensor
  * du    [n, d]  room
@@ -70,10 +54,14 @@ cross_matrix_backward(float *dx, int lddx, float *dx0, int lddx0, float *du, int
 static void
 forward(const NnLayer *l, const NnBlock *b)
 {
-    cross_matrix_forward(block_value(b, l->y), tensor_ld(b, l->y), block_value(b, l->saved[U]),
-                         tensor_ld(b, l->saved[U]), block_value(b, l->x0), tensor_ld(b, l->x0),
-                         block_value(b, l->x), tensor_ld(b, l->x), block_param(b, l->param[WEIGHT]),
-                         block_param(b, l->param[BIAS]), b->n, tensor_width(b->net, l->y));
+    const int d = tensor_width(b->net, l->y), ldx = tensor_ld(b, l->x), ldu = tensor_ld(b, l->saved[U]);
+    const float *x = block_value(b, l->x);
+    float *u = block_value(b, l->saved[U]);
+
+    rows_fill(u, ldu, block_param(b, l->param[BIAS]), b->n, d, false);
+    weight_product(b, u, ldu, x, ldx, l->param[WEIGHT], 0, d, d, true);
+    gate_forward(block_value(b, l->y), tensor_ld(b, l->y), block_value(b, l->x0), tensor_ld(b, l->x0), x, ldx,
+                 u, ldu, b->n, d);
 }
 
 static void

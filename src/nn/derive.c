@@ -4,7 +4,8 @@
  * A target statistic is the log odds of label 1 among a category's rows, less the log odds among all rows. Both are
  * shrunk: the category's as if SMOOTHING rows of the average had been seen besides (Micci-Barreca 2001), the average by
  * half a row of each label. So a category without rows has exactly 0. A training row must not see its own label: its
- * statistic, average included, is computed without the fold that the row is in.
+ * statistic, average included, is computed without the fold that the row is in. Rows held back for validation lend
+ * their labels only to what rows outside of this training get.
  */
 #include "derive.h"
 
@@ -54,26 +55,26 @@ bucket_find(const double *bounds, int n, double x)
 /* ------------------------------------------------------------------ target statistics */
 
 static NnLabelSum
-sum_folds(const NnLabelSum *folds)
+sum_all(const NnLabelSum *groups)
 {
     NnLabelSum all = {0, 0};
 
-    for (int k = 0; k < STATISTICS_FOLDS; k++) {
-        all.weight += folds[k].weight;
-        all.positive += folds[k].positive;
+    for (int k = 0; k < STATISTICS_GROUPS; k++) {
+        all.weight += groups[k].weight;
+        all.positive += groups[k].positive;
     }
     return all;
 }
 
-/* all but one fold; the others are added anew, so that nothing of that fold stays behind as a rounding error */
+/* the training folds but one; added anew, so that nothing of that fold stays behind as a rounding error */
 static NnLabelSum
-sum_others(const NnLabelSum *folds, int fold)
+sum_others(const NnLabelSum *groups, int group)
 {
     NnLabelSum others = {0, 0};
 
     for (int k = 0; k < STATISTICS_FOLDS; k++) {
-        others.weight += k != fold ? folds[k].weight : 0;
-        others.positive += k != fold ? folds[k].positive : 0;
+        others.weight += k != group ? groups[k].weight : 0;
+        others.positive += k != group ? groups[k].positive : 0;
     }
     return others;
 }
@@ -96,24 +97,24 @@ statistic(const NnLabelSum *category, double odds)
 void
 statistics_fit(float *apart, float *all, const NnLabelSum *sums, const NnLabelSum *totals, size_t n)
 {
-    NnLabelSum total = sum_folds(totals);
+    NnLabelSum total = sum_all(totals);
     double odds = average_odds(&total);
-    double odds_apart[STATISTICS_FOLDS];
+    double odds_apart[STATISTICS_GROUPS];
 
-    for (int k = 0; k < STATISTICS_FOLDS; k++) {
+    for (int k = 0; k < STATISTICS_GROUPS; k++) {
         NnLabelSum others = sum_others(totals, k);
 
         odds_apart[k] = average_odds(&others);
     }
     for (size_t i = 0; i < n; i++) {
-        const NnLabelSum *folds = sums + i * STATISTICS_FOLDS;
-        NnLabelSum category = sum_folds(folds);
+        const NnLabelSum *groups = sums + i * STATISTICS_GROUPS;
+        NnLabelSum category = sum_all(groups);
 
         all[i] = statistic(&category, odds);
-        for (int k = 0; k < STATISTICS_FOLDS; k++) {
-            NnLabelSum others = sum_others(folds, k);
+        for (int k = 0; k < STATISTICS_GROUPS; k++) {
+            NnLabelSum others = sum_others(groups, k);
 
-            apart[i * STATISTICS_FOLDS + k] = statistic(&others, odds_apart[k]);
+            apart[i * STATISTICS_GROUPS + k] = statistic(&others, odds_apart[k]);
         }
     }
 }

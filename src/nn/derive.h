@@ -7,8 +7,11 @@
 
 #include "nn.h"
 
-#define BUCKETS_MOST     256
-#define STATISTICS_FOLDS 5 /* a row's statistic comes from the folds that it is not in */
+#define BUCKETS_MOST      256
+#define STATISTIC_LARGEST 1000.0f /* far beyond what statistics_fit can return */
+#define STATISTICS_FOLDS  5       /* a training row's statistic comes from the folds that it is not in */
+#define FOLD_VALIDATION   STATISTICS_FOLDS /* rows held back: their statistic comes from all training rows */
+#define STATISTICS_GROUPS (STATISTICS_FOLDS + 1)
 
 /*
  * The bounds that cut a column into at most n_buckets parts of equally many values; ties make them fewer.
@@ -18,15 +21,16 @@ int buckets_fit(double *bounds, int n_buckets, NnColumn *column);
 /* The bucket of x, 0 … n: how many of the n bounds lie below it. x is not NaN. */
 int bucket_find(const double *bounds, int n, double x);
 
-/* Over the training rows of one category in one fold. */
+/* Over the rows of one category in one group: a fold of the training rows, or those held back. */
 typedef struct NnLabelSum {
     double weight, positive; /* sum of weights, and of weight * label */
 } NnLabelSum;
 
 /*
  * How far a category's log odds lie above the average's, shrunk towards 0 where rows are few.
- * sums [n][STATISTICS_FOLDS], totals [STATISTICS_FOLDS]: the same of all rows; apart [n][STATISTICS_FOLDS]: the statistic
- * without each fold, for its rows; all [n]: from all rows, for everybody else. Finite for all sums that are.
+ * sums [n][STATISTICS_GROUPS], totals [STATISTICS_GROUPS]: the same of all rows; apart [n][STATISTICS_GROUPS]: the
+ * statistic for each group's rows, from training rows of other folds; all [n]: from everything, for all other rows.
+ * Finite for all sums that are.
  */
 void statistics_fit(float *apart, float *all, const NnLabelSum *sums, const NnLabelSum *totals, size_t n);
 

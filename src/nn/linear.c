@@ -13,21 +13,6 @@ enum { WEIGHT, BIAS }; /* param[]: [d_out, d_in], [d_out] or -1 */
 enum { ADD };          /* size[]: y += instead of y = */
 
 /*
- * y      [n, d_out]   y (+)= x W^T + bias
- * x      [n, d_in]
- * weight [d_out, d_in]
- * bias   [d_out]      or NULL
- */
-static void
-linear_forward(float *y, int ldy, const float *x, int ldx, const float *weight, int ldw, const float *bias,
-               int n, int d_in, int d_out, bool add)
-{
-    if (bias)
-        rows_fill(y, ldy, bias, n, d_out, add);
-    gemm(false, true, n, d_out, d_in, x, ldx, weight, ldw, add || bias ? 1 : 0, y, ldy);
-}
-
-/*
  * dx      [n, d_in]      dx (+)= dy W
  * dweight [d_out, d_in]  += dy^T x
  * dy      [n, d_out]
@@ -44,16 +29,16 @@ static void
 forward(const NnLayer *l, const NnBlock *b)
 {
     const int d_x = tensor_width(b->net, l->x), d_x0 = tensor_width(b->net, l->x0);
-    const int d_out = tensor_width(b->net, l->y), ldw = d_x + d_x0, ldy = tensor_ld(b, l->y);
-    const float *weight = block_param(b, l->param[WEIGHT]);
-    const float *bias = l->param[BIAS] >= 0 ? block_param(b, l->param[BIAS]) : NULL;
+    const int d_out = tensor_width(b->net, l->y), ldy = tensor_ld(b, l->y), weight = l->param[WEIGHT];
+    const bool bias = l->param[BIAS] >= 0;
     float *y = block_value(b, l->y);
 
-    linear_forward(y, ldy, block_value(b, l->x), tensor_ld(b, l->x), weight, ldw, bias, b->n, d_x, d_out,
-                   l->size[ADD]);
+    if (bias)
+        rows_fill(y, ldy, block_param(b, l->param[BIAS]), b->n, d_out, l->size[ADD]);
+    weight_product(b, y, ldy, block_value(b, l->x), tensor_ld(b, l->x), weight, 0, d_x, d_out,
+                   bias || l->size[ADD]);
     if (l->x0 >= 0)
-        linear_forward(y, ldy, block_value(b, l->x0), tensor_ld(b, l->x0), weight + d_x, ldw, NULL, b->n,
-                       d_x0, d_out, true);
+        weight_product(b, y, ldy, block_value(b, l->x0), tensor_ld(b, l->x0), weight, d_x, d_x0, d_out, true);
 }
 
 static void

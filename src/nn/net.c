@@ -331,32 +331,79 @@ write_offsets(const NnNet *net, float *values)
     }
 }
 
-void
-net_init(const NnNet *net, float *params, float embedding_init, uint64_t seed)
-{
-    memset(params, 0, net->n_block * sizeof(float));
-    for (int i = 0; i < net->n_params; i++) {
-        const NnParam *p = &net->params[i];
-        bool given = p->kind == NN_TABLE && embedding_init > 0.0f;
-        double scale = given ? embedding_init : p->init_scale;
-        float *values = params + p->offset;
-        NnRng rng;
+/* ------------------------------------------------------------------ first parameters */
 
-        rng_seed(&rng, seed,
-                 (uint64_t)i); /* a stream of its own: no parameter's values depend on the others' sizes */
-        if (given || p->init == NN_NORMAL) {
-            for (size_t j = 0; j < p->count; j++)
-                values[j] = (float)(scale * rng_normal(&rng));
-        } else if (p->init == NN_UNIFORM) {
-            for (size_t j = 0; j < p->count; j++)
-                values[j] = (float)(scale * (2.0 * rng_uniform(&rng) - 1.0));
-        } else if (p->init == NN_ONE) {
-            for (size_t j = 0; j < p->count; j++)
-                values[j] = 1.0f;
-        } else if (p->init == NN_OFFSETS) {
-            write_offsets(net, values);
-        }
+#define INIT_CHUNK 65536 /* elements that one task draws, from a random stream of its own */
+
+typedef struct Init {
+    const NnNet *net;
+    float *params;
+    float embedding_init;
+    uint64_t seed;
+} Init;
+
+static int
+init_tasks_of(const NnParam *p)
+{
+    return (int)((p->count + INIT_CHUNK - 1) / INIT_CHUNK);
+}
+
+/* values [n]: elements of p */
+static void
+draw(const Init *init, const NnParam *p, float *values, size_t n, NnRng *rng)
+{
+    bool given = p->kind == NN_TABLE && init->embedding_init > 0.0f;
+    double scale = given ? (double)init->embedding_init : (double)p->init_scale;
+
+    if (given || p->init == NN_NORMAL) {
+        for (size_t j = 0; j < n; j++)
+            values[j] = (float)(scale * rng_normal(rng));
+    } else if (p->init == NN_UNIFORM) {
+        for (size_t j = 0; j < n; j++)
+            values[j] = (float)(scale * (2.0 * rng_uniform(rng) - 1.0));
+    } else if (p->init == NN_ONE) {
+        for (size_t j = 0; j < n; j++)
+            values[j] = 1.0f;
+    } else if (p->init == NN_OFFSETS) {
+        write_offsets(init->net, values);
+    } else {
+        memset(values, 0, n * (p->dtype == NN_I64 ? sizeof(int64_t) : sizeof(float)));
     }
+}
+
+static void
+init_task(void *arg, int task, int worker)
+{
+    const Init *init = arg;
+    const NnParam *p = init->net->params;
+    size_t first;
+    NnRng rng;
+
+    (void)worker;
+    for (; task >= init_tasks_of(p); p++)
+        task -= init_tasks_of(p);
+    /* no parameter's values depend on the others' sizes */
+    rng_seed(&rng, init->seed, (uint64_t)(p - init->net->params) << 32 | (uint64_t)task);
+    first = (size_t)task * INIT_CHUNK;
+    if (p->init == NN_OFFSETS && task > 0)
+        return; /* written as a whole */
+    draw(init, p, init->params + p->offset + first * (p->dtype == NN_I64 ? 2 : 1),
+         p->count - first < INIT_CHUNK ? p->count - first : INIT_CHUNK, &rng);
+}
+
+NnStatus
+net_init(const NnNet *net, float *params, float embedding_init, uint64_t seed, NnPool *pool)
+{
+    Init init = {net, params, embedding_init, seed};
+    int tasks = 0;
+
+    for (int i = 0; i < net->n_params; i++)
+        tasks += init_tasks_of(&net->params[i]);
+    if (pool)
+        return pool_run(pool, init_task, &init, tasks, true);
+    for (int task = 0; task < tasks; task++)
+        init_task(&init, task, 0);
+    return NN_OK;
 }
 
 int

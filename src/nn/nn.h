@@ -33,18 +33,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NN_BLOCK      256 /* rows that one layer function sees: a block's activations stay in the L2 cache */
-#define NN_LANES      8   /* gradient accumulators; more would allow more threads and cost more additions */
-#define NN_LANE_ROWS  64  /* a lane has at least so many rows: tiny batches are not worth cutting */
-#define NN_MAX_MLP    16
-#define NN_MAX_NAME   96
-#define NN_ALIGN      16  /* floats; every parameter and tensor starts on a cache line */
+#define NN_BLOCK     256 /* rows that one layer function sees: a block's activations stay in the L2 cache */
+#define NN_LANES     8   /* gradient accumulators; more would allow more threads and cost more additions */
+#define NN_LANE_ROWS 64  /* a lane has at least so many rows: tiny batches are not worth cutting */
+#define NN_MAX_MLP   16
+#define NN_MAX_NAME  96
+#define NN_ALIGN     16 /* floats; every parameter and tensor starts on a cache line */
 
 /*
  * A function of element-wise loops, compiled for the widest vectors that the CPU may have and chosen when the library
  * is loaded. Sanitizers start after such choices are made, so they get the plain version.
  */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) &&     \
     !defined(__SANITIZE_THREAD__)
 #define NN_KERNEL __attribute__((target_clones("avx512f", "fma", "default")))
 #else
@@ -55,7 +55,7 @@ typedef enum NnStatus {
     NN_OK,
     NN_INTERRUPTED, /* the caller's interrupt flag was seen; the step has changed nothing and can be repeated */
     NN_NO_MEMORY,
-    NN_NO_BLAS,     /* see blas_error() */
+    NN_NO_BLAS, /* see blas_error() */
     NN_BAD_CONFIG
 } NnStatus;
 
@@ -124,6 +124,7 @@ typedef struct NnTensor {
 typedef struct NnNet NnNet;
 typedef struct NnLayer NnLayer;
 typedef struct NnBlock NnBlock;
+typedef struct NnPool NnPool;
 
 typedef struct NnLayerType {
     const char *kind; /* as PyTorch names it: "Linear", "BatchNorm1d", "Embedding", … */
@@ -141,34 +142,37 @@ typedef struct NnLayerType {
      * `merged` (l->n_merged floats) before any block's forward. The same going back.
      */
     void (*forward_stats)(const NnLayer *l, const NnBlock *b);
-    void (*forward_merge)(const NnLayer *l, const double *stats, size_t stride, int lanes, int rows, float *merged);
+    void (*forward_merge)(const NnLayer *l, const double *stats, size_t stride, int lanes, int rows,
+                          float *merged);
     void (*backward_stats)(const NnLayer *l, const NnBlock *b);
-    void (*backward_merge)(const NnLayer *l, const double *stats, size_t stride, int lanes, int rows, float *merged);
+    void (*backward_merge)(const NnLayer *l, const double *stats, size_t stride, int lanes, int rows,
+                           float *merged);
     /* after the backward pass, once: move buffers (running statistics) towards this batch's; may be NULL */
     void (*update_buffers)(const NnLayer *l, const NnNet *net, float *params, const float *merged, int rows);
     /*
      * For scoring: moves this layer into the linear layer before it, whose parameters are `weight` [d, d_in] and
      * `bias` [d], in `folded`, a copy of the dense parameters. Afterwards forward sees b->folded. NULL: cannot.
      */
-    void (*fold)(const NnLayer *l, const NnNet *net, const float *params, float *folded, int weight, int bias);
+    void (*fold)(const NnLayer *l, const NnNet *net, const float *params, float *folded, int weight,
+                 int bias);
 } NnLayerType;
 
 struct NnLayer {
     const NnLayerType *type;
     char name[NN_MAX_NAME]; /* module path in the state_dict: "mlp.mlp.0" */
-    int x, x0, y;           /* tensors; x0, a second input (crosses: the first level's), is -1 where not used */
-    bool dx_add;            /* dx += instead of dx =: another layer that comes later also reads x (set by net_finish) */
+    int x, x0, y; /* tensors; x0, a second input (crosses: the first level's), is -1 where not used */
+    bool dx_add;  /* dx += instead of dx =: another layer that comes later also reads x (set by net_finish) */
     bool dx0_add;
     int param[8]; /* parameters, in the type's own order; -1 = none */
     int size[6];  /* sizes, in the type's own order */
     /* parameters W [d, …] and b [d] of a layer that ends with y = … W' + b; -1 = it does not. For `fold`. */
     int linear_weight, linear_bias;
-    float rate;   /* dropout probability */
-    int saved[6]; /* tensors kept for the backward pass; -1 = none */
-    int n_stats;  /* doubles per lane */
-    int n_merged; /* floats */
+    float rate;                         /* dropout probability */
+    int saved[6];                       /* tensors kept for the backward pass; -1 = none */
+    int n_stats;                        /* doubles per lane */
+    int n_merged;                       /* floats */
     size_t stats_offset, merged_offset; /* set by net_finish */
-    size_t scratch; /* floats per worker; b->scratch has at least so many */
+    size_t scratch;                     /* floats per worker; b->scratch has at least so many */
 };
 
 /* A field's lookup: y[r, :] (+)= table[row_offset + code, :]. The executor and Adam walk this list. */
@@ -193,36 +197,37 @@ struct NnNet {
     int n_layers, max_layers;
     NnLookup *lookups;
     int n_lookups, max_lookups;
-    int logits;           /* tensor [B, n_classes] */
-    size_t n_dense;       /* floats of the dense part, which comes first */
-    size_t n_trained;     /* floats of dense + tables */
-    size_t n_block;       /* floats of the whole parameter block */
-    size_t row_floats;    /* floats of all root tensors, per row */
-    size_t n_stats;       /* doubles per lane, all layers */
-    size_t n_merged;      /* floats, all layers */
-    size_t scratch;       /* floats per worker, the largest layer's */
-    NnLayer spare;        /* what net_layer returns after a failure, so that callers need not look */
+    int logits;        /* tensor [B, n_classes] */
+    size_t n_dense;    /* floats of the dense part, which comes first */
+    size_t n_trained;  /* floats of dense + tables */
+    size_t n_block;    /* floats of the whole parameter block */
+    size_t row_floats; /* floats of all root tensors, per row */
+    size_t n_stats;    /* doubles per lane, all layers */
+    size_t n_merged;   /* floats, all layers */
+    size_t scratch;    /* floats per worker, the largest layer's */
+    NnLayer spare;     /* what net_layer returns after a failure, so that callers need not look */
 };
 
 /* What a layer function gets: one block of rows of one batch, and where everything lies. */
 struct NnBlock {
     const NnNet *net;
-    const float *params; /* the parameter block; a scorer's has only the dense part */
-    const float *tables; /* the parameter block, for tables */
-    float *grads;        /* this lane's dense gradients, at the parameters' offsets; NULL outside training */
-    float *values;       /* tensors */
-    float *dvalues;      /* gradients of tensors; NULL outside training */
-    size_t capacity;     /* rows for which the tensors have room */
-    const float *x_num;  /* [B, n_num] */
+    const float *params;  /* the parameter block; a scorer's has only the dense part */
+    const float *tables;  /* the parameter block, for tables */
+    float *grads;         /* this lane's dense gradients, at the parameters' offsets; NULL outside training */
+    float *values;        /* tensors */
+    float *dvalues;       /* gradients of tensors; NULL outside training */
+    size_t capacity;      /* rows for which the tensors have room */
+    const float *x_num;   /* [B, n_num] */
     const int32_t *x_cat; /* [n_cat, ld_cat]: a field's codes lie together */
     size_t ld_cat;
     int row, n; /* the block's rows in the batch */
     bool train;
-    bool folded;         /* scoring: batch normalisation is already in the linear layer before it: copy x to y */
-    uint64_t key;        /* of this step and net: with row and column it gives a dropout's coin */
-    double *stats;       /* this lane's, all layers: a layer's own start at l->stats_offset */
-    const float *merged; /* all layers: a layer's own start at l->merged_offset */
-    float *scratch;      /* this worker's */
+    bool folded; /* scoring: batch normalisation is already in the linear layer before it: copy x to y */
+    const float *const *transposed; /* scoring: transposed weights by parameter, see matvec.c; NULL: none */
+    uint64_t key;                   /* of this step and net: with row and column it gives a dropout's coin */
+    double *stats;                  /* this lane's, all layers: a layer's own start at l->stats_offset */
+    const float *merged;            /* all layers: a layer's own start at l->merged_offset */
+    float *scratch;                 /* this worker's */
 };
 
 static inline const float *
@@ -273,10 +278,11 @@ void net_lookup(NnNet *net, int field, int param, int64_t row_offset, int rows, 
 void net_finish(NnNet *net);
 
 /*
- * Writes a freshly initialised block (all kinds of parameters). The same seed gives the same bits.
- * embedding_init > 0: tables are drawn from N(0, embedding_init) instead of the architecture's own distribution.
+ * Writes a freshly initialised block (all kinds of parameters; zeroed before, for what lies between them). The same
+ * seed gives the same bits. embedding_init > 0: tables are drawn from N(0, embedding_init) instead of the
+ * architecture's own distribution. pool: shares the work and can be interrupted; NULL: neither.
  */
-void net_init(const NnNet *net, float *params, float embedding_init, uint64_t seed);
+NnStatus net_init(const NnNet *net, float *params, float embedding_init, uint64_t seed, NnPool *pool);
 
 /*
  * transfer.c: parameters of `old` into `params`, which net_init has filled. Both nets have the same options and
@@ -339,7 +345,6 @@ void gemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float *
 
 /* ------------------------------------------------------------------ pool.c */
 
-typedef struct NnPool NnPool;
 typedef void (*NnTask)(void *arg, int task, int worker);
 
 /* threads >= 1, the caller's included. *interrupt (may be NULL) is looked at before every task. */
@@ -358,13 +363,13 @@ typedef struct NnRng {
     uint64_t state[4];
 } NnRng;
 
-uint64_t rng_mix(uint64_t x);                                /* one round of splitmix64: a hash of x */
-void rng_seed(NnRng *rng, uint64_t seed, uint64_t stream);   /* xoshiro256** */
+uint64_t rng_mix(uint64_t x);                              /* one round of splitmix64: a hash of x */
+void rng_seed(NnRng *rng, uint64_t seed, uint64_t stream); /* xoshiro256** */
 uint64_t rng_next(NnRng *rng);
-uint64_t rng_below(NnRng *rng, uint64_t n);                  /* 0 .. n-1, without bias */
-double rng_uniform(NnRng *rng);                              /* [0, 1) */
+uint64_t rng_below(NnRng *rng, uint64_t n); /* 0 .. n-1, without bias */
+double rng_uniform(NnRng *rng);             /* [0, 1) */
 double rng_normal(NnRng *rng);
-void rng_shuffle(NnRng *rng, uint32_t *items, size_t n);     /* Fisher-Yates */
+void rng_shuffle(NnRng *rng, uint32_t *items, size_t n); /* Fisher-Yates */
 
 /* ------------------------------------------------------------------ loss.c */
 
@@ -372,8 +377,8 @@ void rng_shuffle(NnRng *rng, uint32_t *items, size_t n);     /* Fisher-Yates */
  * Of one block. Binary (classes = 1): loss = log(1 + exp(z)) - y z, y in [0, 1]. Several: softmax cross-entropy,
  * y = class number. dz = weight * dloss/dz * scale. Returns the sum of weight * loss (without scale).
  */
-double loss_forward_backward(float *dz, const float *z, const float *y, const float *weight, int n, int classes,
-                             float scale);
+double loss_forward_backward(float *dz, const float *z, const float *y, const float *weight, int n,
+                             int classes, float scale);
 double loss_forward(const float *z, const float *y, const float *weight, int n, int classes);
 void probabilities(float *p, const float *z, int n, int classes); /* [n, classes] both; may be in place */
 
@@ -389,10 +394,10 @@ typedef struct NnBatch {
 } NnBatch;
 
 typedef struct NnHyper {
-    float weight_decay;     /* L2 on dense parameters */
-    float embedding_decay;  /* L2 on tables, also on the rows that a batch does not touch */
+    float weight_decay;    /* L2 on dense parameters */
+    float embedding_decay; /* L2 on tables, also on the rows that a batch does not touch */
     float beta1, beta2, epsilon;
-    float clip_norm;        /* largest norm of the whole gradient; 0 = no clipping */
+    float clip_norm; /* largest norm of the whole gradient; 0 = no clipping */
     uint64_t seed;
 } NnHyper;
 
@@ -438,10 +443,10 @@ typedef enum NnTransformKind { NN_QUANTILE, NN_STANDARD, NN_LOG, NN_NONE } NnTra
 /* Fitted on one column. Everything in float8 until the result. */
 typedef struct NnTransform {
     NnTransformKind kind;
-    double mean;            /* of the finite values in raw units: what a missing value becomes */
-    double low, high;       /* smallest and largest finite training value (after imputation) */
-    double shift, scale;    /* standard and log: (f(x) - shift) / scale */
-    int n_quantiles;        /* 0 unless kind is NN_QUANTILE */
+    double mean;             /* of the finite values in raw units: what a missing value becomes */
+    double low, high;        /* smallest and largest finite training value (after imputation) */
+    double shift, scale;     /* standard and log: (f(x) - shift) / scale */
+    int n_quantiles;         /* 0 unless kind is NN_QUANTILE */
     const double *quantiles; /* [n_quantiles] ascending */
 } NnTransform;
 
@@ -495,7 +500,7 @@ typedef struct NnAuc NnAuc;
 NnAuc *auc_create(NnAlloc alloc, size_t max_rows);
 void auc_reset(NnAuc *a);
 void auc_add(NnAuc *a, float score, bool positive, float weight); /* weight >= 0 */
-double auc_value(NnAuc *a); /* NaN as auc(); more rows may be added afterwards */
+double auc_value(NnAuc *a);              /* NaN as auc(); more rows may be added afterwards */
 double log_loss(double p, double label); /* p clipped to [eps, 1 - eps] of float8, as sklearn's log_loss */
 
 /* ------------------------------------------------------------------ evaluation.c: a model's quality on rows */
@@ -504,8 +509,8 @@ double log_loss(double p, double label); /* p clipped to [eps, 1 - eps] of float
 typedef struct NnEvaluation {
     int classes;
     int64_t rows, correct;
-    double loss;        /* sum of log losses */
-    double predicted;   /* sum of P(label = 1); classes = 1 only */
+    double loss;         /* sum of log losses */
+    double predicted;    /* sum of P(label = 1); classes = 1 only */
     int64_t *class_rows; /* [max(classes, 2)], the caller's */
 } NnEvaluation;
 

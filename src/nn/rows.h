@@ -27,6 +27,16 @@ void rows_outer(float *y, int ldy, const float *s, int lds, const float *v, int 
 /* sum[c] += sum over r of s[r] x[r,c]; s has one column */
 void rows_weighted_sum(float *sum, const float *s, int lds, const float *x, int ldx, int n, int d);
 
+/*
+ * matvec.c: y [n, d_out] (+)= x [n, d_in] W^T, where W is columns column .. column + d_in of the parameter, a weight of
+ * d_out rows
+ */
+void weight_product(const NnBlock *b, float *y, int ldy, const float *x, int ldx, int param, int column,
+                    int d_in, int d_out, bool add);
+/* The transposed copy by which weight_product multiplies a single row: its floats (0: none is worth it), and its making. */
+size_t transposed_floats(const NnParam *p);
+void transpose_weight(float *transposed, const NnParam *p, const float *weight);
+
 static inline int
 tensor_width(const NnNet *net, int tensor)
 {

@@ -8,15 +8,17 @@
 #include <string.h>
 
 #include "arena.h"
+#include "rows.h"
 
 struct NnScorer {
     const NnNet *net;
     const float *params; /* dense and buffers; only dense where folded */
     const float *tables; /* the caller's block */
     bool folded;
-    size_t capacity; /* rows for which there is room in tensors */
-    float *copy;     /* [n_dense] */
-    float *values;   /* [row_floats * capacity] */
+    size_t capacity;          /* rows for which there is room in tensors */
+    float *copy;              /* [n_dense] */
+    const float **transposed; /* [n_params], see matvec.c */
+    float *values;            /* [row_floats * capacity] */
     float *scratch;
 };
 
@@ -48,6 +50,14 @@ scorer_layout(NnScorer *s, NnScorer **place, int capacity, NnArena *arena)
     s->folded = can_fold(net);
     s->capacity = ((size_t)capacity + NN_ALIGN - 1) / NN_ALIGN * NN_ALIGN;
     s->copy = arena_take(arena, s->folded ? net->n_dense : 0, sizeof(float));
+    s->transposed = arena_take(arena, (size_t)net->n_params, sizeof(float *));
+    for (int i = 0; i < net->n_params; i++) {
+        size_t floats = transposed_floats(&net->params[i]);
+        float *weight = floats > 0 ? arena_take(arena, floats, sizeof(float)) : NULL;
+
+        if (arena->base)
+            s->transposed[i] = weight;
+    }
     s->values = arena_take(arena, net->row_floats * s->capacity, sizeof(float));
     s->scratch = arena_take(arena, net->scratch, sizeof(float));
 }
@@ -85,8 +95,21 @@ scorer_create(NnScorer **scorer, const NnNet *net, const float *params, int capa
         }
         s.params = s.copy;
     }
+    for (int i = 0; i < net->n_params; i++) {
+        if (s.transposed[i])
+            transpose_weight((float *)s.transposed[i], &net->params[i], s.params + net->params[i].offset);
+    }
     **scorer = s;
     return NN_OK;
+}
+
+/* The embeddings of the first row, all at once: a single row would otherwise wait for one after the other. */
+static void
+prefetch_first_row(const NnScorer *s, const int32_t *x_cat, size_t ld_cat)
+{
+    for (const NnLookup *l = s->net->lookups; l < s->net->lookups + s->net->n_lookups; l++)
+        __builtin_prefetch(s->tables + s->net->params[l->param].offset +
+                           ((size_t)l->row_offset + (size_t)x_cat[(size_t)l->field * ld_cat]) * (size_t)l->d);
 }
 
 void
@@ -104,8 +127,11 @@ scorer_run(NnScorer *s, const float *x_num, const int32_t *x_cat, size_t ld_cat,
                  .x_cat = x_cat,
                  .ld_cat = ld_cat,
                  .folded = s->folded,
+                 .transposed = s->transposed,
                  .scratch = s->scratch};
 
+    if (rows > 0)
+        prefetch_first_row(s, x_cat, ld_cat);
     for (; b.row < rows; b.row += b.n) {
         size_t at = (size_t)b.row * (size_t)classes;
         const float *z;

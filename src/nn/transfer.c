@@ -106,7 +106,7 @@ net_take_over(const NnNet *net, float *params, const NnNet *old, const float *ol
         const NnLookup *l = &net->lookups[i];
         const NnLookup *o = &old->lookups[i];
 
-        take_over_table(l, params + net->params[l->param].offset, o, old_params + old->params[o->param].offset,
-                        unseen);
+        take_over_table(l, params + net->params[l->param].offset, o,
+                        old_params + old->params[o->param].offset, unseen);
     }
 }

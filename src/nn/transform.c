@@ -245,8 +245,9 @@ quantile_apply(const NnTransform *t, double x)
     if (x >= q[n - 1])
         return 1;
     step = 1.0 / (double)(n - 1);
-    below = count_below(q, n, x, false);
-    end = below + count_below(q + below, n - below, x, true);
+    below = end = count_below(q, n, x, false);
+    if (q[below] == x)
+        end += count_below(q + below, n - below, x, true);
     if (end > below) /* x is quantile `below` … end - 1 */
         return 0.5 * ((double)below + (double)(end - 1)) * step;
     return ((double)(below - 1) + (x - q[below - 1]) / (q[below] - q[below - 1])) * step;

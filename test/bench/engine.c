@@ -121,7 +121,8 @@ make_rows(Bench *b)
 static void
 make_config(Bench *b, const char *net)
 {
-    static const char *const names[] = {"matrix", "vector", "mix", "field_interaction", "field_each", "field_all"};
+    static const char *const names[] = {"matrix",     "vector",   "mix", "field_interaction",
+                                        "field_each", "field_all"};
     int i = 0;
 
     while (i < 6 && strcmp(names[i], net) != 0)
@@ -163,9 +164,10 @@ make_trainer(Bench *b)
 
     check(net_create(&b->net, &b->config, alloc), "net_create");
     params = take(NULL, b->net.n_block * sizeof(float));
-    net_init(&b->net, params, 0, 1);
+    net_init(&b->net, params, 0, 1, NULL);
     b->pool = pool_create(alloc, b->settings.threads, NULL);
-    check(trainer_create(&b->trainer, &b->net, params, &hyper, b->settings.batch, b->pool, alloc), "trainer_create");
+    check(trainer_create(&b->trainer, &b->net, params, &hyper, b->settings.batch, b->pool, alloc),
+          "trainer_create");
 }
 
 /* ------------------------------------------------------------------ the two sides */
@@ -215,7 +217,8 @@ list_products(Bench *b)
     }
     for (int i = 0; i < b->n_products; i++) {
         const Product *p = &b->products[i];
-        size_t x = (size_t)b->settings.batch * (size_t)p->d_in, y = (size_t)b->settings.batch * (size_t)p->d_out;
+        size_t x = (size_t)b->settings.batch * (size_t)p->d_in,
+               y = (size_t)b->settings.batch * (size_t)p->d_out;
         size_t w = (size_t)p->d_in * (size_t)p->d_out;
 
         largest = largest > 2 * (x + y) + w * (1 + (size_t)b->settings.threads)
@@ -325,10 +328,11 @@ run(Bench *b, const char *net)
         sgemm[i] = b->settings.sgemm ? measure(b, sgemm_step) : 0;
         ratio[i] = training[i] / sgemm[i];
     }
-    printf("| %s | %.0f (%.0f … %.0f) |", net, median(training, n), smallest(training, n), largest(training, n));
+    printf("| %s | %.0f (%.0f … %.0f) |", net, median(training, n), smallest(training, n),
+           largest(training, n));
     if (b->settings.sgemm)
-        printf(" %.0f (%.0f … %.0f) | %.2f (%.2f … %.2f) |", median(sgemm, n), smallest(sgemm, n), largest(sgemm, n),
-               median(ratio, n), smallest(ratio, n), largest(ratio, n));
+        printf(" %.0f (%.0f … %.0f) | %.2f (%.2f … %.2f) |", median(sgemm, n), smallest(sgemm, n),
+               largest(sgemm, n), median(ratio, n), smallest(ratio, n), largest(ratio, n));
     printf("\n");
 }
 

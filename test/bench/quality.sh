@@ -27,14 +27,13 @@ query() {
 }
 
 load() {
-    query -c 'CREATE EXTENSION ctr' -f test/demo/criteo_table.sql
+    query -c 'CREATE EXTENSION ctr' -f test/demo/load.sql
     case $criteo in
     *.gz) gzip -dc "$criteo" ;;
     *) cat "$criteo" ;;
-    esac | query -c '\copy criteo_raw FROM stdin WITH (NULL '\'\'')'
-    query -c 'ALTER TABLE criteo_raw ADD COLUMN id bigint GENERATED ALWAYS AS IDENTITY' \
-        -c 'CREATE TABLE train AS SELECT r.* FROM criteo_raw r WHERE id <= (SELECT count(*) * 8 / 10 FROM criteo_raw) ORDER BY id' \
-        -c 'CREATE TABLE test AS SELECT r.* FROM criteo_raw r WHERE id > (SELECT count(*) * 8 / 10 FROM criteo_raw) ORDER BY id' \
+    esac | query -c "COPY criteo (label, $(printf 'i%d, ' {1..13})$(printf 'c%d, ' {14..38})c39) FROM STDIN (NULL '')"
+    query -c 'CREATE TABLE train AS SELECT * FROM criteo WHERE id <= (SELECT max(id) * 8 / 10 FROM criteo) ORDER BY id' \
+        -c 'CREATE TABLE test AS SELECT * FROM criteo WHERE id > (SELECT max(id) * 8 / 10 FROM criteo) ORDER BY id' \
         -c 'CREATE TABLE results (network text, seed int, auc float8, loss float8, epochs int, seconds float8)'
 }
 

@@ -37,7 +37,7 @@ CREATE EXTENSION IF NOT EXISTS ctr;
 CREATE TEMP TABLE m AS SELECT ctr_train(r, %(options)s || ctr_fit(epochs => 2, min_count => 2, batch_size => 256)) AS model FROM rows r;
 SELECT json_build_object(
   'state', (SELECT encode(ctr_state_dict(model), 'hex') FROM m),
-  'categories', (SELECT json_agg(categories ORDER BY position) FROM m, ctr_features(model) WHERE kind = 'categorical'),
+  'categories', (SELECT ctr_config(model)->'inputs'->'categories' FROM m),
   'rows', (SELECT json_agg(json_build_object('x_num', e.x_num, 'x_cat', e.x_cat, 'p', %(predict)s(model, r)))
            FROM (SELECT * FROM rows LIMIT 500) r, m, LATERAL ctr_encode(model, r) e));
 """

@@ -125,7 +125,7 @@ check_architecture(const NnConfig *config, const char *what)
     c.params = unit_take(&c.memory, c.net.n_block * sizeof(float));
     c.gradients = unit_take(&c.memory, c.net.n_trained * sizeof(float));
     c.scratch = unit_take(&c.memory, c.net.n_trained * sizeof(float));
-    net_init(&c.net, c.params, 0, 11);
+    net_init(&c.net, c.params, 0, 11, NULL);
     open_units(&c);
     fill_batch(&c, config->n_num, config->n_cat, config->n_classes);
     pool = pool_create(unit_alloc(&c.memory), 1, NULL);

@@ -63,7 +63,7 @@ run_end(Run *run, int output, uint64_t seed)
     run->scratch = ROOM(float, net->scratch);
     run->probe = ROOM(float, (size_t)ROWS *(size_t)net->tensors[output].d);
 #undef ROOM
-    net_init(net, run->params, 0, seed);
+    net_init(net, run->params, 0, seed, NULL);
     rng_seed(&rng, seed, 99);
     for (int p = 0; p < net->n_params; p++) /* nothing stays at zero or one, where a mistake could hide */
         if (net->params[p].dtype == NN_F32)

@@ -132,9 +132,9 @@ first_values(void)
     a = unit_take(&memory, net.n_block * sizeof(float));
     b = unit_take(&memory, net.n_block * sizeof(float));
     c = unit_take(&memory, net.n_block * sizeof(float));
-    net_init(&net, a, 0, 1);
-    net_init(&net, b, 0, 1);
-    net_init(&net, c, 0.01f, 2);
+    net_init(&net, a, 0, 1, NULL);
+    net_init(&net, b, 0, 1, NULL);
+    net_init(&net, c, 0.01f, 2, NULL);
     CHECK(memcmp(a, b, net.n_block * sizeof(float)) == 0);
     CHECK(memcmp(a, c, net.n_block * sizeof(float)) != 0);
     table = &net.params[net_find_param(&net, "cat_embedding.embedding_list.1.weight")];

@@ -57,7 +57,7 @@ run_create(Run *run, const NnConfig *config, int threads, float clip_norm)
     alloc = unit_alloc(&run->memory);
     CHECK(net_create(&run->net, config, alloc) == NN_OK);
     run->params = alloc.alloc(alloc.owner, run->net.n_block * sizeof(float));
-    net_init(&run->net, run->params, 0, 1);
+    net_init(&run->net, run->params, 0, 1, NULL);
     run->pool = pool_create(alloc, threads, &interrupt);
     CHECK(trainer_create(&run->trainer, &run->net, run->params, &hyper, ROWS, run->pool, alloc) == NN_OK);
 }
