@@ -4,7 +4,7 @@ EXTENSION = ctr
 MODULE_big = ctr
 DATA = sql/ctr--0.1.0.sql
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/nn/*.c)))
-REGRESS = options model train predict metrics
+REGRESS = options model features train predict metrics errors fibinet continue
 EXTRA_CLEAN = test/unit/build
 
 # PGXS adds -Wdeclaration-after-statement, and -Wextra meets unused parameters in PostgreSQL's own headers.
@@ -32,7 +32,7 @@ src/nn/%.o: override CFLAGS += -std=gnu11 -O3 -fno-math-errno -fno-trapping-math
 CLANG_FORMAT ?= $(firstword $(shell command -v clang-format-14) clang-format)
 FORMATTED = $(wildcard src/*.[ch] src/nn/*.[ch] test/unit/*.[ch])
 
-.PHONY: unit tap test demo demo-clean format format-check help
+.PHONY: unit tap test bench demo demo-clean format format-check help
 
 unit:
 	$(MAKE) -C test/unit run
@@ -50,6 +50,9 @@ demo:
 demo-clean:
 	test/server stop .demo
 
+bench: all
+	CRITEO=$(CRITEO) test/bench/bench.sh $(BENCH)
+
 format:
 	$(CLANG_FORMAT) --style=file -i $(FORMATTED)
 
@@ -65,6 +68,7 @@ help:
 	@echo "make test          all tests on a throw-away server; needs no installation (CRITEO=path: real rows too)"
 	@echo "make demo          train and score on a private server in .demo (CRITEO=path: on these rows)"
 	@echo "make demo-clean    stop that server and delete it"
+	@echo "make bench         speed, measured against PyTorch (BENCH=part; test/bench/bench.sh lists them)"
 	@echo "make format        format the C sources"
 	@echo "make format-check  fail if a C source is not formatted"
 	@echo "make clean         delete what was built"

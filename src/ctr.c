@@ -4,6 +4,7 @@
 #include "ctr.h"
 
 #include <sched.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "catalog/pg_type.h"
@@ -13,6 +14,8 @@
 #include "utils/guc.h"
 
 PG_MODULE_MAGIC;
+
+#define HUGE_PAGES_LEAST ((Size)4 * 1024 * 1024)
 
 int ctr_threads = 0;
 int ctr_max_threads = 0;
@@ -65,6 +68,18 @@ ctr_thread_count(int wanted)
     return threads;
 }
 
+void
+ctr_huge_pages(void *memory, Size size)
+{
+#ifdef MADV_HUGEPAGE
+    const Size page = 4096;
+    char *first = (char *)TYPEALIGN(page, memory), *end = (char *)memory + size;
+
+    if (size >= HUGE_PAGES_LEAST)
+        (void)madvise(first, TYPEALIGN_DOWN(page, end - first), MADV_HUGEPAGE);
+#endif
+}
+
 /* Zeroes in pieces: touching gigabytes for the first time takes seconds, in which a cancel must get through. */
 static void *
 nn_context_alloc(void *owner, size_t size)
@@ -76,6 +91,7 @@ nn_context_alloc(void *owner, size_t size)
     if (p == NULL)
         return NULL;
     p = (char *)TYPEALIGN(align, p);
+    ctr_huge_pages(p, size);
     for (Size done = 0; done < size; done += piece) {
         CHECK_FOR_INTERRUPTS();
         memset(p + done, 0, Min(piece, size - done));

@@ -39,6 +39,11 @@ extern int ctr_model_cache_size; /* kB */
 
 /* threads to use when the options ask for `wanted` (0 = ctr.threads), after all caps; at least 1 */
 int ctr_thread_count(int wanted);
+/*
+ * Asks the system for large pages, before memory is touched for the first time: it then has fewer pages to hand out, and
+ * reading here and there meets fewer misses of the address translation. A hint; small pieces are left alone.
+ */
+void ctr_huge_pages(void *memory, Size size);
 /* An NnAlloc over a memory context: zeroed, 64-byte aligned, NULL when memory is out. */
 NnAlloc ctr_nn_alloc(MemoryContext context);
 /* Turns a failed NnStatus into an error; `doing` completes "could not …". Serves interrupts for NN_INTERRUPTED. */
@@ -103,18 +108,18 @@ void json_append_strings(StringInfo text, char *const *strings, int n);
 typedef struct Vocab Vocab;
 
 Vocab *vocab_create(MemoryContext context);
-/* Makes room for n categories of `bytes` bytes in all, so that adding them allocates nothing. */
+/* Makes room for n categories of `bytes` bytes in all, so that adding them allocates next to nothing. */
 void vocab_reserve(Vocab *vocab, int32 n, Size bytes);
 uint64 vocab_hash(const char *bytes, uint32 length);
 /*
- * Fetches into the cache what finding needs, stage by stage: 0, 1, 2. Each stage reads what the one before it has asked
- * for, so other work, such as the same stage of other vocabularies, should lie between.
+ * Fetches into the cache what finding needs, in two stages, 0 and 1. The second reads what the first has asked for, so
+ * other work, such as the same stage of other vocabularies, should lie between.
  */
 void vocab_prefetch(const Vocab *vocab, uint64 hash, int stage);
 int32 vocab_find(const Vocab *vocab, const char *bytes, uint32 length, uint64 hash); /* -1: unknown */
 int32 vocab_add(Vocab *vocab, const char *bytes, uint32 length, uint64 hash);        /* finds or adds */
 int32 vocab_count(const Vocab *vocab);
-const char *vocab_get(const Vocab *vocab, int32 id, uint32 *length);
+const char *vocab_get(const Vocab *vocab, int32 id, uint32 *length); /* until the next addition */
 Size vocab_bytes(const Vocab *vocab); /* sum of lengths */
 
 /* ------------------------------------------------------------------ rowmap.c, row.c: a record's columns, by name */
@@ -220,10 +225,10 @@ typedef struct Buckets {
 typedef struct Encoder {
     MemoryContext context;
     int n_num, n_cat;
-    Feature *features; /* [n_num + n_cat], numerical ones first */
-    int d_num; /* width of the network's numerical input: the n_num, then what is derived from categories */
-    int d_cat; /* its categorical fields: the n_cat, then the buckets of the n_num if there are any */
-    int n_statistics;        /* the first so many categorical fields have target statistics */
+    Feature *features;       /* [n_num + n_cat], numerical ones first */
+    int d_num;               /* width of the network's numerical input: n_num, then target statistics */
+    int d_cat;               /* its categorical fields: n_cat, then the buckets of the n_num if there are any */
+    int n_statistics;        /* fields with target statistics: d_cat or 0 */
     bool sums_statistics;    /* their sum is one numerical input, instead of each being one */
     NnTransform *transforms; /* [n_num] */
     Buckets *buckets;        /* [n_num]; NULL: none */

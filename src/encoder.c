@@ -13,16 +13,15 @@
 #define INTERRUPT_INTERVAL 65536 /* categories */
 
 /*
- * DeepCross takes the statistic of every category column. FiBiNET pairs all of its inputs with one another, so it takes
- * one number, the sum over columns and buckets: the log odds of naive Bayes.
+ * DeepCross takes the statistic of every categorical field. FiBiNET pairs all of its inputs with one another, so it takes
+ * one number, their sum: the log odds of naive Bayes.
  */
 void
 encoder_widths(Encoder *encoder, const Options *options)
 {
     encoder->d_cat = encoder->n_cat + (options->numerical_buckets > 0 ? encoder->n_num : 0);
+    encoder->n_statistics = options->target_statistics ? encoder->d_cat : 0;
     encoder->sums_statistics = options->net.architecture == NN_FIBINET;
-    if (options->target_statistics)
-        encoder->n_statistics = encoder->sums_statistics ? encoder->d_cat : encoder->n_cat;
     encoder->d_num =
         encoder->n_num + (encoder->sums_statistics ? encoder->n_statistics > 0 : encoder->n_statistics);
 }

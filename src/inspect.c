@@ -76,31 +76,29 @@ append_features(StringInfo text, const char *key, const Feature *features, int n
     json_append_strings(text, names, n);
 }
 
-/* names of the inputs that are derived from the columns `features` */
-static void
-append_derived(StringInfo text, const char *key, const Feature *features, int n, const char *suffix)
-{
-    Feature *derived = palloc(sizeof(Feature) * Max(n, 1));
-
-    for (int i = 0; i < n; i++)
-        derived[i].name = psprintf("%s.%s", features[i].name, suffix);
-    append_features(text, key, derived, n);
-}
-
-/* What the network sees: the numbers that the reference's class takes, and which of the inputs are not columns. */
+/*
+ * What the network sees: the numbers that the reference's class takes, and the names of the inputs that are no columns.
+ */
 static void
 append_inputs(StringInfo text, const Encoder *encoder)
 {
-    static const Feature sum = {.name = "sum"};
-    const Feature *fields = encoder->sums_statistics ? &sum : encoder->features + encoder->n_num;
+    int n = encoder->d_cat;
+    Feature *fields = palloc(sizeof(Feature) * Max(n, 1)), *statistics = palloc(sizeof(Feature) * Max(n, 1));
 
     appendStringInfo(text, ",\"inputs\":{\"d_numerical\":%d,\"categories\":[", encoder->d_num);
-    for (int f = 0; f < encoder->d_cat; f++)
+    for (int f = 0; f < n; f++) {
+        fields[f].name = f < encoder->n_cat
+                             ? encoder->features[encoder->n_num + f].name
+                             : psprintf("%s.bucket", encoder->features[f - encoder->n_cat].name);
+        statistics[f].name = psprintf("%s.target_statistic", fields[f].name);
         appendStringInfo(text, "%s%d", f > 0 ? "," : "", encoder->categories[f]);
+    }
+    if (encoder->sums_statistics)
+        statistics[0].name = "sum.target_statistic";
     appendStringInfoString(text, "],");
-    append_derived(text, "derived_numerical", fields, encoder->d_num - encoder->n_num, "target_statistic");
+    append_features(text, "derived_numerical", statistics, encoder->d_num - encoder->n_num);
     appendStringInfoChar(text, ',');
-    append_derived(text, "derived_categorical", encoder->features, encoder->d_cat - encoder->n_cat, "bucket");
+    append_features(text, "derived_categorical", fields + encoder->n_cat, n - encoder->n_cat);
     appendStringInfoChar(text, '}');
 }
 

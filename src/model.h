@@ -20,8 +20,7 @@
  * Tensors of derived inputs, where the options ask for them (numerical_buckets, target_statistics):
  *   ctr.derived.bound_count      U32 [numerical]   bounds between each column's buckets
  *   ctr.derived.bounds           F64 [their sum]   column after column, ascending in each
- *   ctr.derived.statistics       F32 [codes]       target statistic of each code, field after field: of the
- *                                                categorical columns and, in FiBiNET, of the buckets
+ *   ctr.derived.statistics       F32 [codes]       target statistic of each code: categorical columns, then buckets
  *
  * Tensors of the training:
  *   ctr.history                  F64 [epochs, 6]   the members of Epoch but seconds

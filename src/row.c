@@ -202,11 +202,9 @@ row_categories(RowMap *map, Column *columns, int n, Vocab *const *vocabs)
         c->hash = vocab_hash(c->bytes, c->length);
         vocab_prefetch(vocabs[i], c->hash, 0);
     }
-    for (int stage = 1; stage <= 2; stage++) {
-        for (int i = 0; i < n; i++) {
-            if (columns[i].bytes && vocab_count(vocabs[i]) > CACHED_CATEGORIES)
-                vocab_prefetch(vocabs[i], columns[i].hash, stage);
-        }
+    for (int i = 0; i < n; i++) {
+        if (columns[i].bytes && vocab_count(vocabs[i]) > CACHED_CATEGORIES)
+            vocab_prefetch(vocabs[i], columns[i].hash, 1);
     }
 }
 

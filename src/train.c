@@ -280,6 +280,7 @@ check_sizes(Fit *fit)
 {
     const NnNet *net = &fit->model->net;
     Size bytes = model_estimate(net, fit->model->encoder);
+    Size tables = (net->n_trained - net->n_dense) * sizeof(float);
     Size memory = trainer_size(net, fit->batch_size, pool_threads(fit->pool));
 
     if (bytes > MaxAllocSize)
@@ -287,8 +288,10 @@ check_sizes(Fit *fit)
             ERROR,
             (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("the model would be too large"),
              errdetail("It would take %zu MB, of which %zu MB are embeddings; a value cannot pass 1024 MB.",
-                       bytes >> 20, ((net->n_trained - net->n_dense) * sizeof(float)) >> 20),
-             errhint("Raise \"min_count\" to pool rare categories, or lower the embedding size.")));
+                       bytes >> 20, tables >> 20),
+             tables > bytes / 2
+                 ? errhint("Raise \"min_count\" to pool rare categories, or lower the embedding size.")
+                 : errhint("Lower \"mlp_layers\" or other sizes of the network.")));
     ereport(DEBUG1,
             (errmsg("ctr: model %zu kB, training memory %zu kB besides rows", bytes >> 10, memory >> 10)));
 }

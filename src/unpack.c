@@ -485,6 +485,7 @@ unpack_params(Unpacker *u)
     }
     block = MemoryContextAllocHuge(u->model->context, add_size(mul_size(net->n_block, sizeof(float)), 64));
     block = (float *)TYPEALIGN(64, block);
+    ctr_huge_pages(block, net->n_block * sizeof(float));
     for (int i = 0; i < net->n_params; i++) {
         const NnParam *p = &net->params[i];
 

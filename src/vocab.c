@@ -2,8 +2,9 @@
  * vocab.c: the categories of one field: byte strings numbered in order of arrival.
  *
  * A hash table with open addressing and linear probing over slots of eight bytes: a category's 32-bit tag (hash bits) and
- * its number. Strings lie one after the other in chunks that never move, each behind its length. Growing the table
- * needs the tags only, so it is one sequential pass.
+ * its number. By number there is the string itself if it is short, as most are: so finding one reads two places of
+ * memory. Longer strings lie one after the other in chunks that never move. Growing the table needs the tags only, so
+ * it is one sequential pass.
  *
  * The hash multiplies 64-bit words into 128 bits and folds the halves together, the idea of Wang Yi's wyhash. It has no
  * secret seed: who can choose the categories can make them collide, which slows a training and harms nothing else.
@@ -22,11 +23,19 @@ typedef struct Slot {
     int32 id; /* -1: free */
 } Slot;
 
+#define SHORT_LENGTH 12
+
+/* A category's bytes: in `bytes` up to SHORT_LENGTH; of a longer one its address is there, in the last eight. */
+typedef struct String {
+    uint32 length;
+    char bytes[SHORT_LENGTH];
+} String;
+
 struct Vocab {
     MemoryContext context;
     Slot *slots;
-    uint64 mask;    /* number of slots - 1; a power of two */
-    char **strings; /* by id: uint32 length, then the bytes; no alignment */
+    uint64 mask;     /* number of slots - 1; a power of two */
+    String *strings; /* by id */
     int32 count, room;
     Size bytes;
     char *chunk; /* where the next string goes */
@@ -102,7 +111,10 @@ hash_tag(uint64 hash)
 static void *
 allocate(Vocab *vocab, Size n, Size size)
 {
-    return MemoryContextAllocHuge(vocab->context, mul_size(n, size));
+    void *memory = MemoryContextAllocHuge(vocab->context, mul_size(n, size));
+
+    ctr_huge_pages(memory, n * size);
+    return memory;
 }
 
 static void
@@ -140,7 +152,7 @@ vocab_create(MemoryContext context)
     vocab->context = context;
     slots_create(vocab, VOCAB_FIRST_SLOTS);
     vocab->room = VOCAB_FIRST_SLOTS / 2;
-    vocab->strings = allocate(vocab, vocab->room, sizeof(char *));
+    vocab->strings = allocate(vocab, vocab->room, sizeof(String));
     vocab->chunk_size = CHUNK_FIRST;
     return vocab;
 }
@@ -164,32 +176,37 @@ table_grow(Vocab *vocab, int32 n)
     if (slots > vocab->mask + 1)
         slots_grow(vocab, slots);
     vocab->room = n;
-    vocab->strings = repalloc_huge(vocab->strings, mul_size(vocab->room, sizeof(char *)));
+    vocab->strings = repalloc_huge(vocab->strings, mul_size(vocab->room, sizeof(String)));
 }
 
 void
 vocab_reserve(Vocab *vocab, int32 n, Size bytes)
 {
-    bytes = add_size(bytes, mul_size(n, sizeof(uint32)));
     if (n > vocab->room)
         table_grow(vocab, n);
-    if (bytes > vocab->chunk_left)
+    if (bytes > mul_size(n, SHORT_LENGTH) && bytes > vocab->chunk_left)
         chunk_create(vocab, bytes);
 }
 
-static inline uint32
-string_length(const char *string)
+static inline const char *
+string_bytes(const String *string)
 {
-    uint32 length;
+    const char *address;
 
-    memcpy(&length, string, sizeof(length));
-    return length;
+    if (string->length <= SHORT_LENGTH)
+        return string->bytes;
+    memcpy(&address, string->bytes + SHORT_LENGTH - sizeof(address), sizeof(address));
+    return address;
 }
 
 static inline bool
-string_equal(const char *string, const char *bytes, uint32 length)
+string_equal(const String *string, const char *bytes, uint32 length)
 {
-    return string_length(string) == length && memcmp(string + sizeof(length), bytes, length) == 0;
+    if (string->length != length)
+        return false;
+    if (length == sizeof(uint64)) /* so frequent that the compiler should know it */
+        return hash_read8(string->bytes) == hash_read8(bytes);
+    return memcmp(string_bytes(string), bytes, length) == 0;
 }
 
 /* the slot that has the string, or the free one where it belongs */
@@ -201,7 +218,7 @@ slot_find(const Vocab *vocab, const char *bytes, uint32 length, uint64 hash)
 
     for (;; at = (at + 1) & vocab->mask) {
         Slot *slot = &vocab->slots[at];
-        if (slot->id < 0 || (slot->tag == tag && string_equal(vocab->strings[slot->id], bytes, length)))
+        if (slot->id < 0 || (slot->tag == tag && string_equal(&vocab->strings[slot->id], bytes, length)))
             return slot;
     }
 }
@@ -214,7 +231,7 @@ vocab_prefetch(const Vocab *vocab, uint64 hash, int stage)
     if (stage == 0)
         __builtin_prefetch(slot);
     else if (slot->id >= 0)
-        __builtin_prefetch(stage == 1 ? (const char *)&vocab->strings[slot->id] : vocab->strings[slot->id]);
+        __builtin_prefetch(&vocab->strings[slot->id]);
 }
 
 int32
@@ -223,22 +240,22 @@ vocab_find(const Vocab *vocab, const char *bytes, uint32 length, uint64 hash)
     return slot_find(vocab, bytes, length, hash)->id;
 }
 
-static char *
-string_store(Vocab *vocab, const char *bytes, uint32 length)
+static void
+string_store(Vocab *vocab, String *string, const char *bytes, uint32 length)
 {
-    Size size = add_size(sizeof(length), length);
-    char *string;
-
-    if (size > vocab->chunk_left) {
-        chunk_create(vocab, Max(vocab->chunk_size, size));
+    string->length = length;
+    if (length <= SHORT_LENGTH) {
+        memcpy(string->bytes, bytes, length);
+        return;
+    }
+    if (length > vocab->chunk_left) {
+        chunk_create(vocab, Max(vocab->chunk_size, length));
         vocab->chunk_size = Min(vocab->chunk_size * 2, CHUNK_LARGEST);
     }
-    string = vocab->chunk;
-    vocab->chunk += size;
-    vocab->chunk_left -= size;
-    memcpy(string, &length, sizeof(length));
-    memcpy(string + sizeof(length), bytes, length);
-    return string;
+    memcpy(vocab->chunk, bytes, length);
+    memcpy(string->bytes + SHORT_LENGTH - sizeof(char *), &vocab->chunk, sizeof(char *));
+    vocab->chunk += length;
+    vocab->chunk_left -= length;
 }
 
 int32
@@ -255,7 +272,7 @@ vocab_add(Vocab *vocab, const char *bytes, uint32 length, uint64 hash)
         table_grow(vocab, Min((int64)vocab->count * 2, VOCAB_LIMIT));
         slot = slot_find(vocab, bytes, length, hash);
     }
-    vocab->strings[vocab->count] = string_store(vocab, bytes, length);
+    string_store(vocab, &vocab->strings[vocab->count], bytes, length);
     *slot = (Slot){hash_tag(hash), vocab->count};
     vocab->bytes += length;
     return vocab->count++;
@@ -270,10 +287,10 @@ vocab_count(const Vocab *vocab)
 const char *
 vocab_get(const Vocab *vocab, int32 id, uint32 *length)
 {
-    const char *string = vocab->strings[id];
+    const String *string = &vocab->strings[id];
 
-    *length = string_length(string);
-    return string + sizeof(*length);
+    *length = string->length;
+    return string_bytes(string);
 }
 
 Size

@@ -217,19 +217,24 @@ transform_fit(NnTransform *t, NnTransformKind kind, NnColumn *column, size_t mis
 
 /* ------------------------------------------------------------------ applying */
 
-/* how many of the n ascending values lie below x, or, with or_equal, do not lie above it */
-static inline size_t
-count_below(const double *values, size_t n, double x, bool or_equal)
+/*
+ * How many of the n >= 1 ascending values lie below x (*below), and how many do not lie above it (*end): two binary
+ * searches side by side, without branches.
+ */
+static inline void
+count_values(const double *values, size_t n, double x, size_t *below, size_t *end)
 {
-    const double *base = values;
+    const double *first = values, *last = values;
 
     while (n > 1) {
         size_t half = n / 2;
-        bool right = or_equal ? base[half - 1] <= x : base[half - 1] < x;
-        base += right ? half : 0;
+
+        first += first[half - 1] < x ? half : 0;
+        last += last[half - 1] <= x ? half : 0;
         n -= half;
     }
-    return (size_t)(base - values) + (n == 1 && (or_equal ? *base <= x : *base < x));
+    *below = (size_t)(first - values) + (*first < x);
+    *end = (size_t)(last - values) + (*last <= x);
 }
 
 static double
@@ -245,9 +250,7 @@ quantile_apply(const NnTransform *t, double x)
     if (x >= q[n - 1])
         return 1;
     step = 1.0 / (double)(n - 1);
-    below = end = count_below(q, n, x, false);
-    if (q[below] == x)
-        end += count_below(q + below, n - below, x, true);
+    count_values(q, n, x, &below, &end);
     if (end > below) /* x is quantile `below` … end - 1 */
         return 0.5 * ((double)below + (double)(end - 1)) * step;
     return ((double)(below - 1) + (x - q[below - 1]) / (q[below] - q[below - 1])) * step;

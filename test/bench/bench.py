@@ -1,0 +1,382 @@
+#!/usr/bin/env python3
+"""The parts of the benchmark that need a server: train, score, load, job, growth. See bench.sh, which starts it.
+
+Ours is measured through psql on the server that the environment names; the peer, PyTorch, in this process.
+"""
+import os
+import pathlib
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).parent
+ROWS, SAMPLES, THREADS = (int(os.environ[name]) for name in ("ROWS", "SAMPLES", "THREADS"))
+BATCH = 2048
+COLUMNS = [f"i{k}" for k in range(1, 14)] + [f"c{k}" for k in range(14, 40)]
+NETWORKS = {
+    "vector": "ctr_deepcross(cross_type => 'vector')",
+    "matrix": "ctr_deepcross(cross_type => 'matrix')",
+    "mix": "ctr_deepcross(cross_type => 'mix')",
+    "field_all": "ctr_fibinet(bilinear_type => 'field_all')",
+    "field_each": "ctr_fibinet(bilinear_type => 'field_each')",
+    "field_interaction": "ctr_fibinet()",
+}
+SETTINGS = f"SET ctr.threads = {THREADS}; SET maintenance_work_mem = '2GB'; SET max_parallel_workers_per_gather = 0; " \
+           "SET jit = off; SET client_min_messages = warning;"
+
+try:
+    import numpy as np
+    import torch
+    torch.set_num_threads(THREADS)
+except ImportError:
+    torch = None
+
+
+# ------------------------------------------------------------------ measuring
+
+def psql(script):
+    """Runs a script in one session; its output's lines."""
+    done = subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1"], input=SETTINGS + script, text=True,
+                          capture_output=True)
+    if done.returncode != 0:
+        sys.exit(done.stderr)
+    return done.stdout.splitlines()
+
+
+def seconds(script):
+    """The time of each statement after the settings, in one session."""
+    lines = psql("\n\\timing on\n" + script)
+    return [float(re.match(r"Time: ([0-9.]+) ms", line)[1]) / 1000 for line in lines if line.startswith("Time: ")]
+
+
+def spread(values, scale=1.0, digits=0):
+    low, middle, high = min(values), statistics.median(values), max(values)
+    return "{:,.{d}f} ({:,.{d}f} … {:,.{d}f})".format(middle * scale, low * scale, high * scale, d=digits)
+
+
+def row(*cells):
+    print("| " + " | ".join(cells) + " |", flush=True)
+
+
+def header(*cells):
+    row(*cells)
+    row(*["---"] * len(cells))
+
+
+def compare(name, ours, peer):
+    """A row: ours and the peer's rates, one sample of each in turn, and the median quotient."""
+    mine, other = [], []
+    for _ in range(SAMPLES):
+        mine.append(ours())
+        if peer:
+            other.append(peer())
+    if not peer:
+        row(name, spread(mine), "PyTorch is absent", "")
+        return
+    quotients = [a / b for a, b in zip(mine, other)]
+    row(name, spread(mine), spread(other), spread(quotients, digits=1))
+
+
+def load_table(name, rows, share=1.0, first=0):
+    columns = ", ".join(f"{c} {'int' if c[0] == 'i' else 'text'}" for c in COLUMNS)
+    psql(f"CREATE EXTENSION IF NOT EXISTS ctr; CREATE TABLE IF NOT EXISTS models (name text PRIMARY KEY, model ctr_model);"
+         f"CREATE TABLE {name} (label smallint, {columns});")
+    subprocess.run(f"{HERE}/build/rows {first} {rows} {share} | psql -XAtq -c \"\\copy {name} FROM stdin WITH (NULL '')\"",
+                   shell=True, check=True)
+    psql(f"VACUUM ANALYZE {name};")
+
+
+def categories(name):
+    """Distinct values of every category column, as codes 0 and 1 besides."""
+    counts = ", ".join(f"count(DISTINCT {c}) + 2" for c in COLUMNS[13:])
+    return [int(n) for n in psql(f"SELECT {counts} FROM {name};")[0].split("|")]
+
+
+# ------------------------------------------------------------------ the peer
+
+def reference_network(name, sizes):
+    import runpy
+    classes = runpy.run_path(str(HERE.parent / "parity" / "reference.py"))
+    torch.manual_seed(1)
+    if name.startswith("field"):
+        return classes["FiBiNET"](13, sizes, 8, [128, 64, 32], 0.25, bilinear_type=name)
+    return classes["DeepCross"](13, sizes, cross_type=name)
+
+
+class Peer:
+    """PyTorch on tensors in memory, whole batches."""
+
+    def __init__(self, name, sizes, batches=16):
+        self.net, self.batches, self.step = reference_network(name, sizes), batches, 0
+        n = BATCH * batches
+        popular = torch.rand(n, 1) < 0.5  # as in rows.h: half of the rows draw from a heavy tail
+        u = torch.rand(n, len(sizes), dtype=torch.float64)
+        self.x_cat = (torch.where(popular, u ** 4, u) * torch.tensor(sizes)).long()
+        self.x_num, self.label = torch.rand(n, 13), (torch.rand(n) < 0.25).float()
+        self.optimizer = torch.optim.Adam(self.net.parameters(), lr=0.002, weight_decay=0.001)
+
+    def batch(self):
+        first = self.step % self.batches * BATCH
+        self.step += 1
+        return slice(first, first + BATCH)
+
+    def train_rate(self, least=3.0):
+        """rows/s over steps that take `least` seconds"""
+        self.net.train()
+        start, steps = time.perf_counter(), 0
+        while time.perf_counter() - start < least:
+            rows = self.batch()
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(
+                self.net((self.x_num[rows], self.x_cat[rows])), self.label[rows])
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            steps += 1
+        return steps * BATCH / (time.perf_counter() - start)
+
+    def score_rate(self, least=2.0):
+        self.net.eval()
+        start, steps, total = time.perf_counter(), 0, 0.0
+        with torch.inference_mode():
+            while time.perf_counter() - start < least:
+                rows = self.batch()
+                total += torch.sigmoid(self.net((self.x_num[rows], self.x_cat[rows]))).sum().item()
+                steps += 1
+        return steps * BATCH / (time.perf_counter() - start)
+
+
+# ------------------------------------------------------------------ train
+
+def training(network, options):
+    return f"ctr_train(c, {network} || ctr_fit(recipe => 'reference', {options}))"
+
+
+def epoch_rate(network, table):
+    """Training rows per second of an epoch: batches gathered, steps, training AUC, sync, a small validation."""
+    line = psql("WITH m AS MATERIALIZED "
+                f"(SELECT {training(network, 'validation => 0.002, epochs => 1')} AS model, count(*) AS n FROM {table} c) "
+                "SELECT 0.998 * n / h.seconds FROM m, ctr_history(model) h;")
+    return float(line[0])
+
+
+def train():
+    load_table("criteo", ROWS)
+    sizes = categories("criteo")
+    print(f"{ROWS:,} rows, {sum(sizes):,} categories, batch {BATCH}, reference recipe. rows/s: median (least … most).\n")
+    header("network", "ctr_train", "PyTorch " + (torch.__version__ if torch else ""), "quotient")
+    for name in os.environ.get("NETS", " ".join(NETWORKS)).split():
+        peer = Peer(name, sizes) if torch else None
+        if peer:
+            peer.train_rate(0)
+        compare(name, lambda: epoch_rate(NETWORKS[name], "criteo"), peer and peer.train_rate)
+
+
+# ------------------------------------------------------------------ score
+
+PLPYTHON = """
+CREATE EXTENSION IF NOT EXISTS plpython3u;
+CREATE OR REPLACE FUNCTION py_predict(c criteo) RETURNS float8 LANGUAGE plpython3u AS $$
+if "net" not in GD:
+    import sys
+    sys.path.insert(0, "{torch_path}")
+    import torch, numpy, pickle
+    torch.set_num_threads(1)
+    classes = {{}}
+    exec(compile(open("{reference}").read(), "reference", "exec"), classes)
+    state = pickle.load(open("{state}", "rb"))
+    net = classes["DeepCross"](13, state["sizes"]).eval()
+    GD.update(net=net, torch=torch, np=numpy, **state)
+torch, np = GD["torch"], GD["np"]
+x_num = [np.interp(0.0 if c[k] is None else c[k], q, GD["grid"]) for k, q in zip(GD["numbers"], GD["quantiles"])]
+x_cat = [1 if c[k] is None else v.get(c[k], 0) for k, v in zip(GD["names"], GD["vocabularies"])]
+with torch.inference_mode():
+    return float(torch.sigmoid(GD["net"]((torch.tensor([x_num], dtype=torch.float32), torch.tensor([x_cat])))))
+$$;
+"""
+
+
+def plpython_rate(directory):
+    """Rows/s of a PL/Python function that keeps network and vocabularies in GD; None and why where it is absent."""
+    import pickle
+    path = os.environ.get("TORCH_PATH")
+    if not torch or not path:
+        return None, "absent (TORCH_PATH)"
+    if not psql("SELECT 1 FROM pg_available_extensions WHERE name = 'plpython3u';"):
+        return None, "absent (plpython3u)"
+    vocabularies = [{v: i + 2 for i, v in enumerate(psql(f"SELECT DISTINCT {c} FROM criteo WHERE {c} IS NOT NULL;"))}
+                    for c in COLUMNS[13:]]
+    state = {"sizes": [len(v) + 2 for v in vocabularies], "vocabularies": vocabularies, "names": COLUMNS[13:],
+             "numbers": COLUMNS[:13], "grid": np.linspace(0, 1, 1000), "quantiles": [np.sort(np.random.rand(1000) * 100)] * 13}
+    with open(f"{directory}/state.pickle", "wb") as file:
+        pickle.dump(state, file)
+    (pathlib.Path(directory) / "reference.py").write_text((HERE.parent / "parity" / "reference.py").read_text())
+    os.chmod(directory, 0o755)
+    psql(PLPYTHON.format(torch_path=path, reference=f"{directory}/reference.py", state=f"{directory}/state.pickle"))
+    times = seconds("SELECT py_predict(c) FROM criteo c LIMIT 1;\n" +
+                    "SELECT sum(py_predict(c)) FROM (SELECT * FROM criteo LIMIT 500) c;\n" * SAMPLES)
+    return [500 / t for t in times[1:]], None
+
+
+def model(name, network):
+    psql(f"INSERT INTO models SELECT '{name}', {training(network, 'validation => 0, epochs => 1')} FROM criteo c;")
+
+
+def scoring_rate(function, name, table, rows):
+    """Rows/s of a whole scan, the second of a session."""
+    call = f"{function}(m.model, c){' OVER ()' if function.endswith('batch') else ''}"
+    statement = f"SELECT sum(p) FROM (SELECT {call} AS p FROM models m, {table} c WHERE m.name = '{name}') s;\n"
+    return rows / seconds(statement + statement)[1]
+
+
+def one_row_cost():
+    """Microseconds of ctr_predict in a one-row query, above the query without it: prepared, model warm."""
+    prepare = "".join(f"PREPARE {name} AS SELECT {call} FROM models m, (SELECT * FROM one) c WHERE m.name = 'matrix';\n"
+                      for name, call in (("scored", "ctr_predict(m.model, c)"), ("bare", "(c).label + length(m.name)")))
+    times = seconds(prepare + "EXECUTE scored;\nEXECUTE bare;\n" * 2000)[4:]
+    return [1e6 * (a - b) for a, b in zip(times[0::2], times[1::2])]
+
+
+def first_calls():
+    """Seconds of the first ctr_predict of a new backend, above the same query without it."""
+    query = "SELECT {} FROM models m, (SELECT * FROM one) c WHERE m.name = 'matrix';"
+    return [seconds(query.format("ctr_predict(m.model, c)"))[0] - seconds(query.format("(c).label"))[0]
+            for _ in range(2 * SAMPLES)]
+
+
+def score():
+    load_table("criteo", ROWS)
+    sizes, small = categories("criteo"), min(ROWS, 50000)
+    psql(f"CREATE TABLE small AS SELECT * FROM criteo LIMIT {small}; CREATE TABLE one AS SELECT * FROM criteo LIMIT 1;"
+         "VACUUM ANALYZE small; VACUUM ANALYZE one;")
+    model("matrix", NETWORKS["matrix"])
+    model("field_each", NETWORKS["field_each"])
+    print("rows/s: median (least … most). One backend, raw rows; PyTorch: encoded tensors, batch 2048, "
+          f"{THREADS} threads.\n")
+    header("what", "ours", "PyTorch " + (torch.__version__ if torch else ""), "quotient")
+    for function, name, table, rows in (("ctr_predict", "matrix", "criteo", ROWS),
+                                        ("ctr_predict_batch", "matrix", "criteo", ROWS),
+                                        ("ctr_predict_batch", "field_each", "small", small)):
+        peer = Peer(name, sizes) if torch else None
+        if peer:
+            peer.score_rate(0)
+        compare(f"{function}, {name}", lambda: scoring_rate(function, name, table, rows), peer and peer.score_rate)
+    with tempfile.TemporaryDirectory() as directory:
+        rates, absent = plpython_rate(directory)
+    mine = [scoring_rate("ctr_predict", "matrix", "small", small) for _ in range(SAMPLES)]
+    row("ctr_predict, matrix ÷ PL/Python per row", spread(mine), spread(rates) if rates else absent,
+        f"{statistics.median(mine) / statistics.median(rates):,.0f}" if rates else "")
+
+    megabytes = int(psql("SELECT octet_length(model::bytea) FROM models WHERE name = 'matrix';")[0]) / 1e6
+    costs = sorted(one_row_cost())
+    print()
+    header("what", "measured")
+    row(f"ctr_predict, one-row query, warm model of {megabytes:.0f} MB",
+        f"{statistics.median(costs):.1f} µs (quartiles {costs[len(costs) // 4]:.1f} … {costs[3 * len(costs) // 4]:.1f})")
+    row(f"first ctr_predict of a backend, {megabytes:.0f} MB", spread(first_calls(), 1000) + " ms")
+
+
+# ------------------------------------------------------------------ load
+
+def load():
+    """What reading a row costs. A training that stops after its first batch is all reading and encoding."""
+    load_table("criteo", ROWS)
+    statements = {
+        "scan alone": "SELECT count(*) FROM criteo c",
+        "whole-row argument": "SELECT count(c) FROM criteo c",
+        "COPY to a client": "COPY criteo TO STDOUT",
+        "ctr_train up to its first batch":
+            f"SELECT {training(NETWORKS['matrix'], 'validation => 0, epochs => 1, max_seconds => 0.001')} IS NULL FROM criteo c",
+    }
+    times = {name: [] for name in statements}
+    for _ in range(SAMPLES):
+        for name, statement in statements.items():
+            times[name].append(seconds(f"\\o /dev/null\n{statement};\n\\o\n")[0])
+    header("what", "µs per row")
+    for name, samples in times.items():
+        row(name, spread(samples, 1e6 / ROWS, 2))
+
+
+# ------------------------------------------------------------------ job
+
+def peer_job(steps):
+    """The table out by COPY, pandas, scikit-learn, PyTorch, 3 epochs. Seconds: measured, and extrapolated to all steps."""
+    import pandas as pd
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import LabelEncoder, QuantileTransformer
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as directory:
+        path = f"{directory}/rows.csv"
+        subprocess.run(["psql", "-XAtq", "-c", f"\\copy criteo TO '{path}' WITH (FORMAT csv, HEADER)"], check=True)
+        frame = pd.read_csv(path, dtype={c: str for c in COLUMNS[13:]})
+    codes = np.stack([LabelEncoder().fit_transform(frame[c].fillna("")) for c in COLUMNS[13:]], axis=1)
+    numbers = make_pipeline(SimpleImputer(), QuantileTransformer()).fit_transform(frame[COLUMNS[:13]])
+    net = reference_network("matrix", [int(n) + 1 for n in codes.max(axis=0)])
+    x_num, x_cat = torch.from_numpy(numbers).float(), torch.from_numpy(codes)
+    label = torch.from_numpy(frame["label"].to_numpy(np.float32))
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.002, weight_decay=0.001)
+    prepared = time.perf_counter() - start
+    rows_done = 0
+    for _ in range(3):
+        for rows in torch.randperm(len(label)).split(BATCH)[:steps or None]:
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(net((x_num[rows], x_cat[rows])), label[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            rows_done += len(rows)
+    trained = time.perf_counter() - start - prepared
+    return prepared, trained * 3 * len(label) / rows_done
+
+
+def job():
+    steps = int(os.environ.get("JOB_STEPS", 20))
+    load_table("criteo", ROWS)
+    mine, prepared, trained = [], [], []
+    for i in range(max(SAMPLES // 2, 1)):
+        mine += seconds(f"INSERT INTO models SELECT 'job{i}', {training(NETWORKS['matrix'], 'validation => 0, epochs => 3')} "
+                        "FROM criteo c;")
+        if torch:
+            for samples, value in zip((prepared, trained), peer_job(steps)):
+                samples.append(value)
+    print(f"{ROWS:,} rows, DCN-matrix, 3 epochs; seconds." +
+          (f" PyTorch ran {steps} steps of each epoch, the rest is extrapolated." if steps else "") + "\n")
+    header("what", "ctr_train", "COPY, pandas, scikit-learn", "PyTorch", "quotient")
+    if torch:
+        quotients = [(a + b) / c for a, b, c in zip(prepared, trained, mine)]
+        row("table to model", spread(mine, digits=1), spread(prepared, digits=1), spread(trained, digits=1),
+            spread(quotients, digits=1))
+    else:
+        row("table to model", spread(mine, digits=1), "absent", "absent", "")
+
+
+# ------------------------------------------------------------------ growth
+
+def grow(title, rows, share):
+    load_table("grown", rows, share)
+    sizes = categories("grown")
+    lines = psql(f"\n\\timing on\nINSERT INTO models SELECT 'grown', "
+                 f"{training(NETWORKS['matrix'], 'validation => 0, epochs => 1')} FROM grown c;\n\\timing off\n"
+                 "SELECT substring(pg_read_file('/proc/self/status') from 'VmHWM:\\s*(\\d+)');\n"
+                 "SELECT h.seconds, octet_length(model::bytea) FROM models m, ctr_history(model) h WHERE name = 'grown';\n")
+    total = float(lines[0].split()[1]) / 1000
+    epoch, size = lines[2].split("|")
+    row(title, f"{sum(sizes):,}", f"{total:.1f}", f"{total - float(epoch):.1f}", f"{1e6 * float(epoch) / rows:.2f}",
+        f"{int(lines[1]) / 1024:,.0f}", f"{int(size) / 1e6:,.0f}")
+    psql("DROP TABLE grown; DELETE FROM models;")
+
+
+def growth():
+    print("DCN-matrix, reference recipe, one epoch; maintenance_work_mem 2GB. Memory: the backend's peak, shared buffers "
+          "included.\n")
+    header("rows", "categories", "ctr_train, s", "of which not the epoch, s", "epoch, µs per row", "memory, MB", "model, MB")
+    for rows in os.environ.get("GROWTH_ROWS", "100000 1000000").split():
+        grow(f"{int(rows):,}", int(rows), 1.0)
+    for share in os.environ.get("GROWTH_SHARES", "0.006 0.06 0.6").split():
+        grow(f"{ROWS:,}", ROWS, float(share))
+
+
+if __name__ == "__main__":
+    {"train": train, "score": score, "load": load, "job": job, "growth": growth}[sys.argv[1]]()

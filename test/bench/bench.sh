@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+#
+# Benchmarks: each prints a Markdown table whose rows are ratios measured in one run, the two sides in turn.
+#
+#   make bench [BENCH="PART ..."]       all parts but quality and growth when none is named
+#
+#   sgemm    the engine's training ÷ bare matrix products of the same shapes
+#   train    ctr_train's epochs ÷ PyTorch's steps on tensors in memory
+#   score    ctr_predict and ctr_predict_batch ÷ PyTorch and PL/Python; warm and first call
+#   load     reading rows: the scan and ctr_train's transition function
+#   job      raw table to model ÷ COPY out, pandas, scikit-learn, PyTorch
+#   growth   time and memory by rows and by categories
+#   quality  held-out AUC on your own Criteo rows (CRITEO=path): quality.sh
+#
+# Settings, as environment variables: ROWS (1000000) and SAMPLES (5) of the table that the parts share; THREADS (all
+# cores); NETS (of train and sgemm); JOB_STEPS (20: steps that the peer of `job` runs of each epoch, the rest being
+# extrapolated; 0: all of them); GROWTH_ROWS and GROWTH_SHARES (lists).
+#
+# Peers. PyTorch, pandas, scikit-learn: pip install torch pandas scikit-learn, for the python3 in PATH (or PYTHON=). The
+# networks are those of test/parity/reference.py. PL/Python: apt install postgresql-plpython3-15, and TORCH_PATH=, a
+# directory with torch (pip install --target) that the server's user can read. A peer that is absent is named as absent.
+#
+# OPENBLAS_* in the environment is dropped for both sides, so that each chooses its kernels itself.
+
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+for name in $(compgen -e OPENBLAS_); do unset "$name"; done
+parts=${*:-sgemm train score load job}
+export PYTHON=${PYTHON:-python3} THREADS=${THREADS:-$(nproc)} SAMPLES=${SAMPLES:-5} ROWS=${ROWS:-1000000}
+
+sgemm() {
+    echo "| network | training, rows/s | bare sgemm, rows/s | quotient |"
+    echo "|---|---|---|---|"
+    for net in ${NETS:-matrix field_all field_each field_interaction}; do
+        test/bench/build/engine "$net" rows="$ROWS" samples="$SAMPLES" threads="$THREADS"
+    done
+}
+
+make -s -C test/bench >&2
+for part in $parts; do
+    printf '\n### %s (%s cores, load %s)\n\n' "$part" "$(nproc)" "$(cut -d' ' -f1-3 /proc/loadavg)"
+    case $part in
+    sgemm) sgemm ;;
+    train | score | load | job | growth) test/server run "$PYTHON" test/bench/bench.py "$part" ;;
+    quality) test/bench/quality.sh "${CRITEO:?BENCH=quality needs CRITEO=path}" ;;
+    *)
+        sed -n '3,15s/^# \{0,1\}//p' "$0" >&2
+        exit 2
+        ;;
+    esac
+done
