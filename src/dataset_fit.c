@@ -9,7 +9,8 @@
 
 #include "miscadmin.h"
 
-#define SORT_LEAST ((Size)1024 * 1024) /* for one column that is sorted outside of memory */
+#define SORT_LEAST         ((Size)1024 * 1024) /* for one column that is sorted outside of memory */
+#define INTERRUPT_INTERVAL ((Size)65536)       /* categories */
 
 /* streams of random numbers; see dataset.c for the others */
 #define STREAM_ROLES ((uint64)1 << 40)
@@ -221,7 +222,11 @@ fit_statistics(Dataset *ds, Encoder *encoder, int32 *const *codes)
 
         apart[f] =
             MemoryContextAllocHuge(CurrentMemoryContext, mul_size(n, STATISTICS_GROUPS * sizeof(float)));
-        statistics_fit(apart[f], encoder->statistics[f], sums[f], totals, n);
+        for (Size at = 0; at < n; at += INTERRUPT_INTERVAL) {
+            CHECK_FOR_INTERRUPTS();
+            statistics_fit(apart[f] + at * STATISTICS_GROUPS, encoder->statistics[f] + at,
+                           sums[f] + at * STATISTICS_GROUPS, totals, Min(n - at, INTERRUPT_INTERVAL));
+        }
         pfree(sums[f]);
     }
     pfree(sums);

@@ -25,7 +25,6 @@ columns(float *restrict y, const float *restrict x, const float *restrict w, siz
     for (int i = 0; i < d_in; i++) {
         const Vector *row = (const Vector *)(w + (size_t)i * ldw);
 
-#pragma GCC unroll 16
         for (int v = 0; v < vectors; v++)
             sum[v] += x[i] * row[v];
     }

@@ -221,7 +221,7 @@ def plpython_rate(directory):
 
 
 def model(name, network):
-    psql(f"INSERT INTO models SELECT '{name}', {training(network, 'validation => 0, epochs => 1')} FROM criteo c;")
+    psql(f"INSERT INTO models SELECT '{name}', {training(network, 'validation => 0, epochs => 1, max_seconds => 10')} FROM criteo c;")
 
 
 def scoring_rate(function, name, table, rows):

@@ -10,7 +10,7 @@
 #   load     reading rows: the scan and ctr_train's transition function
 #   job      raw table to model ÷ COPY out, pandas, scikit-learn, PyTorch
 #   growth   time and memory by rows and by categories
-#   quality  held-out AUC on your own Criteo rows (CRITEO=path): quality.sh
+#   quality  held-out AUC on your own Criteo rows (CRITEO=path): quality.sh; recipes: the study of docs/recipes.md
 #
 # Settings, as environment variables: ROWS (1000000) and SAMPLES (5) of the table that the parts share; THREADS (all
 # cores); NETS (of train and sgemm); JOB_STEPS (20: steps that the peer of `job` runs of each epoch, the rest being
@@ -43,7 +43,7 @@ for part in $parts; do
     case $part in
     sgemm) sgemm ;;
     train | score | load | job | growth) test/server run "$PYTHON" test/bench/bench.py "$part" ;;
-    quality) test/bench/quality.sh "${CRITEO:?BENCH=quality needs CRITEO=path}" ;;
+    quality | recipes) test/bench/quality.sh "$part" "${CRITEO:?BENCH=$part needs CRITEO=path}" ;;
     *)
         sed -n '3,15s/^# \{0,1\}//p' "$0" >&2
         exit 2

@@ -2,24 +2,62 @@
 #
 # Held-out quality on a user's own Criteo rows: first 80 % train (20 % of them for validation), last 20 % test.
 #
-#   make bench BENCH=quality CRITEO=path [SEEDS="1 2 3"] [REFERENCE="--deepcross FILE.md --fibinet FILE.md"]
+#   make bench BENCH=quality CRITEO=path     the default networks and recipes, and the reference code
+#   make bench BENCH=recipes CRITEO=path     the study behind docs/recipes.md, and gradient-boosted trees
 #
-# Prints a Markdown table, a row for each network and recipe: test AUC and logloss, mean and spread over seeds. With
-# torch, pandas and scikit-learn at hand (PYTHON=…), the reference code's rows follow (test/bench/reference.py, which
-# takes hours for FiBiNET: MODELS=deepcross leaves it out).
+# Settings, as environment variables: SEEDS ("1 2 3"); NETWORKS (deepcross, fibinet or both), since FiBiNET takes long;
+# REFERENCE ("--deepcross FILE.md --fibinet FILE.md"), documents to take the reference's classes from.
+#
+# Prints a Markdown table with a row for each set-up: AUC and logloss of the test rows, mean and standard deviation over
+# the seeds, AUC of the validation rows, which choices are made by, epochs and seconds. A peer that is absent is named.
 
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-criteo=${1:?usage: quality.sh CRITEO-file}
+study=${1:?usage: quality.sh quality|recipes CRITEO-file}
+criteo=${2:?usage: quality.sh quality|recipes CRITEO-file}
 seeds=${SEEDS:-1 2 3}
 python=${PYTHON:-python3}
+dcn="ctr_deepcross()"
+fib="ctr_fibinet(bilinear_type => 'field_each')"
 
-networks=(
-    "DCN-matrix, reference|ctr_deepcross() || ctr_fit(recipe => 'reference')"
-    "DCN-matrix, robust|ctr_deepcross() || ctr_fit()"
-    "FiBiNET field_each, reference|ctr_fibinet(bilinear_type => 'field_each') || ctr_fit(recipe => 'reference')"
-    "FiBiNET field_each, robust|ctr_fibinet(bilinear_type => 'field_each') || ctr_fit()"
+# shellcheck disable=SC2034 # by name, below
+quality=(
+    "DCN-matrix, reference|$dcn || ctr_fit(recipe => 'reference')"
+    "DCN-matrix, robust|$dcn"
+    "FiBiNET field_each, reference|$fib || ctr_fit(recipe => 'reference')"
+    "FiBiNET field_each, robust|$fib"
+)
+plain="ctr_fit(target_statistics => false, numerical_buckets => 0)"
+# shellcheck disable=SC2034
+recipes=(
+    "DCN-matrix, robust|$dcn"
+    "without target statistics|$dcn || ctr_fit(target_statistics => false)"
+    "without buckets|$dcn || ctr_fit(numerical_buckets => 0)"
+    "8 buckets|$dcn || ctr_fit(numerical_buckets => 8)"
+    "32 buckets|$dcn || ctr_fit(numerical_buckets => 32)"
+    "without both|$dcn || $plain"
+    "… batch 2048|$dcn || $plain || ctr_fit(batch_size => 2048)"
+    "… constant learning rate|$dcn || $plain || ctr_fit(lr_schedule => 'constant')"
+    "… dropped on a plateau|$dcn || $plain || ctr_fit(lr_schedule => 'plateau', epochs => 20)"
+    "… embedding decay 1e-5|$dcn || $plain || ctr_fit(embedding_decay => 1e-5)"
+    "… embedding decay 0.03|$dcn || $plain || ctr_fit(embedding_decay => 0.03)"
+    "… embeddings N(0, 1) at the start|$dcn || $plain || ctr_fit(embedding_init => 0)"
+    "… every category kept|$dcn || $plain || ctr_fit(min_count => 1)"
+    "… min_count 10|$dcn || $plain || ctr_fit(min_count => 10)"
+    "… logarithms|$dcn || $plain || ctr_fit(numerical_transform => 'log')"
+    "… clip_norm 1|$dcn || $plain || ctr_fit(clip_norm => 1)"
+    "… weight_decay 1e-3|$dcn || $plain || ctr_fit(weight_decay => 1e-3)"
+    "1 epoch|$dcn || ctr_fit(epochs => 1)"
+    "3 epochs|$dcn || ctr_fit(epochs => 3)"
+    "8 epochs|$dcn || ctr_fit(epochs => 8, patience => 3)"
+    "watching val_loss|$dcn || ctr_fit(monitor => 'val_loss')"
+    "DCN-vector, robust|ctr_deepcross(cross_type => 'vector')"
+    "DCN-mix, robust|ctr_deepcross(cross_type => 'mix')"
+    "DCN-matrix parallel, robust|ctr_deepcross(stacked => false)"
+    "FiBiNET field_each, robust|$fib"
+    "FiBiNET, without target statistics|$fib || ctr_fit(target_statistics => false)"
+    "FiBiNET, without both|$fib || $plain"
 )
 
 query() {
@@ -34,37 +72,57 @@ load() {
     esac | query -c "COPY criteo (label, $(printf 'i%d, ' {1..13})$(printf 'c%d, ' {14..38})c39) FROM STDIN (NULL '')"
     query -c 'CREATE TABLE train AS SELECT * FROM criteo WHERE id <= (SELECT max(id) * 8 / 10 FROM criteo) ORDER BY id' \
         -c 'CREATE TABLE test AS SELECT * FROM criteo WHERE id > (SELECT max(id) * 8 / 10 FROM criteo) ORDER BY id' \
-        -c 'CREATE TABLE results (network text, seed int, auc float8, loss float8, epochs int, seconds float8)'
+        -c 'CREATE TABLE results (setup text, auc float8, loss float8, val_auc float8, epochs int, seconds float8)'
 }
 
 measure() {
     local name=$1 options=$2 seed
     for seed in $seeds; do
-        query -c "WITH m AS MATERIALIZED (SELECT ctr_train(c, $options || ctr_fit(seed => $seed, ignore => '{id}')) AS model FROM train c)
-            INSERT INTO results SELECT '$name', $seed, e.auc, e.loss, h.epochs, h.seconds
+        query -c "WITH m AS MATERIALIZED (
+                SELECT ctr_train(c, $options || ctr_fit(seed => $seed, ignore => '{id}')) AS model FROM train c)
+            INSERT INTO results SELECT '$name', e.auc, e.loss, h.val_auc, h.epochs, h.seconds
             FROM m, LATERAL (SELECT (ctr_evaluate(model, t)).* FROM test t) e,
-                 LATERAL (SELECT count(*) AS epochs, sum(seconds) AS seconds FROM ctr_history(model)) h"
+                 LATERAL (SELECT max(val_auc) FILTER (WHERE is_best) AS val_auc, count(*) AS epochs, sum(seconds) AS seconds
+                          FROM ctr_history(model)) h"
     done
-    query -c "SELECT format('| %s | %s ± %s | %s ± %s | %s | %s |', network, round(avg(auc)::numeric, 4), round(coalesce(stddev(auc), 0)::numeric, 4),
-        round(avg(loss)::numeric, 4), round(coalesce(stddev(loss), 0)::numeric, 4), round(avg(epochs), 1), round(avg(seconds)::numeric, 1))
-        FROM results WHERE network = '$name' GROUP BY network"
+    query -c "SELECT format('| %s | %s ± %s | %s ± %s | %s | %s | %s |', setup, round(avg(auc)::numeric, 4),
+            round(coalesce(stddev(auc), 0)::numeric, 4), round(avg(loss)::numeric, 4),
+            round(coalesce(stddev(loss), 0)::numeric, 4), round(avg(val_auc)::numeric, 4), round(avg(epochs), 1),
+            round(avg(seconds)::numeric, 1))
+        FROM results WHERE setup = '$name' GROUP BY setup"
 }
 
-if [ -z "${PGHOST:-}" ] || [ -z "${CTR_BENCH_INSIDE:-}" ]; then
-    CTR_BENCH_INSIDE=1 exec test/server run bash "$0" "$criteo"
+peer() {
+    local module=$1 script=$2
+    shift 2
+    if "$python" -c "import $module" 2>/dev/null; then
+        "$python" "test/bench/$script" "$criteo" "$@"
+    else
+        echo "test/bench/$script was left out: $python lacks one of $module."
+    fi
+}
+
+if [ -z "${CTR_BENCH_INSIDE:-}" ]; then
+    CTR_BENCH_INSIDE=1 exec test/server run bash "$0" "$study" "$criteo"
 fi
 load
-echo "| network, recipe | test AUC | test logloss | epochs | seconds |"
-echo "|---|---|---|---|---|"
-for network in "${networks[@]}"; do
-    case $network in
-    FiBiNET*) [[ ${MODELS:-fibinet} == *fibinet* ]] || continue ;;
+declare -n setups=$study
+echo "| set-up | test AUC | test logloss | validation AUC | epochs | seconds |"
+echo "|---|---|---|---|---|---|"
+for setup in "${setups[@]}"; do
+    case $setup in
+    FiBiNET*) [[ ${NETWORKS:-deepcross fibinet} == *fibinet* ]] || continue ;;
+    *) [[ ${NETWORKS:-deepcross fibinet} == *deepcross* ]] || continue ;;
     esac
-    measure "${network%%|*}" "${network#*|}"
+    measure "${setup%%|*}" "${setup#*|}"
 done
-if "$python" -c 'import torch, pandas, sklearn' 2>/dev/null; then
+echo
+if [ "$study" = quality ]; then
     # shellcheck disable=SC2086
-    "$python" test/bench/reference.py "$criteo" --seeds $seeds ${REFERENCE:-}
+    for network in ${NETWORKS:-deepcross fibinet}; do
+        peer torch,pandas,sklearn reference.py --model "$network" --seeds "$(wc -w <<<"$seeds")" ${REFERENCE:-}
+    done
 else
-    echo "The reference code was left out: $python lacks torch, pandas or scikit-learn."
+    # shellcheck disable=SC2086
+    peer xgboost,pandas,sklearn boosted_trees.py --seeds $seeds
 fi
