@@ -66,7 +66,7 @@ def header(*cells):
     row(*["---"] * len(cells))
 
 
-def compare(name, ours, peer):
+def compare(name, ours, peer, absent="PyTorch is absent"):
     """A row: ours and the peer's rates, one sample of each in turn, and the median quotient."""
     mine, other = [], []
     for _ in range(SAMPLES):
@@ -74,7 +74,7 @@ def compare(name, ours, peer):
         if peer:
             other.append(peer())
     if not peer:
-        row(name, spread(mine), "PyTorch is absent", "")
+        row(name, spread(mine), absent, "")
         return
     quotients = [a / b for a, b in zip(mine, other)]
     row(name, spread(mine), spread(other), spread(quotients, digits=1))
@@ -82,10 +82,11 @@ def compare(name, ours, peer):
 
 def load_table(name, rows, share=1.0, first=0):
     columns = ", ".join(f"{c} {'int' if c[0] == 'i' else 'text'}" for c in COLUMNS)
-    psql(f"CREATE EXTENSION IF NOT EXISTS ctr; CREATE TABLE IF NOT EXISTS models (name text PRIMARY KEY, model ctr_model);"
+    psql("CREATE EXTENSION IF NOT EXISTS ctr;"
+         "CREATE TABLE IF NOT EXISTS models (name text PRIMARY KEY, model ctr_model);"
          f"CREATE TABLE {name} (label smallint, {columns});")
-    subprocess.run(f"{HERE}/build/rows {first} {rows} {share} | psql -XAtq -c \"\\copy {name} FROM stdin WITH (NULL '')\"",
-                   shell=True, check=True)
+    copy = f"psql -XAtq -c \"\\copy {name} FROM stdin WITH (NULL '')\""
+    subprocess.run(f"{HERE}/build/rows {first} {rows} {share} | {copy}", shell=True, check=True)
     psql(f"VACUUM ANALYZE {name};")
 
 
@@ -156,8 +157,8 @@ def training(network, options):
 
 def epoch_rate(network, table):
     """Training rows per second of an epoch: batches gathered, steps, training AUC, sync, a small validation."""
-    line = psql("WITH m AS MATERIALIZED "
-                f"(SELECT {training(network, 'validation => 0.002, epochs => 1')} AS model, count(*) AS n FROM {table} c) "
+    trained = training(network, "validation => 0.002, epochs => 1")
+    line = psql(f"WITH m AS MATERIALIZED (SELECT {trained} AS model, count(*) AS n FROM {table} c) "
                 "SELECT 0.998 * n / h.seconds FROM m, ctr_history(model) h;")
     return float(line[0])
 
@@ -165,7 +166,8 @@ def epoch_rate(network, table):
 def train():
     load_table("criteo", ROWS)
     sizes = categories("criteo")
-    print(f"{ROWS:,} rows, {sum(sizes):,} categories, batch {BATCH}, reference recipe. rows/s: median (least … most).\n")
+    print(f"{ROWS:,} rows, {sum(sizes):,} categories, batch {BATCH}, reference recipe. "
+          "rows/s: median (least … most).\n")
     header("network", "ctr_train", "PyTorch " + (torch.__version__ if torch else ""), "quotient")
     for name in os.environ.get("NETS", " ".join(NETWORKS)).split():
         peer = Peer(name, sizes) if torch else None
@@ -198,30 +200,37 @@ $$;
 """
 
 
-def plpython_rate(directory):
-    """Rows/s of a PL/Python function that keeps network and vocabularies in GD; None and why where it is absent."""
+def plpython(directory):
+    """Sets up a PL/Python function that keeps network and vocabularies in GD. Returns why it cannot, or None."""
     import pickle
     path = os.environ.get("TORCH_PATH")
     if not torch or not path:
-        return None, "absent (TORCH_PATH)"
+        return "absent (TORCH_PATH)"
     if not psql("SELECT 1 FROM pg_available_extensions WHERE name = 'plpython3u';"):
-        return None, "absent (plpython3u)"
+        return "absent (plpython3u)"
     vocabularies = [{v: i + 2 for i, v in enumerate(psql(f"SELECT DISTINCT {c} FROM criteo WHERE {c} IS NOT NULL;"))}
                     for c in COLUMNS[13:]]
     state = {"sizes": [len(v) + 2 for v in vocabularies], "vocabularies": vocabularies, "names": COLUMNS[13:],
-             "numbers": COLUMNS[:13], "grid": np.linspace(0, 1, 1000), "quantiles": [np.sort(np.random.rand(1000) * 100)] * 13}
+             "numbers": COLUMNS[:13], "grid": np.linspace(0, 1, 1000),
+             "quantiles": [np.sort(np.random.rand(1000) * 100)] * 13}
     with open(f"{directory}/state.pickle", "wb") as file:
         pickle.dump(state, file)
     (pathlib.Path(directory) / "reference.py").write_text((HERE.parent / "parity" / "reference.py").read_text())
     os.chmod(directory, 0o755)
     psql(PLPYTHON.format(torch_path=path, reference=f"{directory}/reference.py", state=f"{directory}/state.pickle"))
-    times = seconds("SELECT py_predict(c) FROM criteo c LIMIT 1;\n" +
-                    "SELECT sum(py_predict(c)) FROM (SELECT * FROM criteo LIMIT 500) c;\n" * SAMPLES)
-    return [500 / t for t in times[1:]], None
+    return None
+
+
+def plpython_rate(rows=3000):
+    """Rows/s once the session has loaded torch, network and vocabularies."""
+    times = seconds("SELECT py_predict(c) FROM small c LIMIT 1;\n"
+                    f"SELECT sum(py_predict(c)) FROM (SELECT * FROM small LIMIT {rows}) c;")
+    return rows / times[1]
 
 
 def model(name, network):
-    psql(f"INSERT INTO models SELECT '{name}', {training(network, 'validation => 0, epochs => 1, max_seconds => 10')} FROM criteo c;")
+    trained = training(network, "validation => 0, epochs => 1, max_seconds => 10")
+    psql(f"INSERT INTO models SELECT '{name}', {trained} FROM criteo c;")
 
 
 def scoring_rate(function, name, table, rows):
@@ -264,17 +273,17 @@ def score():
             peer.score_rate(0)
         compare(f"{function}, {name}", lambda: scoring_rate(function, name, table, rows), peer and peer.score_rate)
     with tempfile.TemporaryDirectory() as directory:
-        rates, absent = plpython_rate(directory)
-    mine = [scoring_rate("ctr_predict", "matrix", "small", small) for _ in range(SAMPLES)]
-    row("ctr_predict, matrix ÷ PL/Python per row", spread(mine), spread(rates) if rates else absent,
-        f"{statistics.median(mine) / statistics.median(rates):,.0f}" if rates else "")
+        absent = plpython(directory)
+        compare("ctr_predict, matrix; peer: PL/Python + PyTorch per row",
+                lambda: scoring_rate("ctr_predict", "matrix", "small", small),
+                None if absent else plpython_rate, absent)
 
     megabytes = int(psql("SELECT octet_length(model::bytea) FROM models WHERE name = 'matrix';")[0]) / 1e6
     costs = sorted(one_row_cost())
     print()
     header("what", "measured")
     row(f"ctr_predict, one-row query, warm model of {megabytes:.0f} MB",
-        f"{statistics.median(costs):.1f} µs (quartiles {costs[len(costs) // 4]:.1f} … {costs[3 * len(costs) // 4]:.1f})")
+        "{:.1f} µs (quartiles {:.1f} … {:.1f})".format(*(costs[len(costs) * k // 4] for k in (2, 1, 3))))
     row(f"first ctr_predict of a backend, {megabytes:.0f} MB", spread(first_calls(), 1000) + " ms")
 
 
@@ -283,12 +292,12 @@ def score():
 def load():
     """What reading a row costs. A training that stops after its first batch is all reading and encoding."""
     load_table("criteo", ROWS)
+    trained = training(NETWORKS["matrix"], "validation => 0, epochs => 1, max_seconds => 0.001")
     statements = {
         "scan alone": "SELECT count(*) FROM criteo c",
         "whole-row argument": "SELECT count(c) FROM criteo c",
         "COPY to a client": "COPY criteo TO STDOUT",
-        "ctr_train up to its first batch":
-            f"SELECT {training(NETWORKS['matrix'], 'validation => 0, epochs => 1, max_seconds => 0.001')} IS NULL FROM criteo c",
+        "ctr_train up to its first batch": f"SELECT {trained} IS NULL FROM criteo c",
     }
     times = {name: [] for name in statements}
     for _ in range(SAMPLES):
@@ -302,7 +311,7 @@ def load():
 # ------------------------------------------------------------------ job
 
 def peer_job(steps):
-    """The table out by COPY, pandas, scikit-learn, PyTorch, 3 epochs. Seconds: measured, and extrapolated to all steps."""
+    """The table out by COPY, pandas, scikit-learn; PyTorch, 3 epochs. Seconds of both, training's extrapolated."""
     import pandas as pd
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
@@ -336,8 +345,8 @@ def job():
     load_table("criteo", ROWS)
     mine, prepared, trained = [], [], []
     for i in range(max(SAMPLES // 2, 1)):
-        mine += seconds(f"INSERT INTO models SELECT 'job{i}', {training(NETWORKS['matrix'], 'validation => 0, epochs => 3')} "
-                        "FROM criteo c;")
+        model = training(NETWORKS["matrix"], "validation => 0, epochs => 3")
+        mine += seconds(f"INSERT INTO models SELECT 'job{i}', {model} FROM criteo c;")
         if torch:
             for samples, value in zip((prepared, trained), peer_job(steps)):
                 samples.append(value)

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "rows.h"
@@ -60,10 +61,12 @@ take(void *owner, size_t size)
     void *memory;
 
     (void)owner;
-    if (posix_memalign(&memory, 64, size > 0 ? size : 64) != 0) {
+    if (posix_memalign(&memory, 4096, size > 0 ? size : 64) != 0) {
         fprintf(stderr, "engine: out of memory\n");
         exit(1);
     }
+    if (size >= 4 << 20) /* as the extension does */
+        (void)madvise(memory, size / 4096 * 4096, MADV_HUGEPAGE);
     return memset(memory, 0, size);
 }
 

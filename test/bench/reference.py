@@ -5,16 +5,17 @@
                             [--cross-type matrix] [--bilinear-type field_each]
                             [--deepcross FILE.md] [--fibinet FILE.md]
 
-CRITEO is tab-separated, plain or gzipped, without a header: label, 13 numbers, 26 categories. The network classes come
-from the fenced code of the Markdown documents given, or else from test/parity/reference.py.
+CRITEO is tab-separated, plain or gzipped, without a header: label, 13 numbers, 26 categories. The network
+classes come from the fenced code of the Markdown documents given, or else from test/parity/reference.py.
 
-Roles: the first 80 % of the rows train, a random 20 % of them (by the seed) being for validation; the last 20 % test.
+Roles: the first 80 % of the rows train, a random 20 % of them (by the seed) being for validation; the last 20 %
+test.
 
-The recipe: mean imputation and QuantileTransformer, LabelEncoder, Adam 0.002 with weight_decay 0.001, batches of 2048,
-at most 100 epochs, stop after 5 epochs without a better validation AUC, best epoch restored. What differs from the
-documents: whole tensors instead of a row-by-row DataLoader, the exact AUC instead of a binned one, test rows by time
-instead of by chance, numerical transforms fitted on the training rows alone. Categories are numbered over all rows, as
-the documents do, so that those seen only in test rows have (untrained) embedding rows.
+The recipe: mean imputation and QuantileTransformer, LabelEncoder, Adam 0.002 with weight_decay 0.001, batches of
+2048, at most 100 epochs, stop after 5 epochs without a better validation AUC, best epoch restored. What differs
+from the documents: whole tensors instead of a row-by-row DataLoader, the exact AUC instead of a binned one, test
+rows by time instead of by chance, numerical transforms fitted on the training rows alone. Categories are numbered
+over all rows, as the documents do, so that those seen only in test rows have (untrained) embedding rows.
 
 Needs torch, numpy, pandas, scikit-learn.
 """
@@ -32,6 +33,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import LabelEncoder, QuantileTransformer
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 NUMERICAL = range(1, 14)
 CATEGORICAL = range(14, 40)
@@ -78,7 +80,7 @@ def logits(net, x_num, x_cat):
 def train_epoch(net, optimizer, x_num, x_cat, label):
     net.train()
     for rows in torch.randperm(len(label)).split(BATCH):
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(net((x_num[rows], x_cat[rows])), label[rows])
+        loss = binary_cross_entropy_with_logits(net((x_num[rows], x_cat[rows])), label[rows])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -122,8 +124,8 @@ def report(title, make_net, rows, seeds):
         auc, loss, epochs, seconds = results[-1]
         print(f"| {title} | {seed} | {auc:.4f} | {loss:.4f} | {epochs} | {seconds:.0f} |", flush=True)
     mean, spread = np.mean(results, axis=0), np.std(results, axis=0)
-    print(f"| {title} | mean | {mean[0]:.4f} ± {spread[0]:.4f} | {mean[1]:.4f} ± {spread[1]:.4f} | {mean[2]:.1f} "
-          f"| {mean[3]:.0f} |", flush=True)
+    print(f"| {title} | mean | {mean[0]:.4f} ± {spread[0]:.4f} | {mean[1]:.4f} ± {spread[1]:.4f} "
+          f"| {mean[2]:.1f} | {mean[3]:.0f} |", flush=True)
 
 
 def main():
