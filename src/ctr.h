@@ -120,7 +120,7 @@ int32 vocab_find(const Vocab *vocab, const char *bytes, uint32 length, uint64 ha
 int32 vocab_add(Vocab *vocab, const char *bytes, uint32 length, uint64 hash);        /* finds or adds */
 int32 vocab_count(const Vocab *vocab);
 const char *vocab_get(const Vocab *vocab, int32 id, uint32 *length); /* until the next addition */
-Size vocab_bytes(const Vocab *vocab); /* sum of lengths */
+Size vocab_bytes(const Vocab *vocab);                                /* sum of lengths */
 
 /* ------------------------------------------------------------------ rowmap.c, row.c: a record's columns, by name */
 
@@ -225,11 +225,11 @@ typedef struct Buckets {
 typedef struct Encoder {
     MemoryContext context;
     int n_num, n_cat;
-    Feature *features;       /* [n_num + n_cat], numerical ones first */
-    int d_num;               /* width of the network's numerical input: n_num, then target statistics */
-    int d_cat;               /* its categorical fields: n_cat, then the buckets of the n_num if there are any */
-    int n_statistics;        /* fields with target statistics: d_cat or 0 */
-    bool sums_statistics;    /* their sum is one numerical input, instead of each being one */
+    Feature *features;    /* [n_num + n_cat], numerical ones first */
+    int d_num;            /* width of the network's numerical input: n_num, then target statistics */
+    int d_cat;            /* its categorical fields: n_cat, then the buckets of the n_num if there are any */
+    int n_statistics;     /* fields with target statistics: d_cat or 0 */
+    bool sums_statistics; /* their sum is one numerical input, instead of each being one */
     NnTransform *transforms; /* [n_num] */
     Buckets *buckets;        /* [n_num]; NULL: none */
     Vocab **vocabs;          /* [n_cat]: known categories; code = id + CODE_KNOWN */

@@ -58,6 +58,7 @@ encoder_encode(const Encoder *encoder, RowMap *map, float *x_num, int32 *x_cat, 
 {
     Column *columns = map->features + encoder->n_num;
 
+    row_categories(map, columns, encoder->n_cat, encoder->vocabs); /* what it fetches arrives during the numbers */
     for (int i = 0; i < encoder->n_num; i++) {
         double value = row_number(map, &map->features[i]);
 
@@ -65,7 +66,6 @@ encoder_encode(const Encoder *encoder, RowMap *map, float *x_num, int32 *x_cat, 
         if (encoder->buckets != NULL)
             x_cat[(encoder->n_cat + i) * ld_cat] = encoder_bucket(encoder, i, value);
     }
-    row_categories(map, columns, encoder->n_cat, encoder->vocabs);
     for (int f = 0; f < encoder->n_cat; f++) {
         int32 code = CODE_MISSING;
 

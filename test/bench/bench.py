@@ -223,8 +223,8 @@ def plpython(directory):
 
 def plpython_rate(rows=3000):
     """Rows/s once the session has loaded torch, network and vocabularies."""
-    times = seconds("SELECT py_predict(c) FROM small c LIMIT 1;\n"
-                    f"SELECT sum(py_predict(c)) FROM (SELECT * FROM small LIMIT {rows}) c;")
+    times = seconds("SELECT py_predict(c) FROM criteo c LIMIT 1;\n"
+                    f"SELECT sum(py_predict(c)) FROM (SELECT * FROM criteo LIMIT {rows}) c;")
     return rows / times[1]
 
 
