@@ -4,7 +4,7 @@
  *
  * One row's way
  *   ctr_train:    record -> row.c (columns by name) -> encoder.c (category -> provisional id) -> dataset.c (stored,
- *                 spilled) -> at the end: encoder.c (fit, encode) -> nn/trainer.c -> model.c (one safetensors file)
+ *                 spilled) -> at the end: encoder.c (fit, encode) -> fit.c, nn/trainer.c -> model.c (one safetensors file)
  *   ctr_predict:  ctr_model -> model_cache.c (unpacked once per backend) -> row.c -> encoder.c -> nn/scorer.c
  *
  * Structs by lifetime
@@ -394,6 +394,14 @@ Size model_estimate(const NnNet *net, const Encoder *encoder);
 
 /* Starts a set-returning function that materializes its rows: the store to put them into, and their type. */
 Tuplestorestate *srf_begin(FunctionCallInfo fcinfo, TupleDesc *desc);
+
+/* ------------------------------------------------------------------ fit.c: the epochs */
+
+/*
+ * Trains the model, whose options, encoder and net are there, and history has room for all epochs: fills its parameters,
+ * history and best epoch. given: the model to go on from, or NULL. Raises a NOTICE for each epoch; serves interrupts.
+ */
+void model_fit(Model *model, Dataset *dataset, const Model *given);
 
 /* ------------------------------------------------------------------ model_cache.c: unpacked once per backend */
 

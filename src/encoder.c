@@ -58,7 +58,8 @@ encoder_encode(const Encoder *encoder, RowMap *map, float *x_num, int32 *x_cat, 
 {
     Column *columns = map->features + encoder->n_num;
 
-    row_categories(map, columns, encoder->n_cat, encoder->vocabs); /* what it fetches arrives during the numbers */
+    row_categories(map, columns, encoder->n_cat,
+                   encoder->vocabs); /* what it fetches arrives during the numbers */
     for (int i = 0; i < encoder->n_num; i++) {
         double value = row_number(map, &map->features[i]);
 

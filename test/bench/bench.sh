@@ -2,7 +2,7 @@
 #
 # Benchmarks: each prints a Markdown table whose rows are ratios measured in one run, the two sides in turn.
 #
-#   make bench [BENCH="PART ..."]       all parts but quality and growth when none is named
+#   make bench [BENCH="PART ..."]       sgemm, train, score, load and job when none is named
 #
 #   sgemm    the engine's training ÷ bare matrix products of the same shapes
 #   train    ctr_train's epochs ÷ PyTorch's steps on tensors in memory
@@ -10,6 +10,7 @@
 #   load     reading rows: the scan and ctr_train's transition function
 #   job      raw table to model ÷ COPY out, pandas, scikit-learn, PyTorch
 #   growth   time and memory by rows and by categories
+#   memory   peak memory of a training whose rows spill
 #   quality  held-out AUC on your own Criteo rows (CRITEO=path): quality.sh; recipes: the study of docs/recipes.md
 #
 # Settings, as environment variables: ROWS (1000000) and SAMPLES (5) of the table that the parts share; THREADS (all
@@ -43,6 +44,7 @@ for part in $parts; do
     case $part in
     sgemm) sgemm ;;
     train | score | load | job | growth) test/server run "$PYTHON" test/bench/bench.py "$part" ;;
+    memory) test/server run test/bench/memory.sh ;;
     quality | recipes) test/bench/quality.sh "$part" "${CRITEO:?BENCH=$part needs CRITEO=path}" ;;
     *)
         sed -n '3,15s/^# \{0,1\}//p' "$0" >&2

@@ -1,0 +1,358 @@
+/*
+ * fit.c: the epochs of a training: parameters to start from, passes over the rows, what is best so far, when to stop.
+ *
+ * The engine's threads touch only memory of one context and of the model's; its reset callback joins them before
+ * that goes, at the normal end and at an error alike.
+ */
+#include "ctr.h"
+
+#include <math.h>
+
+#include "miscadmin.h"
+#include "portability/instr_time.h"
+
+/* What the epochs need; all of it in one context. */
+typedef struct Fit {
+    MemoryContext context;
+    MemoryContextCallback callback; /* joins the pool's threads */
+    Dataset *dataset;
+    const Options *options;
+    Model *model;
+    NnPool *pool;
+    NnTrainer *trainer;
+    NnSchedule schedule;
+    NnAuc *auc;
+    float *best;    /* the parameters of the best epoch; NULL without validation */
+    float *logits;  /* [batch_size, n_classes] */
+    int batch_size; /* no more than there are rows */
+    int64 steps, steps_planned;
+    instr_time start;
+    bool out_of_time;
+} Fit;
+
+static double
+seconds_since(instr_time start)
+{
+    instr_time now;
+
+    INSTR_TIME_SET_CURRENT(now);
+    INSTR_TIME_SUBTRACT(now, start);
+    return INSTR_TIME_GET_DOUBLE(now);
+}
+
+static void
+fit_stop_pool(void *arg)
+{
+    Fit *fit = arg;
+
+    if (fit->pool)
+        pool_stop(fit->pool);
+    fit->pool = NULL;
+}
+
+static void *
+fit_alloc(Fit *fit, Size size)
+{
+    void *p = ctr_nn_alloc(fit->context).alloc(fit->context, size);
+
+    if (p == NULL)
+        ctr_check_status(NN_NO_MEMORY, "allocate the training's buffers");
+    return p;
+}
+
+/* A model too large for a value, or for this machine, is refused before the work starts. */
+static void
+check_sizes(Fit *fit)
+{
+    const NnNet *net = &fit->model->net;
+    Size bytes = model_estimate(net, fit->model->encoder);
+    Size tables = (net->n_trained - net->n_dense) * sizeof(float);
+    Size memory = trainer_size(net, fit->batch_size, pool_threads(fit->pool));
+
+    if (bytes > MaxAllocSize)
+        ereport(
+            ERROR,
+            (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("the model would be too large"),
+             errdetail("It would take %zu MB, of which %zu MB are embeddings; a value cannot pass 1024 MB.",
+                       bytes >> 20, tables >> 20),
+             tables > bytes / 2
+                 ? errhint("Raise \"min_count\" to pool rare categories, or lower the embedding size.")
+                 : errhint("Lower \"mlp_layers\" or other sizes of the network.")));
+    ereport(DEBUG1,
+            (errmsg("ctr: model %zu kB, training memory %zu kB besides rows", bytes >> 10, memory >> 10)));
+}
+
+/* Too little memory: say how much would have been needed. */
+static void
+check_memory(const Fit *fit, NnStatus status)
+{
+    const NnNet *net = &fit->model->net;
+
+    if (status != NN_NO_MEMORY)
+        ctr_check_status(status, "set up the training");
+    else
+        ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"),
+                        errdetail("The model has %zu MB of parameters; training it needs %zu MB.",
+                                  (net->n_block * sizeof(float)) >> 20,
+                                  trainer_size(net, fit->batch_size, pool_threads(fit->pool)) >> 20),
+                        errhint("Raise \"min_count\", or lower \"batch_size\" or the embedding size.")));
+}
+
+/* The parameters to start from: fresh, or the given model's with rows for new categories. */
+static void
+model_start(Model *model, const Model *given, NnPool *pool)
+{
+    NnStatus status;
+    Size size = mul_size(model->net.n_block, sizeof(float));
+
+    model->params = ctr_nn_alloc(model->context).alloc(model->context, size);
+    if (model->params == NULL)
+        ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"),
+                        errdetail("The model has %zu MB of parameters.", size >> 20)));
+    do {
+        CHECK_FOR_INTERRUPTS();
+        status = net_init(&model->net, model->params, (float)model->options.embedding_init,
+                          (uint64)model->options.seed, pool);
+    } while (status == NN_INTERRUPTED);
+    if (given)
+        net_take_over(&model->net, model->params, &given->net, given->params, CODE_UNSEEN);
+}
+
+static Fit *
+fit_create(Model *model, Dataset *dataset, const Model *given)
+{
+    MemoryContext context = AllocSetContextCreate(model->context, "ctr fit", ALLOCSET_DEFAULT_SIZES);
+    Fit *fit = MemoryContextAllocZero(context, sizeof(Fit));
+    const Options *options = &model->options;
+    NnHyper hyper = {
+        .weight_decay = (float)options->weight_decay,
+        .embedding_decay = (float)options->embedding_decay,
+        .beta1 = 0.9f,
+        .beta2 = 0.999f,
+        .epsilon = 1e-8f,
+        .clip_norm = (float)options->clip_norm,
+        .seed = (uint64)options->seed,
+    };
+    int64 train_rows = dataset_rows(dataset, false);
+    int64 most_rows = Max(train_rows, dataset_rows(dataset, true));
+
+    fit->context = context;
+    fit->batch_size = (int)Min(options->batch_size, most_rows);
+    fit->dataset = dataset;
+    fit->options = options;
+    fit->model = model;
+    fit->callback.func = fit_stop_pool;
+    fit->callback.arg = fit;
+    MemoryContextRegisterResetCallback(context, &fit->callback);
+    INSTR_TIME_SET_CURRENT(fit->start);
+    fit->pool = pool_create(ctr_nn_alloc(context), ctr_thread_count(options->threads), &InterruptPending);
+    if (fit->pool == NULL)
+        ctr_check_status(NN_NO_MEMORY, "start the threads");
+    check_sizes(fit);
+    model_start(model, given, fit->pool);
+    check_memory(fit, trainer_create(&fit->trainer, &model->net, model->params, &hyper, fit->batch_size,
+                                     fit->pool, ctr_nn_alloc(context)));
+    fit->auc = auc_create(ctr_nn_alloc(context), most_rows);
+    if (fit->auc == NULL)
+        ctr_check_status(NN_NO_MEMORY, "allocate the metrics");
+    if (dataset_weight(dataset, true) > 0)
+        fit->best = fit_alloc(fit, mul_size(model->net.n_block, sizeof(float)));
+    fit->logits = fit_alloc(fit, mul_size(mul_size(fit->batch_size, options->net.n_classes), sizeof(float)));
+    fit->steps_planned = (train_rows + fit->batch_size - 1) / fit->batch_size * options->epochs;
+    return fit;
+}
+
+/* One-class models have an AUC; others are watched by their loss. */
+static void
+add_scores(Fit *fit, const NnBatch *batch)
+{
+    if (fit->options->net.n_classes > 1)
+        return;
+    for (int i = 0; i < batch->rows; i++)
+        auc_add(fit->auc, fit->logits[i], batch->label[i] > 0.5f, batch->weight ? batch->weight[i] : 1.0f);
+}
+
+static bool
+time_is_up(const Fit *fit)
+{
+    return fit->options->max_seconds > 0 && seconds_since(fit->start) >= fit->options->max_seconds;
+}
+
+static void
+train_pass(Fit *fit, int epoch, Epoch *result)
+{
+    Dataset *dataset = fit->dataset;
+    double loss = 0, weight = 0;
+    NnBatch batch;
+
+    auc_reset(fit->auc);
+    dataset_start(dataset, false, epoch);
+    for (dataset_next(dataset, &batch); batch.rows > 0 && !fit->out_of_time; dataset_next(dataset, &batch)) {
+        double batch_loss;
+        NnStatus status;
+
+        result->learning_rate =
+            schedule_rate(&fit->schedule, (double)fit->steps / (double)fit->steps_planned);
+        do {
+            CHECK_FOR_INTERRUPTS();
+            status =
+                trainer_step(fit->trainer, &batch, (float)result->learning_rate, &batch_loss, fit->logits);
+        } while (status == NN_INTERRUPTED);
+        ctr_check_status(status, "train");
+        loss += batch_loss;
+        for (int i = 0; i < batch.rows; i++)
+            weight += batch.weight ? batch.weight[i] : 1.0;
+        add_scores(fit, &batch);
+        fit->steps++;
+        fit->out_of_time = time_is_up(fit);
+    }
+    result->train_loss = loss / weight;
+    result->train_auc = fit->options->net.n_classes == 1 ? auc_value(fit->auc) : NAN;
+}
+
+static void
+validation_pass(Fit *fit, Epoch *result)
+{
+    Dataset *dataset = fit->dataset;
+    double loss = 0;
+    NnBatch batch;
+
+    result->val_loss = result->val_auc = NAN;
+    if (fit->best == NULL)
+        return;
+    auc_reset(fit->auc);
+    dataset_start(dataset, true, 0);
+    for (dataset_next(dataset, &batch); batch.rows > 0; dataset_next(dataset, &batch)) {
+        double batch_loss;
+        NnStatus status;
+
+        do {
+            CHECK_FOR_INTERRUPTS();
+            status = trainer_evaluate(fit->trainer, &batch, &batch_loss, fit->logits);
+        } while (status == NN_INTERRUPTED);
+        ctr_check_status(status, "validate");
+        loss += batch_loss;
+        add_scores(fit, &batch);
+    }
+    result->val_loss = loss / dataset_weight(dataset, true);
+    result->val_auc = fit->options->net.n_classes == 1 ? auc_value(fit->auc) : NAN;
+}
+
+/* Brings the parameters up to date with every step, so that they can be read. */
+static void
+sync_parameters(Fit *fit)
+{
+    NnStatus status;
+
+    do {
+        CHECK_FOR_INTERRUPTS();
+        status = trainer_sync(fit->trainer);
+    } while (status == NN_INTERRUPTED);
+    ctr_check_status(status, "update the embeddings");
+}
+
+static void
+report_epoch(const Fit *fit, int epoch, const Epoch *e)
+{
+    StringInfoData line;
+
+    initStringInfo(&line);
+    appendStringInfo(&line, "epoch %d/%d: train_loss %.4f", epoch, fit->options->epochs, e->train_loss);
+    if (!isnan(e->val_loss))
+        appendStringInfo(&line, " val_loss %.4f", e->val_loss);
+    if (!isnan(e->val_auc))
+        appendStringInfo(&line, " val_auc %.4f", e->val_auc);
+    if (e->is_best)
+        appendStringInfoString(&line, " (best)");
+    ereport(NOTICE, (errmsg_internal("%s", line.data)));
+    pfree(line.data);
+}
+
+/* One epoch: train, validate, remember the best, tell. Returns whether to go on. */
+static bool
+run_epoch(Fit *fit, int epoch, Epoch *e)
+{
+    NnNet *net = &fit->model->net;
+    instr_time start;
+    double metric;
+
+    INSTR_TIME_SET_CURRENT(start);
+    train_pass(fit, epoch, e);
+    if (!isfinite(e->train_loss))
+        ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+                        errmsg("training diverged: the loss of epoch %d is not finite", epoch),
+                        errhint("Lower \"learning_rate\", or set \"clip_norm\".")));
+    sync_parameters(fit);
+    validation_pass(fit, e);
+    e->seconds = seconds_since(start);
+    metric = fit->schedule.maximize ? e->val_auc : e->val_loss;
+    if (fit->best) {
+        e->is_best = schedule_report(&fit->schedule, epoch, metric);
+        if (e->is_best)
+            memcpy(fit->best, fit->model->params, net->n_block * sizeof(float));
+    }
+    report_epoch(fit, epoch, e);
+    if (fit->out_of_time) {
+        ereport(NOTICE, (errmsg("stopped after max_seconds = %g in epoch %d/%d", fit->options->max_seconds,
+                                epoch, fit->options->epochs)));
+        return false;
+    }
+    if (fit->best && epoch < fit->options->epochs && schedule_stop(&fit->schedule, epoch)) {
+        ereport(NOTICE, (errmsg("stopped early: %s has not improved for %d epochs, the best was epoch %d",
+                                fit->schedule.maximize ? "val_auc" : "val_loss", fit->options->patience,
+                                fit->schedule.best_epoch)));
+        return false;
+    }
+    return true;
+}
+
+/* AUC cannot be watched where validation rows are all of one class, or where there are several classes. */
+static bool
+monitor_auc(const Fit *fit)
+{
+    const int64 *class_rows = dataset_class_rows(fit->dataset, true);
+
+    if (!fit->options->monitor_auc || fit->options->net.n_classes > 1 ||
+        dataset_weight(fit->dataset, true) <= 0)
+        return false;
+    if (class_rows[0] > 0 && class_rows[1] > 0)
+        return true;
+    ereport(NOTICE, (errmsg("all validation rows have label %d: watching val_loss instead of val_auc",
+                            class_rows[1] > 0)));
+    return false;
+}
+
+static void
+run_epochs(Fit *fit)
+{
+    const Options *options = fit->options;
+    Model *model = fit->model;
+    int before = model->n_epochs;
+
+    schedule_init(&fit->schedule, options->lr_schedule, monitor_auc(fit), options->learning_rate,
+                  options->patience, options->epochs);
+    for (int epoch = 1; epoch <= options->epochs; epoch++) {
+        Epoch *e = &model->history[model->n_epochs++];
+
+        if (!run_epoch(fit, epoch, e))
+            break;
+    }
+    if (fit->best && fit->schedule.best_epoch > 0) {
+        memcpy(model->params, fit->best, model->net.n_block * sizeof(float));
+        model->best_epoch = before + fit->schedule.best_epoch;
+    } else {
+        model->history[model->n_epochs - 1].is_best = true;
+        model->best_epoch = model->n_epochs;
+    }
+    for (int i = 0; i < model->n_epochs; i++)
+        model->history[i].is_best = i + 1 == model->best_epoch;
+}
+
+void
+model_fit(Model *model, Dataset *dataset, const Model *given)
+{
+    Fit *fit = fit_create(model, dataset, given);
+
+    run_epochs(fit);
+    MemoryContextDelete(fit->context);
+}
