@@ -28,7 +28,7 @@ COMMENT ON TYPE ctr_model IS
 CREATE FUNCTION ctr_model(bytea) RETURNS ctr_model
     AS 'MODULE_PATHNAME', 'ctr_model_from_bytea' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION ctr_model(bytea) IS
-    'A model from its bytes, which are validated in full: what is accepted can be scored. Error 22P03 for anything else.';
+    'A model from its bytes, which are validated in full: what is accepted can be scored. Error 22P03 for anything else; options inside that are not allowed raise their own.';
 
 CREATE CAST (bytea AS ctr_model) WITH FUNCTION ctr_model(bytea);
 COMMENT ON CAST (bytea AS ctr_model) IS 'validates a model''s bytes';
