@@ -1,0 +1,44 @@
+# What a training tells: a line for each epoch, when it stops early or for time, and what it skipped.
+use strict;
+use warnings;
+use CtrTest;
+use Test::More;
+
+query(q{CREATE TABLE noise AS SELECT i AS id, (i * 7919 % 2)::int AS label, i % 7 AS x, 'c' || i * 31 % 11 AS c
+        FROM generate_series(1, 4000) i});
+
+# the epochs in the history, and all that was said
+sub train
+{
+    my ($options, $rows) = @_;
+    my ($status, $out, $err) = run_psql("SELECT count(*), count(*) FILTER (WHERE is_best)
+        FROM (SELECT ctr_train(n, ctr_fit(ignore => '{id}', $options)) AS model FROM ($rows) n OFFSET 0) m, ctr_history(model)");
+    die $err if $status != 0;
+    return (split(/\|/, $out), $err);
+}
+
+my $all = 'SELECT * FROM noise';
+my ($epochs, $best, $said) = train("epochs => 3, patience => 0", $all);
+is($epochs, 3, 'three epochs in the history');
+is($best, 1, 'one of them is the best');
+my $number = qr/\d\.\d{4}/;
+my @lines = $said =~ m{epoch \d/3: train_loss $number val_loss $number val_auc $number(?: \(best\))?$}mg;
+is(scalar @lines, 3, 'and a line for each');
+like($lines[0], qr/\(best\)$/, 'the first is the best so far');
+
+(undef, undef, $said) = train("epochs => 2, validation => 0", $all);
+like($said, qr{epoch 2/2: train_loss $number$}m, 'without validation there is nothing to tell of it');
+
+($epochs, undef, $said) = train("epochs => 500, patience => 2, lr_schedule => 'constant'", $all);
+cmp_ok($epochs, '<', 500, 'noise stops early');
+like($said, qr/stopped early: val_auc has not improved for 2 epochs, the best was epoch \d+/, 'and says so');
+
+($epochs, $best, $said) = train("epochs => 100000, patience => 0, max_seconds => 0.3", $all);
+cmp_ok($epochs, '<', 100000, 'max_seconds ends a training');
+is($best, 1, 'with the best model so far');
+like($said, qr{stopped after max_seconds = 0\.3 in epoch \d+/100000}, 'and says so');
+
+(undef, undef, $said) = train("epochs => 1", "$all UNION ALL SELECT id, NULL, x, c FROM noise WHERE id <= 25");
+like($said, qr/skipped 25 rows whose label "label" is NULL/, 'rows without a label are counted');
+
+done_testing();
