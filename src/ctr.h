@@ -200,6 +200,8 @@ void rowmap_read(RowMap *map, HeapTupleHeader rec);
 double row_number(RowMap *map, Column *column); /* NaN: NULL or NaN */
 /* The same for columns of any type (a label): a text that spells a number is one; if not, *is_number is false. */
 double row_number_checked(RowMap *map, Column *column, bool *is_number);
+/* The label column's class, 0 … max(n_classes, 2) - 1; false: NULL. Any other value is an error that names `name` and it. */
+bool row_class(RowMap *map, const char *name, int n_classes, int *label);
 /* false: NULL, or NaN. The bytes live until the next rowmap_read. */
 bool row_category(RowMap *map, Column *column, const char **bytes, uint32 *length);
 /*

@@ -346,24 +346,11 @@ evaluation_datum(FunctionCallInfo fcinfo, const Evaluation *e)
 static bool
 evaluation_label(const Model *model, RowMap *map, int *label)
 {
-    bool is_number;
-    double value;
-
     if (map->label.attribute < 0)
         ereport(ERROR,
                 (errcode(ERRCODE_UNDEFINED_COLUMN),
                  errmsg("label column \"%s\" is missing in the rows to evaluate", model->options.label)));
-    value = row_number_checked(map, &map->label, &is_number);
-    if (is_number && isnan(value))
-        return false;
-    if (!is_number || value != floor(value) || value < 0 || value >= Max(model->options.net.n_classes, 2))
-        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                        errmsg("label column \"%s\" has value %s", model->options.label,
-                               row_value_text(map, &map->label)),
-                        errdetail("Labels of this model are integers from 0 to %d.",
-                                  Max(model->options.net.n_classes, 2) - 1)));
-    *label = (int)value;
-    return true;
+    return row_class(map, model->options.label, model->options.net.n_classes, label);
 }
 
 /* CREATE FUNCTION ctr_evaluate_transition(internal, ctr_model, record) RETURNS internal */

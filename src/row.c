@@ -222,3 +222,23 @@ row_value_text(RowMap *map, Column *column)
     shown = pg_mbcliplen(bytes, (int)length, VALUE_TEXT_SIZE);
     return psprintf("\"%.*s%s\"", shown, bytes, shown < (int)length ? "..." : "");
 }
+
+bool
+row_class(RowMap *map, const char *name, int n_classes, int *label)
+{
+    bool is_number;
+    double value = row_number_checked(map, &map->label, &is_number);
+
+    if (is_number && isnan(value))
+        return false;
+    if (!is_number || value != floor(value) || value < 0 || value >= Max(n_classes, 2))
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("label column \"%s\" has value %s", name, row_value_text(map, &map->label)),
+                        n_classes == 1 ? errdetail("Labels must be 0 or 1.")
+                                       : errdetail("Labels must be integers from 0 to %d.", n_classes - 1),
+                        n_classes == 1 && is_number && value == floor(value) && value > 1
+                            ? errhint("For several classes set n_classes.")
+                            : 0));
+    *label = (int)value;
+    return true;
+}

@@ -129,29 +129,6 @@ check_same_model(const Training *t, FunctionCallInfo fcinfo)
                         errhint("Use one GROUP BY group for each model.")));
 }
 
-/* The row's label: false when it is NULL; an error when it is no class. */
-static bool
-read_label(Training *t, float *label)
-{
-    int n_classes = t->options.net.n_classes;
-    bool is_number;
-    double value = row_number_checked(t->map, &t->map->label, &is_number);
-
-    if (is_number && isnan(value))
-        return false;
-    if (!is_number || value != floor(value) || value < 0 || value >= Max(n_classes, 2))
-        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                        errmsg("label column \"%s\" has value %s", t->options.label,
-                               row_value_text(t->map, &t->map->label)),
-                        n_classes == 1 ? errdetail("Labels must be 0 or 1.")
-                                       : errdetail("Labels must be integers from 0 to %d.", n_classes - 1),
-                        n_classes == 1 && is_number && value == floor(value) && value > 1
-                            ? errhint("For several classes set n_classes.")
-                            : 0));
-    *label = (float)value;
-    return true;
-}
-
 static float
 read_weight(Training *t)
 {
@@ -188,7 +165,8 @@ ctr_train_transition(PG_FUNCTION_ARGS)
     MemoryContext aggregate;
     Training *t = PG_ARGISNULL(0) ? NULL : (Training *)PG_GETARG_POINTER(0);
     HeapTupleHeader rec;
-    float label, weight;
+    float weight;
+    int label;
 
     if (!AggCheckCallContext(fcinfo, &aggregate))
         elog(ERROR, "ctr_train_transition called in non-aggregate context");
@@ -208,12 +186,12 @@ ctr_train_transition(PG_FUNCTION_ARGS)
         ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH), errmsg("the row type changes between rows")));
 
     rowmap_read(t->map, rec);
-    if (!read_label(t, &label)) {
+    if (!row_class(t->map, t->options.label, t->options.net.n_classes, &label)) {
         t->skipped++;
         PG_RETURN_POINTER(t);
     }
     weight = read_weight(t);
-    dataset_add(t->dataset, t->map, label, weight, read_role(t));
+    dataset_add(t->dataset, t->map, (float)label, weight, read_role(t));
     t->rows++;
     PG_RETURN_POINTER(t);
 }
