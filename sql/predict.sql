@@ -34,11 +34,15 @@ SELECT count(*) FROM (SELECT ctr_predict_batch(model, c) OVER () FROM models, cl
 
 -- several models in one query, side by side and in turn
 INSERT INTO models SELECT 'other', ctr_train(c, ctr_fit(epochs => 1, seed => 9, ignore => '{id,price}')) FROM clicks c;
-SELECT count(*), bool_and(abs(a - ctr_predict(m1.model, c)) < 1e-12 AND abs(b - ctr_predict(m2.model, c)) < 1e-12) AS same
-FROM models m1, models m2, clicks c, LATERAL (SELECT ctr_predict(m1.model, c) AS a, ctr_predict(m2.model, c) AS b) s
-WHERE m1.name = 'fit' AND m2.name = 'other';
-SELECT count(*), bool_and(abs(b - ctr_predict(model, c)) < 1e-6) AS same FROM (
-  SELECT model, c, ctr_predict_batch(model, c) OVER (ORDER BY id, name) AS b FROM models, clicks c WHERE id <= 300) t;
+CREATE TABLE alone AS SELECT name, id, ctr_predict(model, c) AS p FROM models, clicks c WHERE name = 'fit';
+INSERT INTO alone SELECT name, id, ctr_predict(model, c) AS p FROM models, clicks c WHERE name = 'other';
+SELECT bool_or(abs(f.p - o.p) > 0.01) AS models_differ FROM alone f JOIN alone o USING (id) WHERE f.name = 'fit' AND o.name = 'other';
+SELECT count(*), bool_and(abs(ctr_predict(m1.model, c) - a1.p) < 1e-12 AND abs(ctr_predict(m2.model, c) - a2.p) < 1e-12) AS side_by_side
+FROM models m1, models m2, clicks c, alone a1, alone a2
+WHERE m1.name = 'fit' AND m2.name = 'other' AND (a1.name, a1.id) = (m1.name, c.id) AND (a2.name, a2.id) = (m2.name, c.id);
+SELECT count(*), bool_and(abs(p - q) < 1e-12 AND abs(p - b) < 1e-6) AS in_turn FROM (
+  SELECT a.p, ctr_predict(model, c) AS q, ctr_predict_batch(model, c) OVER (ORDER BY c.id, m.name) AS b
+  FROM models m, clicks c, alone a WHERE (a.name, a.id) = (m.name, c.id)) t;
 SET ctr.model_cache_size = '1MB';
 SELECT count(DISTINCT p) > 10 AS small_cache FROM (SELECT ctr_predict(model, c) AS p FROM models, clicks c ORDER BY id, name) t;
 RESET ctr.model_cache_size;
@@ -92,4 +96,4 @@ END $$;
 SELECT plan('SELECT 1 FROM clicks c WHERE ctr_predict((SELECT model FROM models WHERE name = ''fit''), c) > 0.5 AND id < 10')
     LIKE '%Filter: ((id < 10) AND (ctr_predict%' AS cheap_first;
 DROP FUNCTION plan;
-DROP TABLE wrong;
+DROP TABLE wrong, alone;
