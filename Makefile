@@ -16,6 +16,11 @@ SHLIB_LINK = -ldl -lpthread -lm -Wl,--version-script=src/ctr.map
 # Bitcode for the JIT compiler would need clang, and there is nothing to inline.
 override with_llvm = no
 
+# PGXS sets PYTHON for PL/Python, and would hand that to our tests instead of the caller's.
+ifdef PYTHON
+override PYTHON := $(PYTHON)
+endif
+
 PG_CONFIG ?= pg_config
 PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
 ifneq ($(PGXS),)
