@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "adam.h"
+#include "avx512.h"
 
 #define GROUP       256  /* floats; enough vectors to hide the latency of sqrt and division */
 #define SYNC_FLOATS 8192 /* of a table, in one task of a sync */
@@ -26,12 +26,9 @@ typedef struct Group {
 
 /* ------------------------------------------------------------------ arithmetic */
 
-typedef struct Betas {
-    float beta1, beta2, decay;
-} Betas;
-
+/* The same formula as adam_avx512.c, which takes its place where the CPU can. */
 static inline __attribute__((always_inline)) void
-adam_element(float *w, float *m, float *v, float gradient, Betas b, AdamStep step)
+adam_element(float *w, float *m, float *v, float gradient, AdamBetas b, AdamStep step)
 {
     float g = gradient + b.decay * *w;
 
@@ -42,8 +39,8 @@ adam_element(float *w, float *m, float *v, float gradient, Betas b, AdamStep ste
 
 /* one step of n floats, a multiple of NN_ALIGN */
 NN_KERNEL static void
-adam_step(float *restrict w, float *restrict m, float *restrict v, const float *restrict gradient,
-          float scale, size_t n, Betas b, AdamStep step)
+adam_step_plain(float *restrict w, float *restrict m, float *restrict v, const float *restrict gradient,
+          float scale, size_t n, AdamBetas b, AdamStep step)
 {
     for (size_t i = 0; i < n; i += NN_ALIGN)
         for (size_t j = i; j < i + NN_ALIGN; j++)
@@ -52,12 +49,38 @@ adam_step(float *restrict w, float *restrict m, float *restrict v, const float *
 
 /* several steps without a gradient of the loss */
 NN_KERNEL static void
-adam_replay(Group *restrict group, size_t n, Betas b, const AdamStep *restrict steps, int64_t n_steps)
+adam_replay_plain(float *restrict w, float *restrict m, float *restrict v, size_t n, AdamBetas b,
+                  const AdamStep *restrict steps, int64_t n_steps)
 {
     for (int64_t s = 0; s < n_steps; s++)
         for (size_t i = 0; i < n; i += NN_ALIGN)
             for (size_t j = i; j < i + NN_ALIGN; j++)
-                adam_element(&group->w[j], &group->m[j], &group->v[j], 0.0f, b, steps[s]);
+                adam_element(&w[j], &m[j], &v[j], 0.0f, b, steps[s]);
+}
+
+static void
+adam_step(const Adam *adam, float *w, float *m, float *v, const float *gradient, float scale, size_t n,
+          AdamBetas b, AdamStep step)
+{
+#ifdef NN_AVX512
+    if (adam->avx512) {
+        adam_step_avx512(w, m, v, gradient, scale, n, b, step);
+        return;
+    }
+#endif
+    adam_step_plain(w, m, v, gradient, scale, n, b, step);
+}
+
+static void
+adam_replay(const Adam *adam, Group *group, size_t n, AdamBetas b, const AdamStep *steps, int64_t n_steps)
+{
+#ifdef NN_AVX512
+    if (adam->avx512) {
+        adam_replay_avx512(group->w, group->m, group->v, n, b, steps, n_steps);
+        return;
+    }
+#endif
+    adam_replay_plain(group->w, group->m, group->v, n, b, steps, n_steps);
 }
 
 NN_KERNEL double
@@ -152,10 +175,10 @@ rows_per_group(size_t d)
     return d < GROUP ? (int)(GROUP / d) : 1;
 }
 
-static Betas
+static AdamBetas
 table_betas(const Adam *adam)
 {
-    return (Betas){adam->beta1, adam->beta2, adam->embedding_decay};
+    return (AdamBetas){adam->beta1, adam->beta2, adam->embedding_decay};
 }
 
 /* ------------------------------------------------------------------ replay */
@@ -210,7 +233,7 @@ replay_group(const Adam *adam, const TablePart *part, const int32_t *order, int 
         size_t floats = ((size_t)i + 1) * width;
 
         group_load(&group, (size_t)i * width, part, order[i], column, width);
-        adam_replay(&group, round_to_vectors(floats), table_betas(adam),
+        adam_replay(adam, &group, round_to_vectors(floats), table_betas(adam),
                     adam->history + (seen - adam->synced), until - seen);
     }
     for (int i = 0; i < n; i++)
@@ -314,7 +337,7 @@ adam_update_rows(Adam *adam, AdamStep step, int lookup, float scale)
 
             for (int j = 0; j < k; j++)
                 group_load(&group, (size_t)j * width, &part, found->code[i + j], column, width);
-            adam_step(group.w, group.m, group.v, found->gradient + (size_t)i * part.d + column, scale,
+            adam_step(adam, group.w, group.m, group.v, found->gradient + (size_t)i * part.d + column, scale,
                       round_to_vectors((size_t)k * width), table_betas(adam), step);
             for (int j = 0; j < k; j++)
                 group_store(&group, (size_t)j * width, &part, found->code[i + j], column, width);
@@ -329,8 +352,8 @@ adam_update_rows(Adam *adam, AdamStep step, int lookup, float scale)
 void
 adam_dense(Adam *adam, AdamStep step, size_t first, size_t n, const float *gradient, float scale)
 {
-    adam_step(adam->params + first, adam->m + first, adam->v + first, gradient, scale, n,
-              (Betas){adam->beta1, adam->beta2, adam->weight_decay}, step);
+    adam_step(adam, adam->params + first, adam->m + first, adam->v + first, gradient, scale, n,
+              (AdamBetas){adam->beta1, adam->beta2, adam->weight_decay}, step);
 }
 
 AdamStep
@@ -414,6 +437,7 @@ adam_init(Adam *adam, const NnNet *net, float *params, const NnHyper *hyper, int
 
     *adam = (Adam){.net = net,
                    .params = params,
+                   .avx512 = cpu_has_avx512(),
                    .beta1 = hyper->beta1,
                    .beta2 = hyper->beta2,
                    .epsilon = (double)hyper->epsilon,

@@ -22,6 +22,11 @@ typedef struct AdamStep {
     float epsilon; /* epsilon * sqrt(1 - beta2^t) */
 } AdamStep;
 
+/* What it needs besides: how fast both moments forget, and L2. */
+typedef struct AdamBetas {
+    float beta1, beta2, decay;
+} AdamBetas;
+
 /* of one row of a table */
 typedef struct AdamRow {
     uint32_t step; /* the row is what it was after this step; 0: no batch touched it yet */
@@ -40,6 +45,7 @@ typedef struct AdamRows {
 typedef struct Adam {
     const NnNet *net;
     float *params;
+    bool avx512; /* adam_avx512.c does the arithmetic */
     float beta1, beta2;
     double epsilon, power1, power2; /* beta1^step, beta2^step */
     float weight_decay, embedding_decay;

@@ -129,7 +129,7 @@ project_fields(const Side *s)
 {
     for (int i = 0; i < s->fields - 1; i++)
         gemm(false, true, s->b->n, s->d, s->d, s->x + i * s->d, s->ldx, block_param(s->b, field_matrix(s, i)),
-             s->d, 0, s->project + i * s->d, s->ldx);
+             s->d, false, s->project + i * s->d, s->ldx);
 }
 
 static void
@@ -138,9 +138,9 @@ project_fields_backward(const Side *s)
     for (int i = 0; i < s->fields - 1; i++) {
         const int p = field_matrix(s, i), at = i * s->d;
 
-        gemm(true, false, s->d, s->d, s->b->n, s->dproject + at, s->ldx, s->x + at, s->ldx, 1,
+        gemm(true, false, s->d, s->d, s->b->n, s->dproject + at, s->ldx, s->x + at, s->ldx, true,
              block_grad(s->b, p), s->d);
-        gemm(false, false, s->b->n, s->d, s->d, s->dproject + at, s->ldx, block_param(s->b, p), s->d, 1,
+        gemm(false, false, s->b->n, s->d, s->d, s->dproject + at, s->ldx, block_param(s->b, p), s->d, true,
              s->dx + at, s->ldx);
     }
 }
@@ -163,10 +163,10 @@ project_pairs_backward(const Side *s, int i)
 {
     const int d = s->d, k = s->fields - 1 - i, p = pair_matrix(s, i);
 
-    gemm(true, false, k * d, d, s->b->n, s->dproject, s->ldx, s->x + i * d, s->ldx, 0, s->dstacked, d);
+    gemm(true, false, k * d, d, s->b->n, s->dproject, s->ldx, s->x + i * d, s->ldx, false, s->dstacked, d);
     for (int j = 0; j < k; j++)
         rows_copy(block_grad(s->b, p + j), d, s->dstacked + (size_t)j * d * d, d, d, d, true);
-    gemm(false, false, s->b->n, d, k * d, s->dproject, s->ldx, s->stacked, d, 1, s->dx + i * d, s->ldx);
+    gemm(false, false, s->b->n, d, k * d, s->dproject, s->ldx, s->stacked, d, true, s->dx + i * d, s->ldx);
 }
 
 /* strip = interactions of fields [first, end) with all fields after them */
@@ -246,8 +246,8 @@ side_backward(float *dweight, const float *dy, int lddy, const float *weight, in
     for (int first = 0, end; first < s->fields - 1; first = end) {
         end = strip_end(s->fields, s->d, first, &width);
         build_strip(s, first, end);
-        gemm(true, false, d_out, width, n, dy, lddy, s->strip, s->ld, 1, dweight, ldw);
-        gemm(false, false, n, width, d_out, dy, lddy, weight, ldw, 0, s->dstrip, s->ld);
+        gemm(true, false, d_out, width, n, dy, lddy, s->strip, s->ld, true, dweight, ldw);
+        gemm(false, false, n, width, d_out, dy, lddy, weight, ldw, false, s->dstrip, s->ld);
         strip_backward(s, first, end);
         weight += width;
         dweight += width;

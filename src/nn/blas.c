@@ -1,5 +1,6 @@
 /*
- * blas.c: loads OpenBLAS (or another CBLAS) at run time, and is its only caller.
+ * blas.c: matrix products: loads OpenBLAS (or another CBLAS) at run time, is its only caller, and decides which
+ * products are its, which our own kernel's (gemm_avx512.c).
  *
  * Loading it late, instead of linking with it, lets us decide three things first, which OpenBLAS reads from
  * the environment only once, while it is loaded:
@@ -17,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "nn.h"
+#include "avx512.h"
 
 typedef void Sgemm(CBLAS_LAYOUT, CBLAS_TRANSPOSE, CBLAS_TRANSPOSE, blasint, blasint, blasint, float,
                    const float *, blasint, const float *, blasint, float, float *, blasint);
@@ -28,8 +29,9 @@ static struct {
     void *handle;
     Sgemm *sgemm;
     Sgemv *sgemv;
-    char error[512];
-    char version[256];
+    bool avx512; /* our own kernel can run */
+    char error[1024];
+    char version[512];
 } blas;
 
 /* ------------------------------------------------------------------ environment while loading */
@@ -65,19 +67,6 @@ setting_restore(Setting *setting)
     free(setting->before);
 }
 
-static bool
-cpu_has_avx512(void)
-{
-#if defined(__x86_64__) && defined(__GNUC__)
-    __builtin_cpu_init();
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512cd");
-#else
-    return false;
-#endif
-}
-
 static void *
 open_library(void)
 {
@@ -88,7 +77,7 @@ open_library(void)
     void *handle = NULL;
 
     setting_change(&threads, "OPENBLAS_NUM_THREADS", "1", false);
-    if (cpu_has_avx512())
+    if (blas.avx512)
         setting_change(&core, "OPENBLAS_CORETYPE", "SkylakeX", true);
     if (cache_bytes > 0) {
         snprintf(kilobytes, sizeof(kilobytes), "%ld", cache_bytes / 1024);
@@ -129,9 +118,9 @@ describe_library(void *handle)
     find_function(handle, "openblas_set_num_threads", &set_threads);
     if (get_threads && set_threads && get_threads() > 1)
         set_threads(1);
-    snprintf(blas.version, sizeof(blas.version), "%s, kernel %s, threads %d",
+    snprintf(blas.version, sizeof(blas.version), "%s, kernel %s, threads %d%s",
              config ? config() : "CBLAS of unknown make", core ? core() : "unknown",
-             get_threads ? get_threads() : 1);
+             get_threads ? get_threads() : 1, blas.avx512 ? "; blocks of rows: ctr's AVX-512 kernel" : "");
 }
 
 #define CHECK_M 37
@@ -156,7 +145,7 @@ product_is_right(void)
         a[i] = (float)(i * 7 % 23 - 11);
     for (int i = 0; i < CHECK_K * CHECK_N; i++)
         b[i] = (float)(i * 5 % 19 - 9);
-    gemm(false, false, CHECK_M, CHECK_N, CHECK_K, a, CHECK_K, b, CHECK_N, 0.0f, c, CHECK_N);
+    blas_gemm(false, false, CHECK_M, CHECK_N, CHECK_K, a, CHECK_K, b, CHECK_N, false, c, CHECK_N);
     for (int i = 0; i < CHECK_M; i++) {
         for (int j = 0; j < CHECK_N; j++) {
             float sum = 0.0f;
@@ -177,6 +166,7 @@ blas_load(void)
 
     if (blas.handle)
         return true;
+    blas.avx512 = cpu_has_avx512();
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     blas.handle = open_library();
@@ -217,17 +207,36 @@ blas_version(void)
 /* ------------------------------------------------------------------ products */
 
 void
-gemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda, const float *b,
-     int ldb, float beta, float *c, int ldc)
+blas_gemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda, const float *b,
+          int ldb, bool add, float *c, int ldc)
 {
-    /* one row that lies together: for a matrix-vector product, sgemm would first copy the whole of B */
+    blas.sgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans,
+               transpose_b ? CblasTrans : CblasNoTrans, m, n, k, 1.0f, a, lda, b, ldb, add ? 1.0f : 0.0f, c, ldc);
+}
+
+/* c [n] (+)= a [k] times B: sgemm would first copy the whole of B */
+static void
+gemv(bool transpose_b, int n, int k, const float *a, const float *b, int ldb, bool add, float *c)
+{
+    if (!add)
+        memset(c, 0, (size_t)n * sizeof(float)); /* 0 * c would keep a NaN of an unused c */
+    blas.sgemv(CblasRowMajor, transpose_b ? CblasNoTrans : CblasTrans, transpose_b ? n : k, transpose_b ? k : n, 1.0f,
+               b, ldb, a, 1, add ? 1.0f : 0.0f, c, 1);
+}
+
+void
+gemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda, const float *b, int ldb,
+     bool add, float *c, int ldc)
+{
     if (m == 1 && !transpose_a) {
-        if (beta == 0.0f)
-            memset(c, 0, (size_t)n * sizeof(float)); /* 0 * c would keep a NaN of an unused c */
-        blas.sgemv(CblasRowMajor, transpose_b ? CblasNoTrans : CblasTrans, transpose_b ? n : k,
-                   transpose_b ? k : n, 1.0f, b, ldb, a, 1, beta, c, 1);
+        gemv(transpose_b, n, k, a, b, ldb, add, c);
         return;
     }
-    blas.sgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans,
-               transpose_b ? CblasTrans : CblasNoTrans, m, n, k, 1.0f, a, lda, b, ldb, beta, c, ldc);
+#ifdef NN_AVX512
+    if (blas.avx512 && k > 0) {
+        gemm_avx512(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, add, c, ldc);
+        return;
+    }
+#endif
+    blas_gemm(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, add, c, ldc);
 }

@@ -45,9 +45,9 @@ cross_matrix_backward(float *dx, int lddx, float *dx0, int lddx0, float *du, int
 {
     rows_multiply(du, lddu, dy, lddy, x0, ldx0, n, d, false);
     rows_sum(dbias, du, lddu, n, d);
-    gemm(true, false, d, d, n, du, lddu, x, ldx, 1, dw, d);
+    gemm(true, false, d, d, n, du, lddu, x, ldx, true, dw, d);
     rows_copy(dx, lddx, dy, lddy, n, d, dx_add);
-    gemm(false, false, n, d, d, du, lddu, w, d, 1, dx, lddx);
+    gemm(false, false, n, d, d, du, lddu, w, d, true, dx, lddx);
     rows_multiply(dx0, lddx0, dy, lddy, u, ldu, n, d, dx0_add);
 }
 

@@ -129,12 +129,12 @@ cross_mix_forward(const Mix *m)
         const size_t dk = (size_t)e * d * k, kk = (size_t)e * k * k;
         float *a = m->a + e * k, *c = m->c + e * k;
 
-        gemm(false, false, n, k, d, m->x, m->ldx, m->v_weight + dk, k, 0, a, m->lda);
+        gemm(false, false, n, k, d, m->x, m->ldx, m->v_weight + dk, k, false, a, m->lda);
         tanh_rows(a, m->lda, n, k);
-        gemm(false, false, n, k, k, a, m->lda, m->c_weight + kk, k, 0, c, m->ldc);
+        gemm(false, false, n, k, k, a, m->lda, m->c_weight + kk, k, false, c, m->ldc);
         tanh_rows(c, m->ldc, n, k);
         scale_rows(m->h, k, c, m->ldc, m->g + e, m->ldg, n, k);
-        gemm(false, true, n, d, k, m->h, k, m->u_weight + dk, k, 1, m->u, m->ldu);
+        gemm(false, true, n, d, k, m->h, k, m->u_weight + dk, k, true, m->u, m->ldu);
     }
 }
 
@@ -157,16 +157,16 @@ cross_mix_backward(float *dx, int lddx, float *da, float *dc, float *dg, float *
         float *da_e = da + e * k, *dc_e = dc + e * k;
 
         scale_rows(m->h, k, c, m->ldc, g, m->ldg, n, k);
-        gemm(true, false, d, k, n, du, m->ldu, m->h, k, 1, du_weight + dk, k);
-        gemm(false, false, n, k, d, du, m->ldu, m->u_weight + dk, k, 0, m->h, k); /* h: now its gradient */
+        gemm(true, false, d, k, n, du, m->ldu, m->h, k, true, du_weight + dk, k);
+        gemm(false, false, n, k, d, du, m->ldu, m->u_weight + dk, k, false, m->h, k); /* h: now its gradient */
         dot_rows(dg + e, m->ldg, m->h, k, c, m->ldc, n, k);
         scale_rows(dc_e, m->ldc, m->h, k, g, m->ldg, n, k);
         tanh_rows_backward(dc_e, m->ldc, c, m->ldc, n, k);
-        gemm(true, false, k, k, n, a, m->lda, dc_e, m->ldc, 1, dc_weight + kk, k);
-        gemm(false, true, n, k, k, dc_e, m->ldc, m->c_weight + kk, k, 0, da_e, m->lda);
+        gemm(true, false, k, k, n, a, m->lda, dc_e, m->ldc, true, dc_weight + kk, k);
+        gemm(false, true, n, k, k, dc_e, m->ldc, m->c_weight + kk, k, false, da_e, m->lda);
         tanh_rows_backward(da_e, m->lda, a, m->lda, n, k);
-        gemm(true, false, d, k, n, m->x, m->ldx, da_e, m->lda, 1, dv_weight + dk, k);
-        gemm(false, true, n, d, k, da_e, m->lda, m->v_weight + dk, k, 1, dx, lddx);
+        gemm(true, false, d, k, n, m->x, m->ldx, da_e, m->lda, true, dv_weight + dk, k);
+        gemm(false, true, n, d, k, da_e, m->lda, m->v_weight + dk, k, true, dx, lddx);
     }
     softmax_rows_backward(dg, m->ldg, m->g, m->ldg, n, m->experts);
 }

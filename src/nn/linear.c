@@ -21,8 +21,8 @@ static void
 linear_backward(float *dx, int lddx, float *dweight, const float *dy, int lddy, const float *x, int ldx,
                 const float *weight, int ldw, int n, int d_in, int d_out, bool dx_add)
 {
-    gemm(true, false, d_out, d_in, n, dy, lddy, x, ldx, 1, dweight, ldw);
-    gemm(false, false, n, d_in, d_out, dy, lddy, weight, ldw, dx_add ? 1 : 0, dx, lddx);
+    gemm(true, false, d_out, d_in, n, dy, lddy, x, ldx, true, dweight, ldw);
+    gemm(false, false, n, d_in, d_out, dy, lddy, weight, ldw, dx_add, dx, lddx);
 }
 
 static void

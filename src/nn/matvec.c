@@ -115,5 +115,5 @@ weight_product(const NnBlock *b, float *y, int ldy, const float *x, int ldx, int
                add);
     else
         gemm(false, true, b->n, d_out, d_in, x, ldx, block_param(b, param) + column, (int)p->shape[1],
-             add ? 1 : 0, y, ldy);
+             add, y, ldy);
 }

@@ -332,16 +332,22 @@ int net_bilinear_linear(NnNet *net, int x, int x0, int n_fields, NnBilinearType 
 void deepcross_build(NnNet *net);
 void fibinet_build(NnNet *net);
 
-/* ------------------------------------------------------------------ blas.c: the only caller of BLAS */
+/* ------------------------------------------------------------------ blas.c: matrix products, the only caller of BLAS */
 
 /* Loads the library once per process: one thread, the widest kernels, all signals blocked while it loads. */
 bool blas_load(void);
 const char *blas_error(void);   /* why blas_load() failed */
-const char *blas_version(void); /* the library's own description of itself and the kernel it chose */
+const char *blas_version(void); /* the library's own description of itself, its kernel, and ours if it is used */
 
-/* Row-major. C[m,n] = A[m,k] B[k,n] + beta C, with A and B as stored or transposed. */
+/*
+ * Row-major. C[m,n] = A[m,k] B[k,n], or += if `add`, with A and B as stored or transposed. By our own kernel where the
+ * CPU has what it needs, else by the library.
+ */
 void gemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda, const float *b,
-          int ldb, float beta, float *c, int ldc);
+          int ldb, bool add, float *c, int ldc);
+/* The same by the library: what others are measured against. */
+void blas_gemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda, const float *b,
+               int ldb, bool add, float *c, int ldc);
 
 /* ------------------------------------------------------------------ pool.c */
 

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "denormals.h"
 #include "nn.h"
 
 #define SPINS 2000 /* about 20 microseconds */
@@ -82,6 +83,7 @@ static void
 work(NnPool *pool, int worker)
 {
     uint_fast64_t ticket = atomic_load(&pool->ticket);
+    const unsigned mode = denormals_flush();
 
     while ((uint32_t)ticket != 0) {
         if (!atomic_compare_exchange_weak(&pool->ticket, &ticket, ticket - 1))
@@ -91,6 +93,7 @@ work(NnPool *pool, int worker)
         task_finished(pool);
         ticket = atomic_load(&pool->ticket);
     }
+    denormals_restore(mode);
 }
 
 static void

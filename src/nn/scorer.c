@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "arena.h"
+#include "denormals.h"
 #include "rows.h"
 
 struct NnScorer {
@@ -129,6 +130,7 @@ scorer_run(NnScorer *s, const float *x_num, const int32_t *x_cat, size_t ld_cat,
                  .folded = s->folded,
                  .transposed = s->transposed,
                  .scratch = s->scratch};
+    const unsigned mode = denormals_flush();
 
     if (rows > 0)
         prefetch_first_row(s, x_cat, ld_cat);
@@ -144,4 +146,5 @@ scorer_run(NnScorer *s, const float *x_num, const int32_t *x_cat, size_t ld_cat,
             memcpy(logits + at, z, (size_t)b.n * (size_t)classes * sizeof(float));
         probabilities(p + at, z, b.n, classes);
     }
+    denormals_restore(mode);
 }

@@ -115,9 +115,9 @@ forward(const NnLayer *l, const NnBlock *b)
           *a = block_value(b, l->saved[A]);
 
     squeeze(z, ldz, x, ldx, b->n, fields, d);
-    gemm(false, true, b->n, reduced, fields, z, ldz, block_param(b, l->param[W1]), fields, 0, h, ldh);
+    gemm(false, true, b->n, reduced, fields, z, ldz, block_param(b, l->param[W1]), fields, false, h, ldh);
     relu_rows(h, ldh, b->n, reduced);
-    gemm(false, true, b->n, fields, reduced, h, ldh, block_param(b, l->param[W2]), reduced, 0, a, lda);
+    gemm(false, true, b->n, fields, reduced, h, ldh, block_param(b, l->param[W2]), reduced, false, a, lda);
     relu_rows(a, lda, b->n, fields);
     reweight(block_value(b, l->y), tensor_ld(b, l->y), x, ldx, a, lda, b->n, fields, d);
 }
@@ -135,11 +135,11 @@ backward(const NnLayer *l, const NnBlock *b)
 
     reweight_backward(da, lda, dy, lddy, block_value(b, l->x), tensor_ld(b, l->x), b->n, fields, d);
     relu_rows_backward(da, a, lda, b->n, fields);
-    gemm(true, false, fields, reduced, b->n, da, lda, h, ldh, 1, block_grad(b, l->param[W2]), reduced);
-    gemm(false, false, b->n, reduced, fields, da, lda, block_param(b, l->param[W2]), reduced, 0, dh, ldh);
+    gemm(true, false, fields, reduced, b->n, da, lda, h, ldh, true, block_grad(b, l->param[W2]), reduced);
+    gemm(false, false, b->n, reduced, fields, da, lda, block_param(b, l->param[W2]), reduced, false, dh, ldh);
     relu_rows_backward(dh, h, ldh, b->n, reduced);
-    gemm(true, false, reduced, fields, b->n, dh, ldh, z, ldz, 1, block_grad(b, l->param[W1]), fields);
-    gemm(false, false, b->n, fields, reduced, dh, ldh, block_param(b, l->param[W1]), fields, 0, dz, ldz);
+    gemm(true, false, reduced, fields, b->n, dh, ldh, z, ldz, true, block_grad(b, l->param[W1]), fields);
+    gemm(false, false, b->n, fields, reduced, dh, ldh, block_param(b, l->param[W1]), fields, false, dz, ldz);
     squeeze_reweight_backward(block_dvalue(b, l->x), tensor_ld(b, l->x), dy, lddy, a, dz, lda, b->n, fields,
                               d, l->dx_add);
 }

@@ -250,9 +250,9 @@ product_task(void *arg, int task, int worker)
         float *w = b->buffer + 2 * rows * (d_in + d_out), *dw = w + (1 + (size_t)task) * d_in * d_out;
 
         for (int k = 0; k < p->count; k++) {
-            gemm(false, true, n, p->d_out, p->d_in, x, p->d_in, w, p->d_in, 0, y, p->d_out);
-            gemm(true, false, p->d_out, p->d_in, n, dy, p->d_out, x, p->d_in, 0, dw, p->d_in);
-            gemm(false, false, n, p->d_in, p->d_out, dy, p->d_out, w, p->d_in, 0, dx, p->d_in);
+            blas_gemm(false, true, n, p->d_out, p->d_in, x, p->d_in, w, p->d_in, false, y, p->d_out);
+            blas_gemm(true, false, p->d_out, p->d_in, n, dy, p->d_out, x, p->d_in, false, dw, p->d_in);
+            blas_gemm(false, false, n, p->d_in, p->d_out, dy, p->d_out, w, p->d_in, false, dx, p->d_in);
         }
     }
 }

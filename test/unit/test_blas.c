@@ -43,8 +43,10 @@ fill(float *x, int n, NnRng *rng)
         x[i] = (float)rng_below(rng, 17) - 8.0f;
 }
 
+typedef void Gemm(bool, bool, int, int, int, const float *, int, const float *, int, bool, float *, int);
+
 static void
-compare(bool transpose_a, bool transpose_b, int m, int n, int k, float beta, NnRng *rng)
+compare(Gemm *product, bool transpose_a, bool transpose_b, int m, int n, int k, bool add, NnRng *rng)
 {
     int lda = (transpose_a ? m : k) + 3, ldb = (transpose_b ? k : n) + 1, ldc = n + 2, wrong = 0;
     int size_a = lda * (transpose_a ? k : m), size_b = ldb * (transpose_b ? n : k), size_c = ldc * m;
@@ -53,38 +55,57 @@ compare(bool transpose_a, bool transpose_b, int m, int n, int k, float beta, NnR
     float *expected = c + size_c;
 
     fill(a, size_a + size_b + size_c, rng);
-    for (int i = 0; i < size_c && beta == 0.0f; i++)
+    for (int i = 0; i < size_c && !add; i++)
         c[i] = NAN; /* must not be read */
     memcpy(expected, c, (size_t)size_c * sizeof(float));
     for (int i = 0; i < m; i++)
         for (int j = 0; j < n; j++) {
-            float sum = beta == 0.0f ? 0.0f : beta * c[i * ldc + j];
+            float sum = add ? c[i * ldc + j] : 0.0f;
 
             for (int l = 0; l < k; l++)
                 sum +=
                     a[transpose_a ? l * lda + i : i * lda + l] * b[transpose_b ? j * ldb + l : l * ldb + j];
             expected[i * ldc + j] = sum;
         }
-    gemm(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, beta, c, ldc);
+    product(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, add, c, ldc);
     for (int i = 0; i < size_c; i++) /* what lies between the rows must not be touched */
         wrong += c[i] != expected[i] && !(isnan(c[i]) && isnan(expected[i]));
-    CHECK_MESSAGE(wrong == 0, "%d of %d wrong: %c%c m %d n %d k %d beta %g", wrong, m * n,
-                  transpose_a ? 't' : 'n', transpose_b ? 't' : 'n', m, n, k, (double)beta);
+    CHECK_MESSAGE(wrong == 0, "%d of %d wrong: %c%c m %d n %d k %d add %d", wrong, m * n,
+                  transpose_a ? 't' : 'n', transpose_b ? 't' : 'n', m, n, k, add);
     free(a);
 }
 
+/* sizes on both sides of what a vector, a tile, a strip and a stretch of k hold */
 static void
 products(void)
 {
-    static const int sizes[] = {1, 2, 7, 16, 33, 65};
+    static const int sizes[] = {1, 2, 7, 16, 33, 49, 65, 131};
+    const int n_sizes = sizeof(sizes) / sizeof(sizes[0]);
     NnRng rng;
 
     rng_seed(&rng, 1, 0);
-    for (int m = 0; m < 6; m++)
-        for (int n = 0; n < 6; n++)
-            for (int k = 0; k < 6; k++)
-                for (int way = 0; way < 8; way++)
-                    compare(way & 1, way & 2, sizes[m], sizes[n], sizes[k], way & 4 ? 1.0f : 0.0f, &rng);
+    for (int m = 0; m < n_sizes; m++)
+        for (int n = 0; n < n_sizes; n++)
+            for (int k = 0; k < n_sizes; k++)
+                for (int way = 0; way < 8; way++) {
+                    compare(gemm, way & 1, way & 2, sizes[m], sizes[n], sizes[k], way & 4, &rng);
+                    compare(blas_gemm, way & 1, way & 2, sizes[m], sizes[n], sizes[k], way & 4, &rng);
+                }
+}
+
+/* Each length of the kernel's edges on its own: rows of a tile, columns of a strip, k of a transposed square. */
+static void
+edges(void)
+{
+    NnRng rng;
+
+    rng_seed(&rng, 2, 0);
+    for (int size = 1; size <= 80; size++)
+        for (int way = 0; way < 4; way++) {
+            compare(gemm, way & 1, way & 2, size, 20, 20, false, &rng);
+            compare(gemm, way & 1, way & 2, 20, size, 20, true, &rng);
+            compare(gemm, way & 1, way & 2, 20, 20, 100 + size, true, &rng);
+        }
 }
 
 int
@@ -92,5 +113,6 @@ main(void)
 {
     RUN(loading_leaves_no_trace);
     RUN(products);
+    RUN(edges);
     return unit_end();
 }
