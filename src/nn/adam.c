@@ -13,7 +13,7 @@
 
 #include "avx512.h"
 
-#define GROUP       256  /* floats; enough vectors to hide the latency of sqrt and division */
+#define GROUP       256  /* floats; rows join one by one, and only many together hide the formula's latency */
 #define SYNC_FLOATS 8192 /* of a table, in one task of a sync */
 #define SYNC_ROWS   1024 /* at most */
 #define PREFETCH    16   /* batch rows */
@@ -169,6 +169,17 @@ round_to_vectors(size_t n)
     return (n + NN_ALIGN - 1) / NN_ALIGN * NN_ALIGN;
 }
 
+/* What lies between a group's floats and the end of their last vector takes part in the arithmetic. */
+static inline void
+group_pad(Group *group, size_t floats)
+{
+    const size_t size = (round_to_vectors(floats) - floats) * sizeof(float);
+
+    memset(group->w + floats, 0, size);
+    memset(group->m + floats, 0, size);
+    memset(group->v + floats, 0, size);
+}
+
 static int
 rows_per_group(size_t d)
 {
@@ -225,7 +236,7 @@ static void
 replay_group(const Adam *adam, const TablePart *part, const int32_t *order, int n, size_t column,
              size_t width)
 {
-    Group group = {0};
+    Group group;
 
     for (int i = 0; i < n; i++) {
         int64_t seen = part->rows[order[i]].step;
@@ -233,6 +244,7 @@ replay_group(const Adam *adam, const TablePart *part, const int32_t *order, int 
         size_t floats = ((size_t)i + 1) * width;
 
         group_load(&group, (size_t)i * width, part, order[i], column, width);
+        group_pad(&group, floats);
         adam_replay(adam, &group, round_to_vectors(floats), table_betas(adam),
                     adam->history + (seen - adam->synced), until - seen);
     }
@@ -325,7 +337,7 @@ adam_update_rows(Adam *adam, AdamStep step, int lookup, float scale)
     const AdamRows *found = &adam->lookups[lookup];
     TablePart part = lookup_part(adam, lookup);
     int at_once = rows_per_group(part.d);
-    Group group = {0};
+    Group group;
 
     for (int i = 0; i < found->n; i += at_once) {
         int k = found->n - i < at_once ? found->n - i : at_once;
@@ -337,6 +349,7 @@ adam_update_rows(Adam *adam, AdamStep step, int lookup, float scale)
 
             for (int j = 0; j < k; j++)
                 group_load(&group, (size_t)j * width, &part, found->code[i + j], column, width);
+            group_pad(&group, (size_t)k * width);
             adam_step(adam, group.w, group.m, group.v, found->gradient + (size_t)i * part.d + column, scale,
                       round_to_vectors((size_t)k * width), table_betas(adam), step);
             for (int j = 0; j < k; j++)

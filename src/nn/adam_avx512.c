@@ -20,14 +20,12 @@ typedef struct State {
     __m512 w, m, v;
 } State;
 
-/* 1 / (sqrt(v) + epsilon) */
+/* 1 / (sqrt(v) + epsilon); v > 0 */
 NN_AVX512_INLINE __m512
 inverse_root(__m512 v, __m512 epsilon)
 {
-    const __m512 one = _mm512_set1_ps(1), half = _mm512_set1_ps(0.5f);
-    /* the estimate for 0 is infinite, and 0 times that no number; in this order NaN stays NaN */
-    const __m512 x = _mm512_max_ps(_mm512_set1_ps(FLT_MIN), v), r = _mm512_rsqrt14_ps(x);
-    __m512 root = _mm512_mul_ps(x, r), d, q;
+    const __m512 one = _mm512_set1_ps(1), half = _mm512_set1_ps(0.5f), r = _mm512_rsqrt14_ps(v);
+    __m512 root = _mm512_mul_ps(v, r), d, q;
 
     root = _mm512_fmadd_ps(_mm512_mul_ps(root, half), _mm512_fnmadd_ps(root, r, one), root);
     d = _mm512_add_ps(root, epsilon);
@@ -46,13 +44,19 @@ adam_vector(State s, __m512 m_part, __m512 v_part, AdamBetas b, AdamStep step)
     return s;
 }
 
+/* x^2 * factor, but never 0, whose inverse root is no number */
+NN_AVX512_INLINE __m512
+square(__m512 x, float factor)
+{
+    return _mm512_fmadd_ps(_mm512_mul_ps(x, x), _mm512_set1_ps(factor), _mm512_set1_ps(FLT_MIN));
+}
+
 /* g: the gradient without L2 */
 NN_AVX512_INLINE State
 adam_with_gradient(State s, __m512 g, AdamBetas b, AdamStep step)
 {
     g = _mm512_fmadd_ps(_mm512_set1_ps(b.decay), s.w, g);
-    return adam_vector(s, _mm512_mul_ps(_mm512_set1_ps(1 - b.beta1), g),
-                       _mm512_mul_ps(_mm512_set1_ps(1 - b.beta2), _mm512_mul_ps(g, g)), b, step);
+    return adam_vector(s, _mm512_mul_ps(_mm512_set1_ps(1 - b.beta1), g), square(g, 1 - b.beta2), b, step);
 }
 
 /* the gradient is that of L2 alone: its factors are one number each */
@@ -61,8 +65,7 @@ adam_without_gradient(State s, AdamBetas b, AdamStep step)
 {
     const float m_factor = (1 - b.beta1) * b.decay, v_factor = (1 - b.beta2) * b.decay * b.decay;
 
-    return adam_vector(s, _mm512_mul_ps(_mm512_set1_ps(m_factor), s.w),
-                       _mm512_mul_ps(_mm512_set1_ps(v_factor), _mm512_mul_ps(s.w, s.w)), b, step);
+    return adam_vector(s, _mm512_mul_ps(_mm512_set1_ps(m_factor), s.w), square(s.w, v_factor), b, step);
 }
 
 NN_AVX512_INLINE State

@@ -22,7 +22,8 @@ enum { A, C_OUT, GATES, PRODUCT }; /* saved[]: [n, E R] a, [n, E R] c, [n, E] g,
 typedef struct Mix {
     int n, d, experts, rank;
     const float *x0, *x, *u_weight, *v_weight, *c_weight, *bias;
-    int ldx0, ldx;
+    const float *gate_weight; /* [E, d] */
+    int ldx0, ldx, ldgate;
     float *a, *c, *g, *u; /* [n, E R], [n, E R], [n, E], [n, d] */
     int lda, ldc, ldg, ldu;
     float *h; /* [n, R]: one expert's gated output */
@@ -171,6 +172,15 @@ cross_mix_backward(float *dx, int lddx, float *da, float *dc, float *dg, float *
     softmax_rows_backward(dg, m->ldg, m->g, m->ldg, n, m->experts);
 }
 
+/* The gates' weights are parameters of their own, but lie one after the other: a matrix with a row for each. */
+static int
+gate_distance(const NnLayer *l, const NnNet *net)
+{
+    const NnParam *first = &net->params[l->param[GATE]];
+
+    return l->size[EXPERTS] > 1 ? (int)(first[1].offset - first[0].offset) : (int)first->count;
+}
+
 static Mix
 describe(const NnLayer *l, const NnBlock *b)
 {
@@ -186,6 +196,8 @@ describe(const NnLayer *l, const NnBlock *b)
                  .v_weight = block_param(b, l->param[V]),
                  .c_weight = block_param(b, l->param[C]),
                  .bias = block_param(b, l->param[BIAS]),
+                 .gate_weight = block_param(b, l->param[GATE]),
+                 .ldgate = gate_distance(l, b->net),
                  .a = block_value(b, l->saved[A]),
                  .lda = tensor_ld(b, l->saved[A]),
                  .c = block_value(b, l->saved[C_OUT]),
@@ -204,8 +216,7 @@ forward(const NnLayer *l, const NnBlock *b)
     const int ldy = tensor_ld(b, l->y);
     float *y = block_value(b, l->y);
 
-    for (int e = 0; e < m.experts; e++)
-        rows_dot(m.g + e, m.ldg, m.x, m.ldx, block_param(b, l->param[GATE] + e), m.n, m.d);
+    gemm(false, true, m.n, m.experts, m.d, m.x, m.ldx, m.gate_weight, m.ldgate, false, m.g, m.ldg);
     cross_mix_forward(&m);
     rows_copy(y, ldy, m.x, m.ldx, m.n, m.d, false);
     rows_multiply(y, ldy, m.x0, m.ldx0, m.u, m.ldu, m.n, m.d, true);
@@ -227,10 +238,8 @@ backward(const NnLayer *l, const NnBlock *b)
     cross_mix_backward(dx, lddx, block_dvalue(b, l->saved[A]), block_dvalue(b, l->saved[C_OUT]), dg,
                        block_grad(b, l->param[U]), block_grad(b, l->param[V]), block_grad(b, l->param[C]), du,
                        &m);
-    for (int e = 0; e < m.experts; e++) {
-        rows_outer(dx, lddx, dg + e, m.ldg, block_param(b, l->param[GATE] + e), m.n, m.d);
-        rows_weighted_sum(block_grad(b, l->param[GATE] + e), dg + e, m.ldg, m.x, m.ldx, m.n, m.d);
-    }
+    gemm(false, false, m.n, m.d, m.experts, dg, m.ldg, m.gate_weight, m.ldgate, true, dx, lddx);
+    gemm(true, false, m.experts, m.d, m.n, dg, m.ldg, m.x, m.ldx, true, block_grad(b, l->param[GATE]), m.ldgate);
 }
 
 static const NnLayerType cross_mix_type = {.kind = "CrossNetMix", .forward = forward, .backward = backward};

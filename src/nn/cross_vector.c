@@ -36,52 +36,58 @@ cross_vector_forward(float *restrict y, int ldy, float *restrict s, int lds, con
     }
 }
 
-/*
- * dx    [n, d]  (+)= dy + ds w, where ds = dy . x0
- * dw, dbias [d] +=
- * dy, x0, x [n, d]
- */
-static NN_KERNEL void
-cross_vector_backward(float *restrict dx, int lddx, float *restrict dw, float *restrict dbias,
-                      const float *restrict dy, int lddy, const float *x0, int ldx0, const float *x, int ldx,
-                      const float *restrict w, int n, int d, bool add)
+/* cross_vector_backward, for a compiler that knows what is added to */
+static inline __attribute__((always_inline)) void
+backward_rows(float *dx, int lddx, float *dx0, int lddx0, float *restrict dw, float *restrict dbias,
+              const float *restrict dy, int lddy, const float *restrict s, int lds, const float *x0, int ldx0,
+              const float *x, int ldx, const float *restrict w, int n, int d, const bool dx_add, const bool dx0_add)
 {
     for (int r = 0; r < n; r++) {
-        float *restrict dxr = dx + (size_t)r * lddx;
+        float *dxr = dx + (size_t)r * lddx, *dx0r = dx0 + (size_t)r * lddx0;
         const float *restrict dyr = dy + (size_t)r * lddy;
         const float *x0r = x0 + (size_t)r * ldx0, *xr = x + (size_t)r * ldx;
+        const float sr = s[(size_t)r * lds];
         float ds = 0;
 
 #pragma omp simd reduction(+ : ds)
         for (int c = 0; c < d; c++)
             ds += dyr[c] * x0r[c];
+#pragma omp simd /* dx and dx0 are the same rows or others */
         for (int c = 0; c < d; c++) {
             const float g = dyr[c] + ds * w[c];
 
-            dxr[c] = add ? dxr[c] + g : g;
             dw[c] += ds * xr[c];
             dbias[c] += dyr[c];
+            dxr[c] = dx_add ? dxr[c] + g : g;
+            dx0r[c] = dx0_add ? dx0r[c] + dyr[c] * sr : dyr[c] * sr;
         }
     }
 }
 
 /*
- * dx0 [n, d]  (+)= dy * s
- * dy  [n, d]
- * s   [n, 1]
+ * dx    [n, d]  (+)= dy + ds w, where ds = dy . x0
+ * dx0   [n, d]  (+)= dy * s, after dx, which may be the same tensor
+ * dw, dbias [d] +=
+ * dy, x0, x [n, d]
+ * s     [n, 1]
  */
 static NN_KERNEL void
-cross_vector_backward_x0(float *restrict dx0, int lddx0, const float *restrict dy, int lddy,
-                         const float *restrict s, int lds, int n, int d, bool add)
+cross_vector_backward(float *dx, int lddx, float *dx0, int lddx0, float *dw, float *dbias, const float *dy, int lddy,
+                      const float *s, int lds, const float *x0, int ldx0, const float *x, int ldx, const float *w,
+                      int n, int d, bool dx_add, bool dx0_add)
 {
-    for (int r = 0; r < n; r++) {
-        float *restrict dx0r = dx0 + (size_t)r * lddx0;
-        const float *restrict dyr = dy + (size_t)r * lddy;
-        const float sr = s[(size_t)r * lds];
+#define ROWS(dx_adds, dx0_adds)                                                                              \
+    backward_rows(dx, lddx, dx0, lddx0, dw, dbias, dy, lddy, s, lds, x0, ldx0, x, ldx, w, n, d, dx_adds, dx0_adds)
 
-        for (int c = 0; c < d; c++)
-            dx0r[c] = add ? dx0r[c] + dyr[c] * sr : dyr[c] * sr;
-    }
+    if (dx_add && dx0_add)
+        ROWS(true, true);
+    else if (dx_add)
+        ROWS(true, false);
+    else if (dx0_add)
+        ROWS(false, true);
+    else
+        ROWS(false, false);
+#undef ROWS
 }
 
 static void
@@ -96,15 +102,11 @@ forward(const NnLayer *l, const NnBlock *b)
 static void
 backward(const NnLayer *l, const NnBlock *b)
 {
-    const int d = tensor_width(b->net, l->y), lddy = tensor_ld(b, l->y);
-    const float *dy = block_dvalue(b, l->y);
-
-    cross_vector_backward(block_dvalue(b, l->x), tensor_ld(b, l->x), block_grad(b, l->param[WEIGHT]),
-                          block_grad(b, l->param[BIAS]), dy, lddy, block_value(b, l->x0), tensor_ld(b, l->x0),
-                          block_value(b, l->x), tensor_ld(b, l->x), block_param(b, l->param[WEIGHT]), b->n, d,
-                          l->dx_add);
-    cross_vector_backward_x0(block_dvalue(b, l->x0), tensor_ld(b, l->x0), dy, lddy,
-                             block_value(b, l->saved[S]), tensor_ld(b, l->saved[S]), b->n, d, l->dx0_add);
+    cross_vector_backward(block_dvalue(b, l->x), tensor_ld(b, l->x), block_dvalue(b, l->x0), tensor_ld(b, l->x0),
+                          block_grad(b, l->param[WEIGHT]), block_grad(b, l->param[BIAS]), block_dvalue(b, l->y),
+                          tensor_ld(b, l->y), block_value(b, l->saved[S]), tensor_ld(b, l->saved[S]),
+                          block_value(b, l->x0), tensor_ld(b, l->x0), block_value(b, l->x), tensor_ld(b, l->x),
+                          block_param(b, l->param[WEIGHT]), b->n, tensor_width(b->net, l->y), l->dx_add, l->dx0_add);
 }
 
 static const NnLayerType cross_vector_type = {

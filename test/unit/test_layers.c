@@ -276,7 +276,7 @@ test_crosses(void)
     run_end(&run, net_cross_mix(&run.net, run.input, 2, 4, 3, "c"), 9);
     run_check(&run, "cross mix");
     run_begin(&run, 11);
-    run_end(&run, net_cross_mix(&run.net, run.input, 2, 4, 3, "c"), 9);
+    run_end(&run, net_cross_mix(&run.net, run.input, 2, 4, 3, "c"), 12);
     run.rows = 1;
     run_check(&run, "cross mix of one row");
     run_begin(&run, 5);
