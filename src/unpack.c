@@ -255,6 +255,7 @@ unpack_transforms(Unpacker *u)
         encoder->transforms[i].n_quantiles = (int)counts[i];
         encoder->transforms[i].quantiles = counts[i] > 0 ? quantiles : NULL;
         check_transform(&encoder->transforms[i], encoder->features[i].name);
+        transform_sample(&encoder->transforms[i]);
         quantiles += counts[i];
     }
 }

@@ -446,6 +446,11 @@ void scorer_run(NnScorer *s, const float *x_num, const int32_t *x_cat, size_t ld
 
 typedef enum NnTransformKind { NN_QUANTILE, NN_STANDARD, NN_LOG, NN_NONE } NnTransformKind;
 
+#define NN_QUANTILES      1000
+#define NN_LARGEST        1e140 /* numbers beyond count as infinite, so that no sum of squares can overflow */
+#define NN_SAMPLES        32
+#define NN_SAMPLE_STRETCH 32 /* quantiles for each sample; so the last sample lies beyond the last quantile */
+
 /* Fitted on one column. Everything in float8 until the result. */
 typedef struct NnTransform {
     NnTransformKind kind;
@@ -454,10 +459,8 @@ typedef struct NnTransform {
     double shift, scale;     /* standard and log: (f(x) - shift) / scale */
     int n_quantiles;         /* 0 unless kind is NN_QUANTILE */
     const double *quantiles; /* [n_quantiles] ascending */
+    double samples[NN_SAMPLES]; /* the last quantile of every stretch, or infinity: by transform_sample */
 } NnTransform;
-
-#define NN_QUANTILES 1000
-#define NN_LARGEST   1e140 /* numbers beyond count as infinite, so that no sum of squares can overflow */
 
 /* A column's n training values in ascending order: in memory (values), or from a sort that keeps them elsewhere. */
 typedef struct NnColumn {
@@ -476,6 +479,8 @@ typedef struct NnColumn {
  * A column without any value is 0 everywhere.
  */
 void transform_fit(NnTransform *t, NnTransformKind kind, NnColumn *column, size_t missing, double *quantiles);
+/* Fills samples from the quantiles; transform_fit does so itself. */
+void transform_sample(NnTransform *t);
 /* NaN is missing; infinities take the end values; the result is always finite */
 float transform_apply(const NnTransform *t, double x);
 /* ascending, in place; scratch [n]. Radix sort: linear. No NaN. */

@@ -163,6 +163,17 @@ fit_quantiles(NnTransform *t, NnColumn *column, size_t missing, double *quantile
         }
         quantiles[i] = upper == lower ? value : interpolate(before, value, rank - (double)lower);
     }
+    transform_sample(t);
+}
+
+void
+transform_sample(NnTransform *t)
+{
+    for (int i = 0; i < NN_SAMPLES; i++) {
+        const int last = (i + 1) * NN_SAMPLE_STRETCH - 1;
+
+        t->samples[i] = last < t->n_quantiles ? t->quantiles[last] : INFINITY;
+    }
 }
 
 /* mean and standard deviation over the imputed column, in the space of the transform */
@@ -217,24 +228,42 @@ transform_fit(NnTransform *t, NnTransformKind kind, NnColumn *column, size_t mis
 
 /* ------------------------------------------------------------------ applying */
 
-/*
- * How many of the n >= 1 ascending values lie below x (*below), and how many do not lie above it (*end): two binary
- * searches side by side, without branches.
- */
-static inline void
-count_values(const double *values, size_t n, double x, size_t *below, size_t *end)
+/* how many of the n values lie below x, and how many do not lie above it */
+static inline __attribute__((always_inline)) void
+count_values(const double *values, size_t n, double x, size_t *below, size_t *not_above)
 {
-    const double *first = values, *last = values;
+    size_t less = 0, less_or_equal = 0;
 
-    while (n > 1) {
-        size_t half = n / 2;
-
-        first += first[half - 1] < x ? half : 0;
-        last += last[half - 1] <= x ? half : 0;
-        n -= half;
+    for (size_t i = 0; i < n; i++) {
+        less += values[i] < x;
+        less_or_equal += values[i] <= x;
     }
-    *below = (size_t)(first - values) + (*first < x);
-    *end = (size_t)(last - values) + (*last <= x);
+    *below = less;
+    *not_above = less_or_equal;
+}
+
+/*
+ * The same among all quantiles. Samples of them tell which stretch to look at: two rows of comparisons without a
+ * branch, which the CPU makes eight at a time, are several times as fast as a binary search.
+ */
+static NN_KERNEL void
+count_quantiles(const NnTransform *t, double x, size_t *below, size_t *not_above)
+{
+    const size_t n = (size_t)t->n_quantiles, stretch = NN_SAMPLE_STRETCH;
+    size_t first, last, unused;
+
+    if (n < stretch) {
+        count_values(t->quantiles, n, x, below, not_above);
+        return;
+    }
+    count_values(t->samples, NN_SAMPLES, x, &first, &last);
+    /* the last stretch may be short: what lies before it is known to be smaller and may be counted again */
+    first = first * stretch < n - stretch ? first * stretch : n - stretch;
+    last = last * stretch < n - stretch ? last * stretch : n - stretch;
+    count_values(t->quantiles + first, NN_SAMPLE_STRETCH, x, below, &unused);
+    count_values(t->quantiles + last, NN_SAMPLE_STRETCH, x, &unused, not_above);
+    *below += first;
+    *not_above += last;
 }
 
 static double
@@ -250,7 +279,7 @@ quantile_apply(const NnTransform *t, double x)
     if (x >= q[n - 1])
         return 1;
     step = 1.0 / (double)(n - 1);
-    count_values(q, n, x, &below, &end);
+    count_quantiles(t, x, &below, &end);
     if (end > below) /* x is quantile `below` … end - 1 */
         return 0.5 * ((double)below + (double)(end - 1)) * step;
     return ((double)(below - 1) + (x - q[below - 1]) / (q[below] - q[below - 1])) * step;
