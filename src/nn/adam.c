@@ -40,22 +40,35 @@ adam_element(float *w, float *m, float *v, float gradient, AdamBetas b, AdamStep
 /* one step of n floats, a multiple of NN_ALIGN */
 NN_KERNEL static void
 adam_step_plain(float *restrict w, float *restrict m, float *restrict v, const float *restrict gradient,
-          float scale, size_t n, AdamBetas b, AdamStep step)
+                float scale, size_t n, AdamBetas b, AdamStep step)
 {
     for (size_t i = 0; i < n; i += NN_ALIGN)
         for (size_t j = i; j < i + NN_ALIGN; j++)
             adam_element(&w[j], &m[j], &v[j], scale * gradient[j], b, step);
 }
 
-/* several steps without a gradient of the loss */
+/* Where momentum and L2's gradient are nearly zero: no momentum, and, if it is L2 that pulls, no weight. */
+static inline __attribute__((always_inline)) void
+adam_settle(float *w, float *m, AdamBetas b)
+{
+    if (fabsf(*m) < ADAM_NEARLY_ZERO && fabsf(b.decay * *w) < ADAM_NEARLY_ZERO) {
+        *m = 0.0f;
+        *w = b.decay > 0.0f ? 0.0f : *w;
+    }
+}
+
+/* several steps, from number `first` on, without a gradient of the loss */
 NN_KERNEL static void
 adam_replay_plain(float *restrict w, float *restrict m, float *restrict v, size_t n, AdamBetas b,
-                  const AdamStep *restrict steps, int64_t n_steps)
+                  const AdamStep *restrict steps, int64_t first, int64_t n_steps)
 {
-    for (int64_t s = 0; s < n_steps; s++)
+    for (int64_t s = 0; s < n_steps; s++) {
         for (size_t i = 0; i < n; i += NN_ALIGN)
             for (size_t j = i; j < i + NN_ALIGN; j++)
                 adam_element(&w[j], &m[j], &v[j], 0.0f, b, steps[s]);
+        for (size_t i = 0; i < n && (first + s + 1) % ADAM_SETTLE_STEPS == 0; i++)
+            adam_settle(&w[i], &m[i], b);
+    }
 }
 
 static void
@@ -71,16 +84,19 @@ adam_step(const Adam *adam, float *w, float *m, float *v, const float *gradient,
     adam_step_plain(w, m, v, gradient, scale, n, b, step);
 }
 
+/* the steps from number `first` on */
 static void
-adam_replay(const Adam *adam, Group *group, size_t n, AdamBetas b, const AdamStep *steps, int64_t n_steps)
+adam_replay(const Adam *adam, Group *group, size_t n, AdamBetas b, int64_t first, int64_t n_steps)
 {
+    const AdamStep *steps = adam->history + (first - adam->synced);
+
 #ifdef NN_AVX512
     if (adam->avx512) {
-        adam_replay_avx512(group->w, group->m, group->v, n, b, steps, n_steps);
+        adam_replay_avx512(group->w, group->m, group->v, n, b, steps, first, n_steps);
         return;
     }
 #endif
-    adam_replay_plain(group->w, group->m, group->v, n, b, steps, n_steps);
+    adam_replay_plain(group->w, group->m, group->v, n, b, steps, first, n_steps);
 }
 
 NN_KERNEL double
@@ -245,8 +261,7 @@ replay_group(const Adam *adam, const TablePart *part, const int32_t *order, int 
 
         group_load(&group, (size_t)i * width, part, order[i], column, width);
         group_pad(&group, floats);
-        adam_replay(adam, &group, round_to_vectors(floats), table_betas(adam),
-                    adam->history + (seen - adam->synced), until - seen);
+        adam_replay(adam, &group, round_to_vectors(floats), table_betas(adam), seen, until - seen);
     }
     for (int i = 0; i < n; i++)
         group_store(&group, (size_t)i * width, part, order[i], column, width);

@@ -5,13 +5,19 @@
  * Rows of tables that no batch touched still move at every step, by L2 and by momentum. Instead of moving
  * them all at every step, each row carries the number of the last step that it has seen; `history` has what
  * the steps since then need, and they are replayed when a batch touches the row, and for all rows by a sync.
+ *
+ * L2 takes such a row to zero within a few thousand steps, or nearly: single precision leaves it hanging at 1e-36, and
+ * when v has faded in its turn, Adam's quotient of two such numbers throws it back to 1e-3. So what is nearly zero is
+ * settled at zero from time to time, at steps that do not depend on what is replayed when, and rests there.
  */
 #ifndef NN_ADAM_H
 #define NN_ADAM_H
 
 #include "arena.h"
 
-#define ADAM_HISTORY 4096 /* steps between two syncs, at most: bounds the time of one replay */
+#define ADAM_HISTORY      4096 /* steps between two syncs, at most: bounds the time of one replay */
+#define ADAM_SETTLE_STEPS 32   /* replayed rows settle after every step whose number is a multiple of this */
+#define ADAM_NEARLY_ZERO  1e-30f
 
 /*
  * What Adam's formula needs of a step: w -= rate * m / (sqrt(v) + epsilon), with both bias corrections in

@@ -4,6 +4,8 @@
  * A square root and a division of 16 floats take such a CPU longer than all the rest of the formula. Both are
  * replaced by the CPU's estimates (14 bits), each made exact to about a unit in the last place by one step of
  * Newton's method. Replayed steps keep their numbers in registers from the first to the last.
+ *
+ * A row that has come to rest (see adam.h) costs a replay next to nothing: its steps only shrink v.
  */
 #include "avx512.h"
 
@@ -83,8 +85,8 @@ store(State s, float *w, float *m, float *v)
 }
 
 NN_AVX512 void
-adam_step_avx512(float *restrict w, float *restrict m, float *restrict v, const float *restrict gradient, float scale,
-                 size_t n, AdamBetas b, AdamStep step)
+adam_step_avx512(float *restrict w, float *restrict m, float *restrict v, const float *restrict gradient,
+                 float scale, size_t n, AdamBetas b, AdamStep step)
 {
     for (size_t i = 0; i < n; i += LANES) {
         const __m512 g = _mm512_mul_ps(_mm512_set1_ps(scale), _mm512_loadu_ps(gradient + i));
@@ -93,32 +95,72 @@ adam_step_avx512(float *restrict w, float *restrict m, float *restrict v, const 
     }
 }
 
-/* `vectors` of them from w, m and v on */
+/* adam_settle in adam.c */
+NN_AVX512_INLINE State
+settle(State s, AdamBetas b)
+{
+    const __m512 limit = _mm512_set1_ps(ADAM_NEARLY_ZERO), pull = _mm512_mul_ps(_mm512_set1_ps(b.decay), s.w);
+    const __mmask16 moving = _mm512_cmp_ps_mask(_mm512_abs_ps(s.m), limit, _CMP_NLT_UQ) |
+                             _mm512_cmp_ps_mask(_mm512_abs_ps(pull), limit, _CMP_NLT_UQ);
+
+    s.m = _mm512_maskz_mov_ps(moving, s.m);
+    s.w = _mm512_maskz_mov_ps(b.decay > 0 ? moving : 0xFFFF, s.w);
+    return s;
+}
+
+/* without momentum, nor anything that could give it any: all settled */
+NN_AVX512_INLINE bool
+at_rest(const State *s, AdamBetas b, const int vectors)
+{
+    __m512i bits = _mm512_setzero_si512();
+
+    for (int i = 0; i < vectors; i++) {
+        bits = _mm512_or_si512(bits, _mm512_castps_si512(s[i].m));
+        if (b.decay > 0)
+            bits = _mm512_or_si512(bits, _mm512_castps_si512(s[i].w));
+    }
+    return _mm512_test_epi32_mask(bits, bits) == 0;
+}
+
+/* `vectors` of them from w, m and v on; first: number of the first step */
 NN_AVX512_INLINE void
-replay_vectors(float *restrict w, float *restrict m, float *restrict v, AdamBetas b, const AdamStep *restrict steps,
-               int64_t n_steps, const int vectors)
+replay_vectors(float *restrict w, float *restrict m, float *restrict v, AdamBetas b,
+               const AdamStep *restrict steps, int64_t first, int64_t n_steps, const int vectors)
 {
     State s[AT_ONCE];
 
     for (int i = 0; i < vectors; i++)
         s[i] = load(w + i * LANES, m + i * LANES, v + i * LANES);
-    for (int64_t step = 0; step < n_steps; step++)
-        for (int i = 0; i < vectors; i++)
-            s[i] = adam_without_gradient(s[i], b, steps[step]);
+    for (int64_t step = 0; step < n_steps;) {
+        const int64_t left = ADAM_SETTLE_STEPS - (first + step) % ADAM_SETTLE_STEPS;
+        const int64_t end = left < n_steps - step ? step + left : n_steps;
+
+        if (at_rest(s, b, vectors)) {
+            for (; step < end; step++)
+                for (int i = 0; i < vectors; i++)
+                    s[i].v = _mm512_fmadd_ps(_mm512_set1_ps(b.beta2), s[i].v, _mm512_set1_ps(FLT_MIN));
+        } else {
+            for (; step < end; step++)
+                for (int i = 0; i < vectors; i++)
+                    s[i] = adam_without_gradient(s[i], b, steps[step]);
+        }
+        for (int i = 0; i < vectors && (first + step) % ADAM_SETTLE_STEPS == 0; i++)
+            s[i] = settle(s[i], b);
+    }
     for (int i = 0; i < vectors; i++)
         store(s[i], w + i * LANES, m + i * LANES, v + i * LANES);
 }
 
 NN_AVX512 void
 adam_replay_avx512(float *restrict w, float *restrict m, float *restrict v, size_t n, AdamBetas b,
-                   const AdamStep *restrict steps, int64_t n_steps)
+                   const AdamStep *restrict steps, int64_t first, int64_t n_steps)
 {
     size_t i = 0;
 
     for (; n - i >= AT_ONCE * LANES; i += AT_ONCE * LANES)
-        replay_vectors(w + i, m + i, v + i, b, steps, n_steps, AT_ONCE);
+        replay_vectors(w + i, m + i, v + i, b, steps, first, n_steps, AT_ONCE);
     for (; i < n; i += LANES)
-        replay_vectors(w + i, m + i, v + i, b, steps, n_steps, 1);
+        replay_vectors(w + i, m + i, v + i, b, steps, first, n_steps, 1);
 }
 
 #endif /* NN_AVX512 */

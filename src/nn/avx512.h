@@ -14,11 +14,11 @@
 void gemm_avx512(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda,
                  const float *b, int ldb, bool add, float *c, int ldc);
 
-/* adam_avx512.c; as adam_step() and adam_replay() in adam.c */
+/* adam_avx512.c; as adam_step_plain() and adam_replay_plain() in adam.c. first: number of the first step */
 void adam_step_avx512(float *restrict w, float *restrict m, float *restrict v, const float *restrict gradient,
                       float scale, size_t n, AdamBetas b, AdamStep step);
 void adam_replay_avx512(float *restrict w, float *restrict m, float *restrict v, size_t n, AdamBetas b,
-                        const AdamStep *restrict steps, int64_t n_steps);
+                        const AdamStep *restrict steps, int64_t first, int64_t n_steps);
 
 static inline bool
 cpu_has_avx512(void)

@@ -27,7 +27,8 @@ enum { MEAN, INV_STD, UNBIASED_VAR, SUM_DY, SUM_DY_XHAT, N_MERGED };
 
 /* column_moments for `width` columns */
 static inline __attribute__((always_inline)) void
-moments_of(double *restrict mean, double *restrict m2, const float *restrict x, size_t ldx, int n, const int width)
+moments_of(double *restrict mean, double *restrict m2, const float *restrict x, size_t ldx, int n,
+           const int width)
 {
     double sum[COLUMNS] = {0}, square[COLUMNS] = {0};
     float center[COLUMNS];
@@ -122,8 +123,8 @@ batchnorm_forward(float *restrict y, int ldy, const float *restrict x, int ldx, 
 /* batchnorm_backward_sums for `width` columns */
 static inline __attribute__((always_inline)) void
 backward_sums_of(double *restrict sum_dy, double *restrict sum_dy_xhat, const float *restrict dy, size_t lddy,
-                 const float *restrict x, size_t ldx, const float *restrict mean, const float *restrict inv_std,
-                 int n, const int width)
+                 const float *restrict x, size_t ldx, const float *restrict mean,
+                 const float *restrict inv_std, int n, const int width)
 {
     double sum[COLUMNS] = {0}, product[COLUMNS] = {0};
 
@@ -159,11 +160,11 @@ batchnorm_backward_sums(double *restrict sum_dy, double *restrict sum_dy_xhat, c
     int first = 0;
 
     for (; d - first >= COLUMNS; first += COLUMNS)
-        backward_sums_of(sum_dy + first, sum_dy_xhat + first, dy + first, (size_t)lddy, x + first, (size_t)ldx,
-                         mean + first, inv_std + first, n, COLUMNS);
+        backward_sums_of(sum_dy + first, sum_dy_xhat + first, dy + first, (size_t)lddy, x + first,
+                         (size_t)ldx, mean + first, inv_std + first, n, COLUMNS);
     if (first < d)
-        backward_sums_of(sum_dy + first, sum_dy_xhat + first, dy + first, (size_t)lddy, x + first, (size_t)ldx,
-                         mean + first, inv_std + first, n, d - first);
+        backward_sums_of(sum_dy + first, sum_dy_xhat + first, dy + first, (size_t)lddy, x + first,
+                         (size_t)ldx, mean + first, inv_std + first, n, d - first);
 }
 
 /*

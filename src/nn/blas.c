@@ -211,7 +211,8 @@ blas_gemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float *
           int ldb, bool add, float *c, int ldc)
 {
     blas.sgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans,
-               transpose_b ? CblasTrans : CblasNoTrans, m, n, k, 1.0f, a, lda, b, ldb, add ? 1.0f : 0.0f, c, ldc);
+               transpose_b ? CblasTrans : CblasNoTrans, m, n, k, 1.0f, a, lda, b, ldb, add ? 1.0f : 0.0f, c,
+               ldc);
 }
 
 /* c [n] (+)= a [k] times B: sgemm would first copy the whole of B */
@@ -220,13 +221,13 @@ gemv(bool transpose_b, int n, int k, const float *a, const float *b, int ldb, bo
 {
     if (!add)
         memset(c, 0, (size_t)n * sizeof(float)); /* 0 * c would keep a NaN of an unused c */
-    blas.sgemv(CblasRowMajor, transpose_b ? CblasNoTrans : CblasTrans, transpose_b ? n : k, transpose_b ? k : n, 1.0f,
-               b, ldb, a, 1, add ? 1.0f : 0.0f, c, 1);
+    blas.sgemv(CblasRowMajor, transpose_b ? CblasNoTrans : CblasTrans, transpose_b ? n : k,
+               transpose_b ? k : n, 1.0f, b, ldb, a, 1, add ? 1.0f : 0.0f, c, 1);
 }
 
 void
-gemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda, const float *b, int ldb,
-     bool add, float *c, int ldc)
+gemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda, const float *b,
+     int ldb, bool add, float *c, int ldc)
 {
     if (m == 1 && !transpose_a) {
         gemv(transpose_b, n, k, a, b, ldb, add, c);

@@ -12,72 +12,6 @@ enum { WEIGHT, BIAS }; /* param[]: [d, d], [d] */
 enum { U };            /* saved[]: [n, d] */
 
 /*
- * y     [n, d]  x0 * u + x
- * x0, x, u [n, d]
- */
-static NN_KERNEL void
-gate_forward(float *restrict y, int ldy, const float *x0, int ldx0, const float *x, int ldx,
-             const float *restrict u, int ldu, int n, int d)
-{
-    for (int r = 0; r < n; r++) {
-        float *restrict yr = y + (size_t)r * ldy;
-        const float *x0r = x0 + (size_t)r * ldx0, *xr = x + (size_t)r * ldx;
-        const float *restrict ur = u + (size_t)r * ldu;
-
-        for (int c = 0; c < d; c++)
-            yr[c] = x0r[c] * ur[c] + xr[c];
-    }
-}
-
-/*
- * Everything of the backward pass but the products, in one pass over the rows:
- *
- * du    [n, d]  dy * x0
- * dbias [d]     += du
- * dx    [n, d]  (+)= dy
- * dx0   [n, d]  (+)= dy * u, after dx, which may be the same tensor
- * dy, x0, u [n, d]
- */
-static inline __attribute__((always_inline)) void
-gate_rows(float *restrict du, int lddu, float *restrict dbias, float *dx, int lddx, float *dx0, int lddx0,
-          const float *restrict dy, int lddy, const float *restrict x0, int ldx0, const float *restrict u, int ldu,
-          int n, int d, const bool dx_add, const bool dx0_add)
-{
-    for (int r = 0; r < n; r++) {
-        float *restrict dur = du + (size_t)r * lddu;
-        float *dxr = dx + (size_t)r * lddx, *dx0r = dx0 + (size_t)r * lddx0;
-        const float *restrict dyr = dy + (size_t)r * lddy, *restrict x0r = x0 + (size_t)r * ldx0;
-        const float *restrict ur = u + (size_t)r * ldu;
-
-#pragma omp simd /* dx and dx0 are the same rows or others */
-        for (int c = 0; c < d; c++) {
-            dur[c] = dyr[c] * x0r[c];
-            dbias[c] += dur[c];
-            dxr[c] = dx_add ? dxr[c] + dyr[c] : dyr[c];
-            dx0r[c] = dx0_add ? dx0r[c] + dyr[c] * ur[c] : dyr[c] * ur[c];
-        }
-    }
-}
-
-static NN_KERNEL void
-gate_backward(float *du, int lddu, float *dbias, float *dx, int lddx, float *dx0, int lddx0, const float *dy, int lddy,
-              const float *x0, int ldx0, const float *u, int ldu, int n, int d, bool dx_add, bool dx0_add)
-{
-#define ROWS(dx_adds, dx0_adds)                                                                              \
-    gate_rows(du, lddu, dbias, dx, lddx, dx0, lddx0, dy, lddy, x0, ldx0, u, ldu, n, d, dx_adds, dx0_adds)
-
-    if (dx_add && dx0_add)
-        ROWS(true, true);
-    else if (dx_add)
-        ROWS(true, false);
-    else if (dx0_add)
-        ROWS(false, true);
-    else
-        ROWS(false, false);
-#undef ROWS
-}
-
-/*
  * dx    [n, d]  (+)= dy + du W, where du = dy * x0
  * dx0   [n, d]  (+)= dy * u
  * du    [n, d]  room
@@ -91,7 +25,8 @@ cross_matrix_backward(float *dx, int lddx, float *dx0, int lddx0, float *du, int
                       int ldx, const float *u, int ldu, const float *w, int n, int d, bool dx_add,
                       bool dx0_add)
 {
-    gate_backward(du, lddu, dbias, dx, lddx, dx0, lddx0, dy, lddy, x0, ldx0, u, ldu, n, d, dx_add, dx0_add);
+    rows_gate_backward(du, lddu, dbias, dx, lddx, dx0, lddx0, dy, lddy, x0, ldx0, u, ldu, n, d, dx_add,
+                       dx0_add);
     gemm(true, false, d, d, n, du, lddu, x, ldx, true, dw, d);
     gemm(false, false, n, d, d, du, lddu, w, d, true, dx, lddx);
 }
@@ -105,8 +40,8 @@ forward(const NnLayer *l, const NnBlock *b)
 
     rows_fill(u, ldu, block_param(b, l->param[BIAS]), b->n, d, false);
     weight_product(b, u, ldu, x, ldx, l->param[WEIGHT], 0, d, d, true);
-    gate_forward(block_value(b, l->y), tensor_ld(b, l->y), block_value(b, l->x0), tensor_ld(b, l->x0), x, ldx,
-                 u, ldu, b->n, d);
+    rows_gate(block_value(b, l->y), tensor_ld(b, l->y), block_value(b, l->x0), tensor_ld(b, l->x0), x, ldx, u,
+              ldu, b->n, d);
 }
 
 static void

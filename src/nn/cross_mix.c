@@ -159,7 +159,8 @@ cross_mix_backward(float *dx, int lddx, float *da, float *dc, float *dg, float *
 
         scale_rows(m->h, k, c, m->ldc, g, m->ldg, n, k);
         gemm(true, false, d, k, n, du, m->ldu, m->h, k, true, du_weight + dk, k);
-        gemm(false, false, n, k, d, du, m->ldu, m->u_weight + dk, k, false, m->h, k); /* h: now its gradient */
+        gemm(false, false, n, k, d, du, m->ldu, m->u_weight + dk, k, false, m->h,
+             k); /* h: now its gradient */
         dot_rows(dg + e, m->ldg, m->h, k, c, m->ldc, n, k);
         scale_rows(dc_e, m->ldc, m->h, k, g, m->ldg, n, k);
         tanh_rows_backward(dc_e, m->ldc, c, m->ldc, n, k);
@@ -213,33 +214,29 @@ static void
 forward(const NnLayer *l, const NnBlock *b)
 {
     const Mix m = describe(l, b);
-    const int ldy = tensor_ld(b, l->y);
-    float *y = block_value(b, l->y);
 
     gemm(false, true, m.n, m.experts, m.d, m.x, m.ldx, m.gate_weight, m.ldgate, false, m.g, m.ldg);
     cross_mix_forward(&m);
-    rows_copy(y, ldy, m.x, m.ldx, m.n, m.d, false);
-    rows_multiply(y, ldy, m.x0, m.ldx0, m.u, m.ldu, m.n, m.d, true);
+    rows_gate(block_value(b, l->y), tensor_ld(b, l->y), m.x0, m.ldx0, m.x, m.ldx, m.u, m.ldu, m.n, m.d);
 }
 
 static void
 backward(const NnLayer *l, const NnBlock *b)
 {
     const Mix m = describe(l, b);
-    const int lddy = tensor_ld(b, l->y), lddx = tensor_ld(b, l->x), lddx0 = tensor_ld(b, l->x0);
-    const float *dy = block_dvalue(b, l->y);
+    const int lddx = tensor_ld(b, l->x);
     float *dx = block_dvalue(b, l->x), *dg = block_dvalue(b, l->saved[GATES]);
     float *du = block_dvalue(b, l->saved[PRODUCT]);
 
-    rows_copy(dx, lddx, dy, lddy, m.n, m.d, l->dx_add);
-    rows_multiply(block_dvalue(b, l->x0), lddx0, dy, lddy, m.u, m.ldu, m.n, m.d, l->dx0_add);
-    rows_multiply(du, m.ldu, dy, lddy, m.x0, m.ldx0, m.n, m.d, false);
-    rows_sum(block_grad(b, l->param[BIAS]), du, m.ldu, m.n, m.d);
+    rows_gate_backward(du, m.ldu, block_grad(b, l->param[BIAS]), dx, lddx, block_dvalue(b, l->x0),
+                       tensor_ld(b, l->x0), block_dvalue(b, l->y), tensor_ld(b, l->y), m.x0, m.ldx0, m.u,
+                       m.ldu, m.n, m.d, l->dx_add, l->dx0_add);
     cross_mix_backward(dx, lddx, block_dvalue(b, l->saved[A]), block_dvalue(b, l->saved[C_OUT]), dg,
                        block_grad(b, l->param[U]), block_grad(b, l->param[V]), block_grad(b, l->param[C]), du,
                        &m);
     gemm(false, false, m.n, m.d, m.experts, dg, m.ldg, m.gate_weight, m.ldgate, true, dx, lddx);
-    gemm(true, false, m.experts, m.d, m.n, dg, m.ldg, m.x, m.ldx, true, block_grad(b, l->param[GATE]), m.ldgate);
+    gemm(true, false, m.experts, m.d, m.n, dg, m.ldg, m.x, m.ldx, true, block_grad(b, l->param[GATE]),
+         m.ldgate);
 }
 
 static const NnLayerType cross_mix_type = {.kind = "CrossNetMix", .forward = forward, .backward = backward};

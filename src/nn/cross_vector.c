@@ -40,7 +40,8 @@ cross_vector_forward(float *restrict y, int ldy, float *restrict s, int lds, con
 static inline __attribute__((always_inline)) void
 backward_rows(float *dx, int lddx, float *dx0, int lddx0, float *restrict dw, float *restrict dbias,
               const float *restrict dy, int lddy, const float *restrict s, int lds, const float *x0, int ldx0,
-              const float *x, int ldx, const float *restrict w, int n, int d, const bool dx_add, const bool dx0_add)
+              const float *x, int ldx, const float *restrict w, int n, int d, const bool dx_add,
+              const bool dx0_add)
 {
     for (int r = 0; r < n; r++) {
         float *dxr = dx + (size_t)r * lddx, *dx0r = dx0 + (size_t)r * lddx0;
@@ -72,12 +73,13 @@ backward_rows(float *dx, int lddx, float *dx0, int lddx0, float *restrict dw, fl
  * s     [n, 1]
  */
 static NN_KERNEL void
-cross_vector_backward(float *dx, int lddx, float *dx0, int lddx0, float *dw, float *dbias, const float *dy, int lddy,
-                      const float *s, int lds, const float *x0, int ldx0, const float *x, int ldx, const float *w,
-                      int n, int d, bool dx_add, bool dx0_add)
+cross_vector_backward(float *dx, int lddx, float *dx0, int lddx0, float *dw, float *dbias, const float *dy,
+                      int lddy, const float *s, int lds, const float *x0, int ldx0, const float *x, int ldx,
+                      const float *w, int n, int d, bool dx_add, bool dx0_add)
 {
 #define ROWS(dx_adds, dx0_adds)                                                                              \
-    backward_rows(dx, lddx, dx0, lddx0, dw, dbias, dy, lddy, s, lds, x0, ldx0, x, ldx, w, n, d, dx_adds, dx0_adds)
+    backward_rows(dx, lddx, dx0, lddx0, dw, dbias, dy, lddy, s, lds, x0, ldx0, x, ldx, w, n, d, dx_adds,     \
+                  dx0_adds)
 
     if (dx_add && dx0_add)
         ROWS(true, true);
@@ -102,11 +104,12 @@ forward(const NnLayer *l, const NnBlock *b)
 static void
 backward(const NnLayer *l, const NnBlock *b)
 {
-    cross_vector_backward(block_dvalue(b, l->x), tensor_ld(b, l->x), block_dvalue(b, l->x0), tensor_ld(b, l->x0),
-                          block_grad(b, l->param[WEIGHT]), block_grad(b, l->param[BIAS]), block_dvalue(b, l->y),
-                          tensor_ld(b, l->y), block_value(b, l->saved[S]), tensor_ld(b, l->saved[S]),
-                          block_value(b, l->x0), tensor_ld(b, l->x0), block_value(b, l->x), tensor_ld(b, l->x),
-                          block_param(b, l->param[WEIGHT]), b->n, tensor_width(b->net, l->y), l->dx_add, l->dx0_add);
+    cross_vector_backward(block_dvalue(b, l->x), tensor_ld(b, l->x), block_dvalue(b, l->x0),
+                          tensor_ld(b, l->x0), block_grad(b, l->param[WEIGHT]), block_grad(b, l->param[BIAS]),
+                          block_dvalue(b, l->y), tensor_ld(b, l->y), block_value(b, l->saved[S]),
+                          tensor_ld(b, l->saved[S]), block_value(b, l->x0), tensor_ld(b, l->x0),
+                          block_value(b, l->x), tensor_ld(b, l->x), block_param(b, l->param[WEIGHT]), b->n,
+                          tensor_width(b->net, l->y), l->dx_add, l->dx0_add);
 }
 
 static const NnLayerType cross_vector_type = {

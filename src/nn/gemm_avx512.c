@@ -47,8 +47,8 @@ strip_width(int columns)
  * b [k, vectors]
  */
 NN_AVX512_INLINE void
-tile(float *c, int ldc, const float *a, size_t row, size_t step, const __m512 *b, int k, __mmask16 mask, bool add,
-     const int rows, const int vectors)
+tile(float *c, int ldc, const float *a, size_t row, size_t step, const __m512 *b, int k, __mmask16 mask,
+     bool add, const int rows, const int vectors)
 {
     __m512 sum[TILE_ROWS][MOST_VECTORS];
 
@@ -94,7 +94,8 @@ strip_product(float *c, int ldc, const float *a, size_t row, size_t step, const 
 
 /* with A as stored: its rows go along k */
 NN_AVX512 static void
-multiply_plain(float *c, int ldc, const float *a, int lda, const __m512 *b, int m, int k, Width width, bool add)
+multiply_plain(float *c, int ldc, const float *a, int lda, const __m512 *b, int m, int k, Width width,
+               bool add)
 {
     switch (width.vectors) {
     case 1:

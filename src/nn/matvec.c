@@ -114,6 +114,6 @@ weight_product(const NnBlock *b, float *y, int ldy, const float *x, int ldx, int
         matvec(y, x, b->transposed[param] + (size_t)column * transposed_ld(p), transposed_ld(p), d_in, d_out,
                add);
     else
-        gemm(false, true, b->n, d_out, d_in, x, ldx, block_param(b, param) + column, (int)p->shape[1],
-             add, y, ldy);
+        gemm(false, true, b->n, d_out, d_in, x, ldx, block_param(b, param) + column, (int)p->shape[1], add, y,
+             ldy);
 }

@@ -336,8 +336,9 @@ void fibinet_build(NnNet *net);
 
 /* Loads the library once per process: one thread, the widest kernels, all signals blocked while it loads. */
 bool blas_load(void);
-const char *blas_error(void);   /* why blas_load() failed */
-const char *blas_version(void); /* the library's own description of itself, its kernel, and ours if it is used */
+const char *blas_error(void); /* why blas_load() failed */
+const char *
+blas_version(void); /* the library's own description of itself, its kernel, and ours if it is used */
 
 /*
  * Row-major. C[m,n] = A[m,k] B[k,n], or += if `add`, with A and B as stored or transposed. By our own kernel where the
@@ -346,8 +347,8 @@ const char *blas_version(void); /* the library's own description of itself, its 
 void gemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda, const float *b,
           int ldb, bool add, float *c, int ldc);
 /* The same by the library: what others are measured against. */
-void blas_gemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda, const float *b,
-               int ldb, bool add, float *c, int ldc);
+void blas_gemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda,
+               const float *b, int ldb, bool add, float *c, int ldc);
 
 /* ------------------------------------------------------------------ pool.c */
 
@@ -454,11 +455,11 @@ typedef enum NnTransformKind { NN_QUANTILE, NN_STANDARD, NN_LOG, NN_NONE } NnTra
 /* Fitted on one column. Everything in float8 until the result. */
 typedef struct NnTransform {
     NnTransformKind kind;
-    double mean;             /* of the finite values in raw units: what a missing value becomes */
-    double low, high;        /* smallest and largest finite training value (after imputation) */
-    double shift, scale;     /* standard and log: (f(x) - shift) / scale */
-    int n_quantiles;         /* 0 unless kind is NN_QUANTILE */
-    const double *quantiles; /* [n_quantiles] ascending */
+    double mean;                /* of the finite values in raw units: what a missing value becomes */
+    double low, high;           /* smallest and largest finite training value (after imputation) */
+    double shift, scale;        /* standard and log: (f(x) - shift) / scale */
+    int n_quantiles;            /* 0 unless kind is NN_QUANTILE */
+    const double *quantiles;    /* [n_quantiles] ascending */
     double samples[NN_SAMPLES]; /* the last quantile of every stretch, or infinity: by transform_sample */
 } NnTransform;
 

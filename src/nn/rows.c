@@ -73,41 +73,56 @@ rows_sum(float *restrict sum, const float *restrict x, int ldx, int n, int d)
 }
 
 NN_KERNEL void
-rows_dot(float *restrict y, int ldy, const float *restrict x, int ldx, const float *restrict v, int n, int d)
-{
-    for (int r = 0; r < n; r++) {
-        const float *restrict xr = x + (size_t)r * ldx;
-        float sum = 0;
-
-#pragma omp simd reduction(+ : sum)
-        for (int c = 0; c < d; c++)
-            sum += xr[c] * v[c];
-        y[(size_t)r * ldy] = sum;
-    }
-}
-
-NN_KERNEL void
-rows_outer(float *restrict y, int ldy, const float *restrict s, int lds, const float *restrict v, int n,
-           int d)
+rows_gate(float *restrict y, int ldy, const float *x0, int ldx0, const float *x, int ldx,
+          const float *restrict u, int ldu, int n, int d)
 {
     for (int r = 0; r < n; r++) {
         float *restrict yr = y + (size_t)r * ldy;
-        const float scale = s[(size_t)r * lds];
+        const float *x0r = x0 + (size_t)r * ldx0, *xr = x + (size_t)r * ldx;
+        const float *restrict ur = u + (size_t)r * ldu;
 
         for (int c = 0; c < d; c++)
-            yr[c] += scale * v[c];
+            yr[c] = x0r[c] * ur[c] + xr[c];
+    }
+}
+
+/* rows_gate_backward, for a compiler that knows what is added to */
+static inline __attribute__((always_inline)) void
+gate_rows(float *restrict du, int lddu, float *restrict dbias, float *dx, int lddx, float *dx0, int lddx0,
+          const float *restrict dy, int lddy, const float *restrict x0, int ldx0, const float *restrict u,
+          int ldu, int n, int d, const bool dx_add, const bool dx0_add)
+{
+    for (int r = 0; r < n; r++) {
+        float *restrict dur = du + (size_t)r * lddu;
+        float *dxr = dx + (size_t)r * lddx, *dx0r = dx0 + (size_t)r * lddx0;
+        const float *restrict dyr = dy + (size_t)r * lddy, *restrict x0r = x0 + (size_t)r * ldx0;
+        const float *restrict ur = u + (size_t)r * ldu;
+
+#pragma omp simd /* dx and dx0 are the same rows or others */
+        for (int c = 0; c < d; c++) {
+            dur[c] = dyr[c] * x0r[c];
+            dbias[c] += dur[c];
+            dxr[c] = dx_add ? dxr[c] + dyr[c] : dyr[c];
+            dx0r[c] = dx0_add ? dx0r[c] + dyr[c] * ur[c] : dyr[c] * ur[c];
+        }
     }
 }
 
 NN_KERNEL void
-rows_weighted_sum(float *restrict sum, const float *restrict s, int lds, const float *restrict x, int ldx,
-                  int n, int d)
+rows_gate_backward(float *du, int lddu, float *dbias, float *dx, int lddx, float *dx0, int lddx0,
+                   const float *dy, int lddy, const float *x0, int ldx0, const float *u, int ldu, int n,
+                   int d, bool dx_add, bool dx0_add)
 {
-    for (int r = 0; r < n; r++) {
-        const float *restrict xr = x + (size_t)r * ldx;
-        const float weight = s[(size_t)r * lds];
+#define ROWS(dx_adds, dx0_adds)                                                                              \
+    gate_rows(du, lddu, dbias, dx, lddx, dx0, lddx0, dy, lddy, x0, ldx0, u, ldu, n, d, dx_adds, dx0_adds)
 
-        for (int c = 0; c < d; c++)
-            sum[c] += weight * xr[c];
-    }
+    if (dx_add && dx0_add)
+        ROWS(true, true);
+    else if (dx_add)
+        ROWS(true, false);
+    else if (dx0_add)
+        ROWS(false, true);
+    else
+        ROWS(false, false);
+#undef ROWS
 }

@@ -20,12 +20,17 @@ void rows_multiply(float *y, int ldy, const float *a, int lda, const float *b, i
                    bool add);
 /* sum[c] += sum over r of x[r,c] */
 void rows_sum(float *sum, const float *x, int ldx, int n, int d);
-/* y[r] = sum over c of x[r,c] v[c]; y has one column */
-void rows_dot(float *y, int ldy, const float *x, int ldx, const float *v, int n, int d);
-/* y[r,c] += s[r] v[c]; s has one column */
-void rows_outer(float *y, int ldy, const float *s, int lds, const float *v, int n, int d);
-/* sum[c] += sum over r of s[r] x[r,c]; s has one column */
-void rows_weighted_sum(float *sum, const float *s, int lds, const float *x, int ldx, int n, int d);
+/* A cross level's last step, where u is what the level computed of x: y[r,c] = x0[r,c] * u[r,c] + x[r,c] */
+void rows_gate(float *y, int ldy, const float *x0, int ldx0, const float *x, int ldx, const float *u, int ldu,
+               int n, int d);
+/*
+ * Its way back, in one pass over the rows. All [n, d], but dbias [d], of a bias that is part of u:
+ *
+ * du = dy * x0     dbias += sum over r of du     dx (+)= dy     dx0 (+)= dy * u, after dx, which may be the same tensor
+ */
+void rows_gate_backward(float *du, int lddu, float *dbias, float *dx, int lddx, float *dx0, int lddx0,
+                        const float *dy, int lddy, const float *x0, int ldx0, const float *u, int ldu, int n,
+                        int d, bool dx_add, bool dx0_add);
 
 /*
  * matvec.c: y [n, d_out] (+)= x [n, d_in] W^T, where W is columns column .. column + d_in of the parameter, a weight of

@@ -4,7 +4,8 @@
  */
 #include "unit.h"
 
-#include "adam.h"
+#include "avx512.h"
+#include "denormals.h"
 
 #define ROWS   37 /* of a batch */
 #define TABLES 3
@@ -19,6 +20,8 @@ typedef struct Problem {
     double decay[2];       /* dense, tables */
     NnRng rng;
 } Problem;
+
+static bool plain; /* the arithmetic of CPUs without AVX-512, also where there is one with it */
 
 /* four lookups: two share a table; one table is wider than a group of rows in registers */
 static void
@@ -54,6 +57,7 @@ problem_create(Problem *p, float weight_decay, float embedding_decay)
     adam_init(&p->adam, &p->net, p->params, &hyper, ROWS, &arena);
     arena = (NnArena){.base = alloc.alloc(alloc.owner, arena.used)};
     adam_init(&p->adam, &p->net, p->params, &hyper, ROWS, &arena);
+    p->adam.avx512 = cpu_has_avx512() && !plain;
 
     p->w = alloc.alloc(alloc.owner, n * sizeof(double));
     p->m = alloc.alloc(alloc.owner, n * sizeof(double));
@@ -68,14 +72,14 @@ static void
 reference_step(Problem *p, double rate)
 {
     double t = (double)p->adam.step + 1, beta1 = (double)0.9f, beta2 = (double)0.999f;
+    double correction1 = 1 - pow(beta1, t), correction2 = sqrt(1 - pow(beta2, t));
 
     for (size_t i = 0; i < p->net.n_trained; i++) {
         double g = p->g[i] + p->decay[i >= p->net.n_dense] * p->w[i];
 
         p->m[i] = beta1 * p->m[i] + (1 - beta1) * g;
         p->v[i] = beta2 * p->v[i] + (1 - beta2) * g * g;
-        p->w[i] -=
-            rate / (1 - pow(beta1, t)) * p->m[i] / (sqrt(p->v[i]) / sqrt(1 - pow(beta2, t)) + (double)1e-8f);
+        p->w[i] -= rate / correction1 * p->m[i] / (sqrt(p->v[i]) / correction2 + (double)1e-8f);
     }
 }
 
@@ -209,6 +213,66 @@ history_fills_up(void)
     unit_release(&p.memory);
 }
 
+/*
+ * Rows of which most are not touched for thousands of steps, brought up to date every few steps (each) or once: the same
+ * bits. In the end they come to rest, which the replay takes a short way through, and L2 has taken them to zero.
+ */
+static void
+replay_in_pieces(float embedding_decay)
+{
+    Problem each, once;
+    size_t first, n, moving = 0, below = 0;
+    float largest = 0;
+
+    problem_create(&each, 0, embedding_decay);
+    problem_create(&once, 0, embedding_decay);
+    first = once.net.n_dense;
+    n = once.net.n_trained - first;
+    for (int s = 0; s < ADAM_HISTORY; s++) {
+        if (s < 5) {
+            problem_step(&each, 0.01);
+            problem_step(&once, 0.01);
+        } else {
+            adam_commit(&each.adam, adam_next(&each.adam, 0.01));
+            adam_commit(&once.adam, adam_next(&once.adam, 0.01));
+        }
+        if (s % 13 == 0)
+            sync(&each);
+    }
+    sync(&each);
+    sync(&once);
+    CHECK(memcmp(each.params + first, once.params + first, n * sizeof(float)) == 0);
+    CHECK(memcmp(each.adam.moments, once.adam.moments, 2 * n * sizeof(float)) == 0);
+    for (size_t i = 0; i < n; i++) {
+        const float w = once.params[first + i], moment = once.adam.moments[i];
+
+        largest = fmaxf(largest, fabsf(w));
+        below += fpclassify(w) == FP_SUBNORMAL;
+        below += fpclassify(moment) == FP_SUBNORMAL;
+    }
+    for (int row = 0; row < 300; row++) /* table0, of 8 floats: m, then v */
+        for (int j = 0; j < 8; j++)
+            moving += once.adam.moments[2 * 8 * row + j] != 0;
+    CHECK_MESSAGE(moving < 24, "%zu of 2400 have momentum", moving);
+    CHECK_MESSAGE(embedding_decay > 0 ? largest < 1e-8f : largest > 1, "the largest weight is %g",
+                  (double)largest);
+    CHECK_MESSAGE(below == 0, "%zu denormal numbers", below);
+    pool_stop(each.pool);
+    pool_stop(once.pool);
+    unit_release(&each.memory);
+    unit_release(&once.memory);
+}
+
+static void
+replay_in_one_go(void)
+{
+    const unsigned mode = denormals_flush(); /* as in a pool's tasks */
+
+    replay_in_pieces(0.1f);
+    replay_in_pieces(0);
+    denormals_restore(mode);
+}
+
 static void
 sum_of_squares(void)
 {
@@ -223,8 +287,12 @@ sum_of_squares(void)
 int
 main(void)
 {
-    RUN(every_decay);
-    RUN(history_fills_up);
+    for (int twin = 0; twin < 2; twin++) {
+        plain = twin == 1;
+        RUN(every_decay);
+        RUN(history_fills_up);
+        RUN(replay_in_one_go);
+    }
     RUN(sum_of_squares);
     return unit_end();
 }

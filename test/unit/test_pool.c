@@ -44,6 +44,41 @@ each_task_once(void)
     }
 }
 
+static float
+product(float a, float b)
+{
+    volatile float x = a; /* not for the compiler to work out */
+
+    return x * b;
+}
+
+static void
+denormal_task(void *arg, int task, int worker)
+{
+    (void)worker;
+    ((float *)arg)[task] = product(1e-30f, 1e-10f);
+}
+
+/* denormal numbers are zero in every thread's tasks, and the caller's own arithmetic is as it was */
+static void
+denormals_are_zero(void)
+{
+#if defined(__SSE__)
+    UnitMemory memory = {0};
+    NnPool *pool = pool_create(unit_alloc(&memory), 2, NULL);
+    float products[TASKS];
+    int wrong = 0;
+
+    CHECK(pool_run(pool, denormal_task, products, TASKS, false) == NN_OK);
+    for (int i = 0; i < TASKS; i++)
+        wrong += products[i] != 0;
+    CHECK_MESSAGE(wrong == 0, "%d of %d products are not zero", wrong, TASKS);
+    CHECK(product(1e-30f, 1e-10f) > 0);
+    pool_stop(pool);
+    unit_release(&memory);
+#endif
+}
+
 static void
 interrupting_task(void *arg, int task, int worker)
 {
@@ -122,6 +157,7 @@ int
 main(void)
 {
     RUN(each_task_once);
+    RUN(denormals_are_zero);
     RUN(interrupt_stops_a_run);
     RUN(workers_block_signals);
     return unit_end();
