@@ -66,6 +66,17 @@ EXECUTE score('fit') \gset second_
 SELECT :first_round = :total AND :second_round = :total AS prepared;
 SELECT bool_and(ctr_predict(model::bytea::ctr_model, c) = ctr_predict(model, c)) AS casts FROM models, clicks c WHERE name = 'fit' AND id < 20;
 
+-- the threads of ctr_predict_batch change no bit; nor do partitions, LIMIT, or NULLs among the rows
+SET ctr.threads = 1;
+CREATE TEMP TABLE one_thread AS SELECT id, ctr_predict_batch(model, CASE WHEN id % 97 > 0 THEN c END) OVER () AS p FROM models, clicks c WHERE name = 'fit';
+SET ctr.threads = 4;
+SELECT count(*) AS rows, count(*) FILTER (WHERE a.p IS DISTINCT FROM b.p) AS differ FROM one_thread a JOIN
+    (SELECT id, ctr_predict_batch(model, CASE WHEN id % 97 > 0 THEN c END) OVER () AS p FROM models, clicks c WHERE name = 'fit') b USING (id);
+SELECT count(*) AS rows, max(abs(a.p - b.p)) < 1e-6 AS agree FROM one_thread a JOIN
+    (SELECT id, ctr_predict_batch(model, c) OVER (PARTITION BY id % 3) AS p FROM models, clicks c WHERE name = 'fit') b USING (id);
+SELECT count(p) AS limited FROM (SELECT ctr_predict_batch(model, c) OVER () AS p FROM models, clicks c WHERE name = 'fit' LIMIT 1500) s;
+RESET ctr.threads;
+
 -- a row's value comes back after rollback and after the model is replaced
 BEGIN;
 UPDATE models SET model = (SELECT model FROM models WHERE name = 'other') WHERE name = 'fit';

@@ -413,7 +413,6 @@ typedef struct CachedModel CachedModel;
 typedef struct CachedModelView {
     const Model *model;
     NnScorer *scorer;
-    int capacity; /* rows the scorer takes at once */
 } CachedModelView;
 
 /* A call site's grip on the model that it used last: it stays valid until the next call or until `owner` is reset. */

@@ -15,8 +15,6 @@
 #include "lib/ilist.h"
 #include "utils/memutils.h"
 
-#define SCORER_CAPACITY NN_BLOCK
-
 struct CachedModel {
     dlist_node node; /* in recently used order, the newest first */
     CachedModelView view;
@@ -88,9 +86,9 @@ cache_insert(Datum datum)
     if ((Pointer)value != DatumGetPointer(datum))
         pfree(value);
     ctr_check_status(
-        scorer_create(&scorer, &model->net, model->params, SCORER_CAPACITY, ctr_nn_alloc(model->context)),
+        scorer_create(&scorer, &model->net, model->params, NN_BLOCK, ctr_nn_alloc(model->context)),
         "prepare the model for scoring");
-    entry->view = (CachedModelView){.model = model, .scorer = scorer, .capacity = SCORER_CAPACITY};
+    entry->view = (CachedModelView){.model = model, .scorer = scorer};
     entry->context = model->context;
     memcpy(entry->digest, model->digest, MODEL_DIGEST_SIZE);
     MemoryContextSetParent(model->context, CacheMemoryContext);

@@ -74,26 +74,26 @@ ctr_predict_classes(PG_FUNCTION_ARGS)
 /* A window function's block of rows, in the partition's memory. */
 typedef struct BatchState {
     Site *site;
-    int64 first; /* position in the partition of the block's first row */
-    int n;       /* rows in the block */
-    float8 p[NN_BLOCK];
-    bool nulls[NN_BLOCK];
+    int64 first; /* position in the partition of the rows' first */
+    int n;       /* rows scored ahead */
+    float8 p[NN_BLOCK * SITE_BLOCKS];
+    bool nulls[NN_BLOCK * SITE_BLOCKS];
 } BatchState;
 
 /*
- * Scores rows from `first` on: as many as fit a block and share one model and row type. Rows whose model or record is
+ * Scores rows from `first` on: at most `most`, as many as share one model and row type. Rows whose model or record is
  * NULL are NULL and take part in the block.
  */
 static void
-batch_fill(WindowObject window, BatchState *state, int64 first)
+batch_fill(WindowObject window, BatchState *state, int64 first, int most)
 {
-    int rows[NN_BLOCK]; /* scored row -> position in the block */
+    int rows[NN_BLOCK * SITE_BLOCKS]; /* scored row -> position in the block */
     int scored = 0;
     SiteModel *used = NULL;
     const float *p;
 
     state->first = first;
-    for (state->n = 0; state->n < NN_BLOCK; state->n++) {
+    for (state->n = 0; state->n < most; state->n++) {
         bool no_model, no_record, outside;
         Datum model =
             WinGetFuncArgInPartition(window, 0, state->n, WINDOW_SEEK_CURRENT, false, &no_model, &outside);
@@ -134,9 +134,10 @@ ctr_predict_batch(PG_FUNCTION_ARGS)
     int64 position = WinGetCurrentPosition(window);
 
     if (state->site == NULL)
-        state->site = call_site(fcinfo, NN_BLOCK);
+        state->site = call_site(fcinfo, site_most_rows());
     if (position >= state->first + state->n) {
-        batch_fill(window, state, position);
+        /* a block first, in case that LIMIT wants no more */
+        batch_fill(window, state, position, position == 0 ? NN_BLOCK : state->site->capacity);
         WinSetMarkPosition(window, position + state->n - 1);
     }
     if (state->nulls[position - state->first])

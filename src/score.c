@@ -1,9 +1,21 @@
 /*
  * score.c: a call site that scores rows. Looks the row type up once per model, then: encode, score.
+ *
+ * Several blocks of rows are scored by threads, which are started when a site first has so many rows and touch the
+ * engine's memory only. The parallel workers of a query have none: they share its cores already.
  */
 #include "score.h"
 
 #include "access/htup_details.h"
+#include "access/parallel.h"
+
+int
+site_most_rows(void)
+{
+    int threads = IsParallelWorker() ? 1 : ctr_thread_count(0);
+
+    return NN_BLOCK * Min(threads, SITE_BLOCKS);
+}
 
 Site *
 site_create(MemoryContext context, int capacity, bool wants_label)
@@ -28,7 +40,7 @@ site_model_create(Site *site, const CachedModelView *view, HeapTupleHeader rec)
 
     memcpy(sm->digest, model->digest, sizeof(sm->digest));
     sm->context = context;
-    sm->capacity = Min(site->capacity, view->capacity);
+    sm->capacity = site->capacity;
     sm->map = rowmap_for_scoring(rec, encoder->features, encoder->n_num, encoder->n_cat,
                                  site->wants_label ? model->options.label : NULL, context);
     sm->x_num = palloc(mul_size(sizeof(float), mul_size(sm->capacity, Max(encoder->d_num, 1))));
@@ -104,11 +116,64 @@ site_encode(Site *site, HeapTupleHeader rec, int row)
     encoder_encode(encoder, sm->map, sm->x_num + (Size)row * encoder->d_num, sm->x_cat + row, sm->capacity);
 }
 
-const float *
-site_score(Site *site, int n)
+static void
+site_stop_pool(void *arg)
+{
+    pool_stop(((Site *)arg)->pool);
+}
+
+/* The threads, and a scorer for each but the first, whose is the cache's. */
+static void
+site_prepare_threads(Site *site)
 {
     SiteModel *sm = site->models[0];
 
-    scorer_run(site->view->scorer, sm->x_num, sm->x_cat, sm->capacity, n, sm->p, NULL);
-    return sm->p;
+    if (site->pool == NULL) {
+        site->pool = pool_create(ctr_nn_alloc(site->context), site->capacity / NN_BLOCK, NULL);
+        if (site->pool == NULL)
+            ctr_check_status(NN_NO_MEMORY, "start the threads");
+        site->callback.func = site_stop_pool;
+        site->callback.arg = site;
+        MemoryContextRegisterResetCallback(site->context, &site->callback);
+    }
+    if (sm->scorers == NULL)
+        sm->scorers = MemoryContextAllocZero(sm->context, sizeof(NnScorer *) * SITE_BLOCKS);
+    for (int i = 1; i < pool_threads(site->pool);
+         i++) /* anew each time: the cache may have unpacked the model again */
+        ctr_check_status(scorer_share(&sm->scorers[i], site->view->scorer, ctr_nn_alloc(sm->context)),
+                         "prepare the model for scoring");
+}
+
+typedef struct ScoreTasks {
+    const Site *site;
+    int n;
+} ScoreTasks;
+
+/* one block */
+static void
+score_task(void *arg, int task, int worker)
+{
+    const ScoreTasks *tasks = arg;
+    const SiteModel *sm = tasks->site->models[0];
+    const CachedModelView *view = tasks->site->view;
+    const NnConfig *config = &view->model->net.config;
+    Size first = (Size)task * NN_BLOCK;
+
+    scorer_run(worker == 0 ? view->scorer : sm->scorers[worker], sm->x_num + first * config->n_num,
+               sm->x_cat + first, sm->capacity, Min(NN_BLOCK, tasks->n - (int)first),
+               sm->p + first * config->n_classes, NULL);
+}
+
+const float *
+site_score(Site *site, int n)
+{
+    ScoreTasks tasks = {site, n};
+
+    if (n <= NN_BLOCK)
+        score_task(&tasks, 0, 0);
+    else {
+        site_prepare_threads(site);
+        pool_run(site->pool, score_task, &tasks, (n + NN_BLOCK - 1) / NN_BLOCK, false);
+    }
+    return site->models[0]->p;
 }

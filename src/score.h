@@ -9,33 +9,42 @@ typedef struct SiteModel {
     char digest[MODEL_DIGEST_SIZE + 1];
     MemoryContext context;
     RowMap *map;
-    float *x_num;  /* [capacity, d_num] */
-    int32 *x_cat;  /* [d_cat, capacity] */
-    float *p;      /* [capacity, n_classes] */
-    Size capacity; /* rows that there is room for */
+    float *x_num;       /* [capacity, d_num] */
+    int32 *x_cat;       /* [d_cat, capacity] */
+    float *p;           /* [capacity, n_classes] */
+    Size capacity;      /* rows that there is room for */
+    NnScorer **scorers; /* [threads of the site's pool] for all but the first; NULL: not needed yet */
 } SiteModel;
 
 #define SITE_MODELS 16
+#define SITE_BLOCKS 8 /* of NN_BLOCK rows that a site takes at once, at most: one for each thread */
 
 /* Lives in fn_extra or in an aggregate's state. */
 typedef struct Site {
     MemoryContext context;
     ModelHold *hold;
-    bool wants_label; /* also find the model's label column */
-    int capacity;     /* rows scored at once: 1, or a block */
+    bool wants_label;               /* also find the model's label column */
+    int capacity;                   /* rows scored at once: 1, or blocks */
+    NnPool *pool;                   /* NULL: not needed yet */
+    MemoryContextCallback callback; /* joins its threads */
     int n_models;
     SiteModel *models[SITE_MODELS]; /* most recently used first: a join may bring several models in turn */
     const CachedModelView *view;    /* of the model in use: models[0] */
 } Site;
 
 Site *site_create(MemoryContext context, int capacity, bool wants_label);
+/* Rows that it pays to score at once: a block for each thread that a query may have. */
+int site_most_rows(void);
 /* Makes the site ready for this model and row type; models[0] and view speak of them afterwards. */
 SiteModel *site_use(Site *site, Datum model, HeapTupleHeader rec);
 /* Is the site ready for this model and row type already? Then site_use would change nothing. */
 bool site_is(Site *site, Datum model, HeapTupleHeader rec);
 /* Encodes rec as row `row` of the site's inputs. */
 void site_encode(Site *site, HeapTupleHeader rec, int row);
-/* Scores rows 0 .. n-1; returns [n, n_classes] probabilities. */
+/*
+ * Scores rows 0 .. n-1; returns [n, n_classes] probabilities. More than one block is shared among threads; the numbers
+ * are the same for any number of threads.
+ */
 const float *site_score(Site *site, int n);
 
 #endif /* CTR_SCORE_H */

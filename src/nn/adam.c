@@ -80,6 +80,8 @@ adam_step(const Adam *adam, float *w, float *m, float *v, const float *gradient,
         adam_step_avx512(w, m, v, gradient, scale, n, b, step);
         return;
     }
+#else
+    (void)adam;
 #endif
     adam_step_plain(w, m, v, gradient, scale, n, b, step);
 }

@@ -104,6 +104,34 @@ scorer_create(NnScorer **scorer, const NnNet *net, const float *params, int capa
     return NN_OK;
 }
 
+static void
+share_layout(NnScorer *s, NnScorer **place, NnArena *arena)
+{
+    *place = arena_take(arena, 1, sizeof(NnScorer));
+    s->values = arena_take(arena, s->net->row_floats * s->capacity, sizeof(float));
+    s->scratch = arena_take(arena, s->net->scratch, sizeof(float));
+}
+
+NnStatus
+scorer_share(NnScorer **copy, const NnScorer *scorer, NnAlloc alloc)
+{
+    NnScorer s = *scorer;
+    NnArena arena = {0};
+
+    if (*copy) {
+        s.values = (*copy)->values;
+        s.scratch = (*copy)->scratch;
+    } else {
+        share_layout(&s, copy, &arena);
+        arena = (NnArena){.base = alloc.alloc(alloc.owner, arena.used)};
+        if (!arena.base)
+            return NN_NO_MEMORY;
+        share_layout(&s, copy, &arena);
+    }
+    **copy = s;
+    return NN_OK;
+}
+
 /* The embeddings of the first row, all at once: a single row would otherwise wait for one after the other. */
 static void
 prefetch_first_row(const NnScorer *s, const int32_t *x_cat, size_t ld_cat)

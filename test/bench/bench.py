@@ -365,15 +365,15 @@ def job():
 
 def grow(title, rows, share):
     load_table("grown", rows, share)
-    sizes = categories("grown")
     lines = psql(f"\n\\timing on\nINSERT INTO models SELECT 'grown', "
                  f"{training(NETWORKS['matrix'], 'validation => 0, epochs => 1')} FROM grown c;\n\\timing off\n"
                  "SELECT substring(pg_read_file('/proc/self/status') from 'VmHWM:\\s*(\\d+)');\n"
-                 "SELECT h.seconds, octet_length(model::bytea) FROM models m, ctr_history(model) h WHERE name = 'grown';\n")
+                 "SELECT h.seconds, octet_length(model::bytea), (SELECT sum(categories) FROM ctr_features(model)) "
+                 "FROM models m, ctr_history(model) h WHERE name = 'grown';\n")
     total = float(lines[0].split()[1]) / 1000
-    epoch, size = lines[2].split("|")
-    row(title, f"{sum(sizes):,}", f"{total:.1f}", f"{total - float(epoch):.1f}", f"{1e6 * float(epoch) / rows:.2f}",
-        f"{int(lines[1]) / 1024:,.0f}", f"{int(size) / 1e6:,.0f}")
+    epoch, size, categories = lines[2].split("|")
+    row(title, f"{int(categories):,}", f"{total:.1f}", f"{total - float(epoch):.1f}",
+        f"{1e6 * float(epoch) / rows:.2f}", f"{int(lines[1]) / 1024:,.0f}", f"{int(size) / 1e6:,.0f}")
     psql("DROP TABLE grown; DELETE FROM models;")
 
 
@@ -381,9 +381,9 @@ def growth():
     print("DCN-matrix, reference recipe, one epoch; maintenance_work_mem 2GB. Memory: the backend's peak, shared buffers "
           "included.\n")
     header("rows", "categories", "ctr_train, s", "of which not the epoch, s", "epoch, µs per row", "memory, MB", "model, MB")
-    for rows in os.environ.get("GROWTH_ROWS", "100000 1000000").split():
+    for rows in os.environ.get("GROWTH_ROWS", "100000 1000000 10000000").split():
         grow(f"{int(rows):,}", int(rows), 1.0)
-    for share in os.environ.get("GROWTH_SHARES", "0.006 0.06 0.6").split():
+    for share in os.environ.get("GROWTH_SHARES", "0.006 0.06 0.6 100").split():
         grow(f"{ROWS:,}", ROWS, float(share))
 
 
