@@ -237,7 +237,7 @@ COMMENT ON FUNCTION ctr_predict_classes(ctr_model, record) IS
 CREATE FUNCTION ctr_predict_batch(ctr_model, record) RETURNS float8
     AS 'MODULE_PATHNAME' LANGUAGE C WINDOW IMMUTABLE PARALLEL SAFE COST 200;
 COMMENT ON FUNCTION ctr_predict_batch(ctr_model, record) IS
-    'As ctr_predict, as a window function (OVER ()) that scores rows in blocks of 256.';
+    'As ctr_predict, as a window function (OVER ()) that scores rows in blocks of 256, several at once by ctr.threads threads. It reads up to 2048 rows ahead.';
 
 -- ------------------------------------------------------------------ looking inside
 

@@ -26,10 +26,10 @@ void _PG_init(void);
 void
 _PG_init(void)
 {
-    DefineCustomIntVariable("ctr.threads", "Threads that one training uses.",
+    DefineCustomIntVariable("ctr.threads", "Threads that a training or a ctr_predict_batch uses.",
                             "0 means one per core. The training option \"threads\" takes precedence.",
                             &ctr_threads, 0, 0, 1024, PGC_USERSET, 0, NULL, NULL, NULL);
-    DefineCustomIntVariable("ctr.max_threads", "Most threads that any training may use.",
+    DefineCustomIntVariable("ctr.max_threads", "Most threads that a training or a ctr_predict_batch may use.",
                             "0 means no limit. Caps both ctr.threads and the training option \"threads\".",
                             &ctr_max_threads, 0, 0, 1024, PGC_SUSET, 0, NULL, NULL, NULL);
     DefineCustomIntVariable("ctr.model_cache_size", "Memory for unpacked models in each backend.",
