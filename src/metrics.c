@@ -478,8 +478,9 @@ ctr_evaluate_combine(PG_FUNCTION_ARGS)
 {
     MemoryContext context = aggregate_context(fcinfo);
     Evaluation *into = PG_ARGISNULL(0) ? NULL : (Evaluation *)PG_GETARG_POINTER(0);
-    Evaluation *from = PG_ARGISNULL(1) ? NULL : (Evaluation *)PG_GETARG_POINTER(1);
+    const Evaluation *from = PG_ARGISNULL(1) ? NULL : (Evaluation *)PG_GETARG_POINTER(1);
 
+    /* neither has rows that wait: both were read out (serialized) or only combine */
     if (from == NULL)
         return evaluation_datum(fcinfo, into);
     if (into == NULL)
@@ -488,8 +489,6 @@ ctr_evaluate_combine(PG_FUNCTION_ARGS)
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                         errmsg("the models of one evaluation have %d and %d classes", into->sums.classes,
                                from->sums.classes)));
-    evaluation_complete(into);
-    evaluation_complete(from);
     evaluation_merge(&into->sums, &from->sums);
     scores_append(&into->scores, context, &from->scores);
     PG_RETURN_POINTER(into);

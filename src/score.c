@@ -138,8 +138,8 @@ site_prepare_threads(Site *site)
     }
     if (sm->scorers == NULL)
         sm->scorers = MemoryContextAllocZero(sm->context, sizeof(NnScorer *) * SITE_BLOCKS);
-    for (int i = 1; i < pool_threads(site->pool);
-         i++) /* anew each time: the cache may have unpacked the model again */
+    /* anew each time: the cache may have unpacked the model again */
+    for (int i = 1; i < pool_threads(site->pool); i++)
         ctr_check_status(scorer_share(&sm->scorers[i], site->view->scorer, ctr_nn_alloc(sm->context)),
                          "prepare the model for scoring");
 }

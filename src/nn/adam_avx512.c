@@ -14,9 +14,8 @@
 #include <float.h>
 #include <immintrin.h>
 
-#define NN_AVX512_INLINE static inline __attribute__((always_inline)) NN_AVX512
-#define LANES            16
-#define AT_ONCE          8 /* vectors that are replayed side by side: enough to hide the estimates' latency */
+#define LANES   16
+#define AT_ONCE 8 /* vectors that are replayed side by side: enough to hide the estimates' latency */
 
 typedef struct State {
     __m512 w, m, v;

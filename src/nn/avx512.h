@@ -8,7 +8,8 @@
 #include "adam.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
-#define NN_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma")))
+#define NN_AVX512        __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma")))
+#define NN_AVX512_INLINE static inline __attribute__((always_inline)) NN_AVX512
 
 /* gemm_avx512.c; its twin is the BLAS library. As gemm(); k >= 1. */
 void gemm_avx512(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda,

@@ -159,8 +159,8 @@ cross_mix_backward(float *dx, int lddx, float *da, float *dc, float *dg, float *
 
         scale_rows(m->h, k, c, m->ldc, g, m->ldg, n, k);
         gemm(true, false, d, k, n, du, m->ldu, m->h, k, true, du_weight + dk, k);
-        gemm(false, false, n, k, d, du, m->ldu, m->u_weight + dk, k, false, m->h,
-             k); /* h: now its gradient */
+        /* h: now its gradient */
+        gemm(false, false, n, k, d, du, m->ldu, m->u_weight + dk, k, false, m->h, k);
         dot_rows(dg + e, m->ldg, m->h, k, c, m->ldc, n, k);
         scale_rows(dc_e, m->ldc, m->h, k, g, m->ldg, n, k);
         tanh_rows_backward(dc_e, m->ldc, c, m->ldc, n, k);

@@ -19,8 +19,6 @@
 #define MOST_VECTORS 3   /* of a strip's width */
 #define DEPTH        128 /* rows of B at a time: 24 kB of a strip */
 
-#define NN_AVX512_INLINE static inline __attribute__((always_inline)) NN_AVX512
-
 typedef __m512 Strip[DEPTH * MOST_VECTORS]; /* [k, vectors]: the strip's rows of B */
 
 /* The columns of C that a strip covers: `vectors` vectors, of which the last one's are those of `mask`. */

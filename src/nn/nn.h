@@ -337,8 +337,8 @@ void fibinet_build(NnNet *net);
 /* Loads the library once per process: one thread, the widest kernels, all signals blocked while it loads. */
 bool blas_load(void);
 const char *blas_error(void); /* why blas_load() failed */
-const char *
-blas_version(void); /* the library's own description of itself, its kernel, and ours if it is used */
+/* the library's own description of itself, its kernel, and ours if it is used */
+const char *blas_version(void);
 
 /*
  * Row-major. C[m,n] = A[m,k] B[k,n], or += if `add`, with A and B as stored or transposed. By our own kernel where the
