@@ -224,15 +224,30 @@ COMMENT ON AGGREGATE ctr_evaluate(ctr_model, record) IS
 
 -- ------------------------------------------------------------------ scoring
 
+CREATE FUNCTION ctr_predict_support(internal) RETURNS internal
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION ctr_predict_support(internal) IS
+    'planner support function of ctr_predict and ctr_predict_classes: hands over a table''s columns instead of its row';
+
 CREATE FUNCTION ctr_predict(ctr_model, record) RETURNS float8
-    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 SUPPORT ctr_predict_support;
 COMMENT ON FUNCTION ctr_predict(ctr_model, record) IS
     'P(label = 1) of a row, for a model of one class. Features are found by name; extra columns do not matter. A NULL is a missing value, a category that training never saw takes its field''s "unseen" row.';
 
 CREATE FUNCTION ctr_predict_classes(ctr_model, record) RETURNS float8[]
-    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 SUPPORT ctr_predict_support;
 COMMENT ON FUNCTION ctr_predict_classes(ctr_model, record) IS
     'The probabilities of labels 0, 1, 2 … of a row; they add up to 1.';
+
+CREATE FUNCTION ctr_predict_columns(ctr_model, regtype, VARIADIC "any") RETURNS float8
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000;
+COMMENT ON FUNCTION ctr_predict_columns(ctr_model, regtype, VARIADIC "any") IS
+    'What the planner makes of ctr_predict(model, row) where it has the row''s columns: the row type and one value for each of its columns, in their order. Not made to be called by hand.';
+
+CREATE FUNCTION ctr_predict_classes_columns(ctr_model, regtype, VARIADIC "any") RETURNS float8[]
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000;
+COMMENT ON FUNCTION ctr_predict_classes_columns(ctr_model, regtype, VARIADIC "any") IS
+    'What the planner makes of ctr_predict_classes(model, row), as ctr_predict_columns.';
 
 CREATE FUNCTION ctr_predict_batch(ctr_model, record) RETURNS float8
     AS 'MODULE_PATHNAME' LANGUAGE C WINDOW IMMUTABLE PARALLEL SAFE COST 200;

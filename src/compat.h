@@ -71,4 +71,57 @@ tuplesort_next(Tuplesortstate *sort, Datum *value, bool *is_null)
 #endif
 }
 
+#include "catalog/pg_attribute.h"
+#include "catalog/pg_proc.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "utils/acl.h"
+
+/* Is the column computed when it is read? Planned queries have its expression in its place (since 18). */
+static inline bool
+attribute_is_virtual(const FormData_pg_attribute *attribute)
+{
+#if PG_VERSION_NUM >= 180000
+    return attribute->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL;
+#else
+    (void)attribute;
+    return false;
+#endif
+}
+
+/*
+ * May the row that the variable is of be missing? Beyond outer joins, which variables know of since 16; before, any
+ * outer join of the query is taken for one. As the row before or after a change (since 18) too.
+ */
+static inline bool
+var_may_be_null(const List *rtable, const Var *var)
+{
+#if PG_VERSION_NUM >= 180000
+    return var->varnullingrels != NULL || var->varreturningtype != VAR_RETURNING_DEFAULT;
+#elif PG_VERSION_NUM >= 160000
+    return var->varnullingrels != NULL;
+#else
+    const ListCell *cell;
+
+    foreach (cell, rtable) {
+        const RangeTblEntry *rte = lfirst(cell);
+
+        if (rte->rtekind == RTE_JOIN && IS_OUTER_JOIN(rte->jointype))
+            return true;
+    }
+    return false;
+#endif
+}
+
+/* May the current user call the function? */
+static inline bool
+may_execute(Oid function)
+{
+#if PG_VERSION_NUM >= 160000
+    return object_aclcheck(ProcedureRelationId, function, GetUserId(), ACL_EXECUTE) == ACLCHECK_OK;
+#else
+    return pg_proc_aclcheck(function, GetUserId(), ACL_EXECUTE) == ACLCHECK_OK;
+#endif
+}
+
 #endif /* CTR_COMPAT_H */

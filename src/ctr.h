@@ -159,6 +159,17 @@ typedef struct Column {
     char text[32]; /* the current row's value, where the reader writes it out */
 } Column;
 
+/* A record as it arrives: as one value, or as the values of its columns. */
+typedef struct Row {
+    Oid type; /* of the row */
+    int32 typmod;
+    HeapTupleHeader tuple; /* NULL: as columns, in the arguments of this call from `first` on */
+    FunctionCallInfo call;
+    int first;
+} Row;
+
+Row row_of_record(HeapTupleHeader record);
+
 typedef struct RowMap {
     Oid type; /* of the row type this map is for */
     int32 typmod;
@@ -175,28 +186,28 @@ typedef struct RowMap {
 } RowMap;
 
 /*
- * Row types are found by looking, once per call site: rec's type is compared with the map's. A named type's columns may
+ * Row types are found by looking, once per call site: the row's type is compared with the map's. A named type's columns may
  * also change while a query runs that holds no lock on it.
  */
-bool rowmap_fits(RowMap *map, HeapTupleHeader rec);
+bool rowmap_fits(RowMap *map, const Row *row);
 /*
  * For training: decides from the column types and the options which columns are features, label, weight and
  * validation. Errors: missing or duplicate columns, types that are no feature, nothing left to learn from.
  * *features (n_num numerical ones, then n_cat) is allocated in `context`.
  */
-RowMap *rowmap_for_training(HeapTupleHeader rec, const Options *options, MemoryContext context,
-                            Feature **features, int *n_num, int *n_cat);
+RowMap *rowmap_for_training(const Row *row, const Options *options, MemoryContext context, Feature **features,
+                            int *n_num, int *n_cat);
 /* For training on from a model: its features by name, whatever the options say of columns besides the label's. */
-RowMap *rowmap_for_continuing(HeapTupleHeader rec, const Options *options, const Feature *features, int n_num,
+RowMap *rowmap_for_continuing(const Row *row, const Options *options, const Feature *features, int n_num,
                               int n_cat, MemoryContext context);
 /*
  * For scoring: finds the features by name; one error lists all that are missing. label: name to look for, or NULL;
  * a label that is not there is no error (map->label.attribute is -1).
  */
-RowMap *rowmap_for_scoring(HeapTupleHeader rec, const Feature *features, int n_num, int n_cat,
-                           const char *label, MemoryContext context);
-/* Takes rec's fields apart. The readers below speak of this row until the next rowmap_read. */
-void rowmap_read(RowMap *map, HeapTupleHeader rec);
+RowMap *rowmap_for_scoring(const Row *row, const Feature *features, int n_num, int n_cat, const char *label,
+                           MemoryContext context);
+/* Takes the row apart. The readers below speak of it until the next rowmap_read. */
+void rowmap_read(RowMap *map, const Row *row);
 double row_number(RowMap *map, Column *column); /* NaN: NULL or NaN */
 /* The same for columns of any type (a label): a text that spells a number is one; if not, *is_number is false. */
 double row_number_checked(RowMap *map, Column *column, bool *is_number);

@@ -447,7 +447,7 @@ ctr_evaluate_transition(PG_FUNCTION_ARGS)
     Evaluation *e = PG_ARGISNULL(0) ? NULL : (Evaluation *)PG_GETARG_POINTER(0);
     EvaluationBlock *block;
     const Model *model;
-    HeapTupleHeader rec;
+    Row row;
     Site *site;
     int label;
 
@@ -455,10 +455,10 @@ ctr_evaluate_transition(PG_FUNCTION_ARGS)
         return evaluation_datum(fcinfo, e);
     block = evaluation_block(fcinfo);
     site = block->site;
-    rec = PG_GETARG_HEAPTUPLEHEADER(2);
-    if (block->owner != NULL && (block->owner != e || !site_is(site, PG_GETARG_DATUM(1), rec)))
+    row = row_of_record(PG_GETARG_HEAPTUPLEHEADER(2));
+    if (block->owner != NULL && (block->owner != e || !site_is(site, PG_GETARG_DATUM(1), &row)))
         block_score(block);
-    site_use(site, PG_GETARG_DATUM(1), rec);
+    site_use(site, PG_GETARG_DATUM(1), &row);
     model = site->view->model;
     if (e == NULL)
         e = evaluation_create(context, model->options.net.n_classes, block);
@@ -466,7 +466,7 @@ ctr_evaluate_transition(PG_FUNCTION_ARGS)
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                         errmsg("the models of one evaluation have %d and %d classes", e->sums.classes,
                                model->options.net.n_classes)));
-    site_encode(site, rec, block->owner ? block->n : 0);
+    site_encode(site, &row, block->owner ? block->n : 0);
     if (evaluation_label(model, site->models[0]->map, &label))
         block_add(block, e, label);
     PG_RETURN_POINTER(e);

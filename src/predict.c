@@ -29,33 +29,59 @@ check_one_class(const Model *model, const char *function, const char *instead)
                         errhint("Use %s.", instead)));
 }
 
+/* ------------------------------------------------------------------ one row */
+
+/* The row of a call by the planner: ctr_predict_columns(model, regtype, values of the columns …). */
+static Row
+row_of_columns(FunctionCallInfo fcinfo)
+{
+    return (Row){.type = PG_GETARG_OID(1), .typmod = -1, .call = fcinfo, .first = 2};
+}
+
+static float8
+predict(FunctionCallInfo fcinfo, const Row *row)
+{
+    Site *site = call_site(fcinfo, 1);
+
+    site_use(site, PG_GETARG_DATUM(0), row);
+    check_one_class(site->view->model, "ctr_predict", "ctr_predict_classes");
+    site_encode(site, row, 0);
+    return site_score(site, 1)[0];
+}
+
 /* CREATE FUNCTION ctr_predict(ctr_model, record) RETURNS float8 */
 PG_FUNCTION_INFO_V1(ctr_predict);
 Datum
 ctr_predict(PG_FUNCTION_ARGS)
 {
-    HeapTupleHeader rec = PG_GETARG_HEAPTUPLEHEADER(1);
-    Site *site = call_site(fcinfo, 1);
+    Row row = row_of_record(PG_GETARG_HEAPTUPLEHEADER(1));
 
-    site_use(site, PG_GETARG_DATUM(0), rec);
-    check_one_class(site->view->model, "ctr_predict", "ctr_predict_classes");
-    site_encode(site, rec, 0);
-    PG_RETURN_FLOAT8(site_score(site, 1)[0]);
+    PG_RETURN_FLOAT8(predict(fcinfo, &row));
 }
 
-/* CREATE FUNCTION ctr_predict_classes(ctr_model, record) RETURNS float8[] */
-PG_FUNCTION_INFO_V1(ctr_predict_classes);
+/* CREATE FUNCTION ctr_predict_columns(ctr_model, regtype, VARIADIC "any") RETURNS float8 */
+PG_FUNCTION_INFO_V1(ctr_predict_columns);
 Datum
-ctr_predict_classes(PG_FUNCTION_ARGS)
+ctr_predict_columns(PG_FUNCTION_ARGS)
 {
-    HeapTupleHeader rec = PG_GETARG_HEAPTUPLEHEADER(1);
+    Row row;
+
+    if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+        PG_RETURN_NULL();
+    row = row_of_columns(fcinfo);
+    PG_RETURN_FLOAT8(predict(fcinfo, &row));
+}
+
+static ArrayType *
+predict_classes(FunctionCallInfo fcinfo, const Row *row)
+{
     Site *site = call_site(fcinfo, 1);
     int n_classes;
     const float *p;
     Datum *values;
 
-    site_use(site, PG_GETARG_DATUM(0), rec);
-    site_encode(site, rec, 0);
+    site_use(site, PG_GETARG_DATUM(0), row);
+    site_encode(site, row, 0);
     p = site_score(site, 1);
     n_classes = site->view->model->options.net.n_classes;
     values = palloc(sizeof(Datum) * Max(n_classes, 2));
@@ -67,9 +93,33 @@ ctr_predict_classes(PG_FUNCTION_ARGS)
         for (int k = 0; k < n_classes; k++)
             values[k] = Float8GetDatum(p[k]);
     }
-    PG_RETURN_ARRAYTYPE_P(
-        construct_array(values, n_classes, FLOAT8OID, sizeof(float8), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+    return construct_array(values, n_classes, FLOAT8OID, sizeof(float8), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
 }
+
+/* CREATE FUNCTION ctr_predict_classes(ctr_model, record) RETURNS float8[] */
+PG_FUNCTION_INFO_V1(ctr_predict_classes);
+Datum
+ctr_predict_classes(PG_FUNCTION_ARGS)
+{
+    Row row = row_of_record(PG_GETARG_HEAPTUPLEHEADER(1));
+
+    PG_RETURN_ARRAYTYPE_P(predict_classes(fcinfo, &row));
+}
+
+/* CREATE FUNCTION ctr_predict_classes_columns(ctr_model, regtype, VARIADIC "any") RETURNS float8[] */
+PG_FUNCTION_INFO_V1(ctr_predict_classes_columns);
+Datum
+ctr_predict_classes_columns(PG_FUNCTION_ARGS)
+{
+    Row row;
+
+    if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+        PG_RETURN_NULL();
+    row = row_of_columns(fcinfo);
+    PG_RETURN_ARRAYTYPE_P(predict_classes(fcinfo, &row));
+}
+
+/* ------------------------------------------------------------------ blocks of rows */
 
 /* A window function's block of rows, in the partition's memory. */
 typedef struct BatchState {
@@ -98,7 +148,7 @@ batch_fill(WindowObject window, BatchState *state, int64 first, int most)
         Datum model =
             WinGetFuncArgInPartition(window, 0, state->n, WINDOW_SEEK_CURRENT, false, &no_model, &outside);
         Datum record;
-        HeapTupleHeader rec;
+        Row row;
 
         if (outside)
             break;
@@ -107,14 +157,14 @@ batch_fill(WindowObject window, BatchState *state, int64 first, int most)
         state->nulls[state->n] = no_model || no_record;
         if (no_model || no_record)
             continue;
-        rec = DatumGetHeapTupleHeader(record);
-        if (used && !site_is(state->site, model, rec))
+        row = row_of_record(DatumGetHeapTupleHeader(record));
+        if (used && !site_is(state->site, model, &row))
             break;
         if (used == NULL) {
-            used = site_use(state->site, model, rec);
+            used = site_use(state->site, model, &row);
             check_one_class(state->site->view->model, "ctr_predict_batch", "ctr_predict_classes");
         }
-        site_encode(state->site, rec, scored);
+        site_encode(state->site, &row, scored);
         rows[scored++] = state->n;
     }
     if (scored == 0)
@@ -145,14 +195,16 @@ ctr_predict_batch(PG_FUNCTION_ARGS)
     PG_RETURN_FLOAT8(state->p[position - state->first]);
 }
 
+/* ------------------------------------------------------------------ what the network sees */
+
 /* CREATE FUNCTION ctr_encode(ctr_model, record, OUT x_num float4[], OUT x_cat int4[]) */
 PG_FUNCTION_INFO_V1(ctr_encode);
 Datum
 ctr_encode(PG_FUNCTION_ARGS)
 {
-    HeapTupleHeader rec = PG_GETARG_HEAPTUPLEHEADER(1);
+    Row row = row_of_record(PG_GETARG_HEAPTUPLEHEADER(1));
     Site *site = call_site(fcinfo, 1);
-    SiteModel *sm = site_use(site, PG_GETARG_DATUM(0), rec);
+    SiteModel *sm = site_use(site, PG_GETARG_DATUM(0), &row);
     const Encoder *encoder = site->view->model->encoder;
     TupleDesc desc;
     Datum values[2], *items;
@@ -160,7 +212,7 @@ ctr_encode(PG_FUNCTION_ARGS)
 
     if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
         elog(ERROR, "return type must be a row type");
-    site_encode(site, rec, 0);
+    site_encode(site, &row, 0);
     items = palloc(sizeof(Datum) * Max(encoder->d_num, encoder->d_cat));
     for (int i = 0; i < encoder->d_num; i++)
         items[i] = Float4GetDatum(sm->x_num[i]);

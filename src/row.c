@@ -19,15 +19,24 @@
 #define VALUE_TEXT_SIZE   60   /* bytes of a value that an error message shows */
 
 void
-rowmap_read(RowMap *map, HeapTupleHeader rec)
+rowmap_read(RowMap *map, const Row *row)
 {
     HeapTupleData tuple;
 
     MemoryContextReset(map->row_context);
-    tuple.t_len = HeapTupleHeaderGetDatumLength(rec);
+    if (row->tuple == NULL) {
+        const NullableDatum *columns = row->call->args + row->first;
+
+        for (int i = 0; i < map->desc->natts; i++) {
+            map->values[i] = columns[i].value;
+            map->nulls[i] = columns[i].isnull;
+        }
+        return;
+    }
+    tuple.t_len = HeapTupleHeaderGetDatumLength(row->tuple);
     ItemPointerSetInvalid(&tuple.t_self);
     tuple.t_tableOid = InvalidOid;
-    tuple.t_data = rec;
+    tuple.t_data = row->tuple;
     heap_deform_tuple(&tuple, map->desc, map->values, map->nulls);
 }
 

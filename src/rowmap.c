@@ -160,8 +160,38 @@ list_has(const NameList *list, const char *name)
 
 /* ------------------------------------------------------------------ the map */
 
+Row
+row_of_record(HeapTupleHeader record)
+{
+    return (Row){.type = HeapTupleHeaderGetTypeId(record),
+                 .typmod = HeapTupleHeaderGetTypMod(record),
+                 .tuple = record};
+}
+
+/* Are the columns those of the row type? The planner sees to it (predict_support.c), but anyone may call by hand. */
+static void
+check_columns(const RowMap *map, const Row *row)
+{
+    const int n = row->call->nargs - row->first;
+
+    if (n != map->desc->natts)
+        ereport(ERROR,
+                (errcode(ERRCODE_DATATYPE_MISMATCH), errmsg("row type %s has %d columns, not %d",
+                                                            format_type_be(row->type), map->desc->natts, n)));
+    for (int i = 0; i < n; i++) {
+        const Oid type = get_fn_expr_argtype(row->call->flinfo, row->first + i);
+
+        if (!TupleDescAttr(map->desc, i)->attisdropped && type != TupleDescAttr(map->desc, i)->atttypid)
+            ereport(ERROR,
+                    (errcode(ERRCODE_DATATYPE_MISMATCH),
+                     errmsg("column \"%s\" of row type %s has type %s, not %s", attribute_name(map->desc, i),
+                            format_type_be(row->type), format_type_be(TupleDescAttr(map->desc, i)->atttypid),
+                            format_type_be(type))));
+    }
+}
+
 static RowMap *
-rowmap_create(HeapTupleHeader rec, MemoryContext parent)
+rowmap_create(const Row *row, MemoryContext parent)
 {
     MemoryContext context = AllocSetContextCreate(parent, "ctr row map", ALLOCSET_SMALL_SIZES);
     MemoryContext old = MemoryContextSwitchTo(context);
@@ -170,8 +200,8 @@ rowmap_create(HeapTupleHeader rec, MemoryContext parent)
 
     map->context = context;
     map->row_context = AllocSetContextCreate(context, "ctr row", ALLOCSET_SMALL_SIZES);
-    map->type = HeapTupleHeaderGetTypeId(rec);
-    map->typmod = HeapTupleHeaderGetTypMod(rec);
+    map->type = row->type;
+    map->typmod = row->typmod;
     desc = lookup_rowtype_tupdesc(map->type, map->typmod);
     map->desc = CreateTupleDescCopyConstr(desc);
     ReleaseTupleDesc(desc);
@@ -183,6 +213,8 @@ rowmap_create(HeapTupleHeader rec, MemoryContext parent)
     map->nulls = palloc0(sizeof(bool) * Max(map->desc->natts, 1));
     map->label.attribute = map->weight.attribute = map->validation.attribute = NOT_FOUND;
     MemoryContextSwitchTo(old);
+    if (row->tuple == NULL)
+        check_columns(map, row);
     return map;
 }
 
@@ -200,9 +232,9 @@ shape_is_same(RowMap *map)
 }
 
 bool
-rowmap_fits(RowMap *map, HeapTupleHeader rec)
+rowmap_fits(RowMap *map, const Row *row)
 {
-    if (HeapTupleHeaderGetTypeId(rec) != map->type || HeapTupleHeaderGetTypMod(rec) != map->typmod)
+    if (row->type != map->type || row->typmod != map->typmod)
         return false;
     return map->entry == NULL || map->entry->tupDesc_identifier == map->shape || shape_is_same(map);
 }
@@ -335,10 +367,10 @@ set_roles(RowMap *map, const Options *options)
 }
 
 RowMap *
-rowmap_for_training(HeapTupleHeader rec, const Options *options, MemoryContext context, Feature **features,
+rowmap_for_training(const Row *row, const Options *options, MemoryContext context, Feature **features,
                     int *n_num, int *n_cat)
 {
-    RowMap *map = rowmap_create(rec, context);
+    RowMap *map = rowmap_create(row, context);
     int natts = map->desc->natts;
     int counts[2] = {0, 0}; /* by kind */
     FeatureKind kind;
@@ -422,10 +454,10 @@ find_features(RowMap *map, const Feature *features, int n_num, int n_cat)
 }
 
 RowMap *
-rowmap_for_continuing(HeapTupleHeader rec, const Options *options, const Feature *features, int n_num,
-                      int n_cat, MemoryContext context)
+rowmap_for_continuing(const Row *row, const Options *options, const Feature *features, int n_num, int n_cat,
+                      MemoryContext context)
 {
-    RowMap *map = rowmap_create(rec, context);
+    RowMap *map = rowmap_create(row, context);
 
     set_roles(map, options);
     find_features(map, features, n_num, n_cat);
@@ -437,10 +469,10 @@ rowmap_for_continuing(HeapTupleHeader rec, const Options *options, const Feature
 }
 
 RowMap *
-rowmap_for_scoring(HeapTupleHeader rec, const Feature *features, int n_num, int n_cat, const char *label,
+rowmap_for_scoring(const Row *row, const Feature *features, int n_num, int n_cat, const char *label,
                    MemoryContext context)
 {
-    RowMap *map = rowmap_create(rec, context);
+    RowMap *map = rowmap_create(row, context);
 
     find_features(map, features, n_num, n_cat);
     if (label) {

@@ -6,7 +6,6 @@
  */
 #include "score.h"
 
-#include "access/htup_details.h"
 #include "access/parallel.h"
 
 int
@@ -30,7 +29,7 @@ site_create(MemoryContext context, int capacity, bool wants_label)
 }
 
 static SiteModel *
-site_model_create(Site *site, const CachedModelView *view, HeapTupleHeader rec)
+site_model_create(Site *site, const CachedModelView *view, const Row *row)
 {
     const Model *model = view->model;
     const Encoder *encoder = model->encoder;
@@ -41,7 +40,7 @@ site_model_create(Site *site, const CachedModelView *view, HeapTupleHeader rec)
     memcpy(sm->digest, model->digest, sizeof(sm->digest));
     sm->context = context;
     sm->capacity = site->capacity;
-    sm->map = rowmap_for_scoring(rec, encoder->features, encoder->n_num, encoder->n_cat,
+    sm->map = rowmap_for_scoring(row, encoder->features, encoder->n_num, encoder->n_cat,
                                  site->wants_label ? model->options.label : NULL, context);
     sm->x_num = palloc(mul_size(sizeof(float), mul_size(sm->capacity, Max(encoder->d_num, 1))));
     sm->x_cat = palloc(mul_size(sizeof(int32), mul_size(sm->capacity, Max(encoder->d_cat, 1))));
@@ -69,19 +68,19 @@ site_forget(Site *site, int i)
 }
 
 bool
-site_is(Site *site, Datum model, HeapTupleHeader rec)
+site_is(Site *site, Datum model, const Row *row)
 {
     return site->view && model_hold_view(site->hold, model) == site->view &&
-           rowmap_fits(site->models[0]->map, rec);
+           rowmap_fits(site->models[0]->map, row);
 }
 
 SiteModel *
-site_use(Site *site, Datum model, HeapTupleHeader rec)
+site_use(Site *site, Datum model, const Row *row)
 {
     const CachedModelView *view;
     int i;
 
-    if (site_is(site, model, rec))
+    if (site_is(site, model, row))
         return site->models[0];
 
     site->view = NULL; /* nothing is ready if what follows fails */
@@ -91,10 +90,10 @@ site_use(Site *site, Datum model, HeapTupleHeader rec)
         if (memcmp(site->models[i]->digest, view->model->digest, MODEL_DIGEST_SIZE) == 0)
             break;
     }
-    if (i < site->n_models && !rowmap_fits(site->models[i]->map, rec))
+    if (i < site->n_models && !rowmap_fits(site->models[i]->map, row))
         site_forget(site, i), i = site->n_models;
     if (i == site->n_models) {
-        SiteModel *sm = site_model_create(site, view, rec);
+        SiteModel *sm = site_model_create(site, view, row);
 
         if (site->n_models == SITE_MODELS)
             site_forget(site, SITE_MODELS - 1);
@@ -107,13 +106,13 @@ site_use(Site *site, Datum model, HeapTupleHeader rec)
 }
 
 void
-site_encode(Site *site, HeapTupleHeader rec, int row)
+site_encode(Site *site, const Row *row, int at)
 {
     SiteModel *sm = site->models[0];
     const Encoder *encoder = site->view->model->encoder;
 
-    rowmap_read(sm->map, rec);
-    encoder_encode(encoder, sm->map, sm->x_num + (Size)row * encoder->d_num, sm->x_cat + row, sm->capacity);
+    rowmap_read(sm->map, row);
+    encoder_encode(encoder, sm->map, sm->x_num + (Size)at * encoder->d_num, sm->x_cat + at, sm->capacity);
 }
 
 static void

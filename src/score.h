@@ -36,11 +36,11 @@ Site *site_create(MemoryContext context, int capacity, bool wants_label);
 /* Rows that it pays to score at once: a block for each thread that a query may have. */
 int site_most_rows(void);
 /* Makes the site ready for this model and row type; models[0] and view speak of them afterwards. */
-SiteModel *site_use(Site *site, Datum model, HeapTupleHeader rec);
+SiteModel *site_use(Site *site, Datum model, const Row *row);
 /* Is the site ready for this model and row type already? Then site_use would change nothing. */
-bool site_is(Site *site, Datum model, HeapTupleHeader rec);
-/* Encodes rec as row `row` of the site's inputs. */
-void site_encode(Site *site, HeapTupleHeader rec, int row);
+bool site_is(Site *site, Datum model, const Row *row);
+/* Encodes the row as number `at` of the site's inputs. */
+void site_encode(Site *site, const Row *row, int at);
 /*
  * Scores rows 0 .. n-1; returns [n, n_classes] probabilities. More than one block is shared among threads; the numbers
  * are the same for any number of threads.

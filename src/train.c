@@ -37,7 +37,7 @@ training_close(Datum arg)
 
 /* The given model says what the features are and, where the options are silent, how to train. */
 static void
-training_continue(Training *t, Datum given, HeapTupleHeader rec)
+training_continue(Training *t, Datum given, const Row *row)
 {
     struct varlena *argument = (struct varlena *)DatumGetPointer(given);
     ctr_model *value = DatumGetModelP(given);
@@ -53,11 +53,11 @@ training_continue(Training *t, Datum given, HeapTupleHeader rec)
     t->features = encoder->features;
     t->n_num = encoder->n_num;
     t->n_cat = encoder->n_cat;
-    t->map = rowmap_for_continuing(rec, &t->options, t->features, t->n_num, t->n_cat, t->context);
+    t->map = rowmap_for_continuing(row, &t->options, t->features, t->n_num, t->n_cat, t->context);
 }
 
 static Training *
-training_start(FunctionCallInfo fcinfo, MemoryContext parent, HeapTupleHeader rec)
+training_start(FunctionCallInfo fcinfo, MemoryContext parent, const Row *row)
 {
     /* the struct outlives its context: the callback that is registered below looks at it */
     Training *t = MemoryContextAllocZero(parent, sizeof(Training));
@@ -68,10 +68,10 @@ training_start(FunctionCallInfo fcinfo, MemoryContext parent, HeapTupleHeader re
     if (PG_NARGS() > 2 && !PG_ARGISNULL(2))
         t->options_given = DatumGetByteaPCopy(PG_GETARG_DATUM(2));
     if (PG_NARGS() > 3 && !PG_ARGISNULL(3))
-        training_continue(t, PG_GETARG_DATUM(3), rec);
+        training_continue(t, PG_GETARG_DATUM(3), row);
     else {
         options_parse(&t->options, (Jsonb *)t->options_given);
-        t->map = rowmap_for_training(rec, &t->options, context, &t->features, &t->n_num, &t->n_cat);
+        t->map = rowmap_for_training(row, &t->options, context, &t->features, &t->n_num, &t->n_cat);
     }
     t->dataset = dataset_create(context, &t->options, t->features, t->n_num, t->n_cat,
                                 t->given ? t->given->encoder : NULL);
@@ -164,7 +164,7 @@ ctr_train_transition(PG_FUNCTION_ARGS)
 {
     MemoryContext aggregate;
     Training *t = PG_ARGISNULL(0) ? NULL : (Training *)PG_GETARG_POINTER(0);
-    HeapTupleHeader rec;
+    Row row;
     float weight;
     int label;
 
@@ -175,17 +175,17 @@ ctr_train_transition(PG_FUNCTION_ARGS)
             t->skipped++;
         return t ? PointerGetDatum(t) : (Datum)0;
     }
-    rec = PG_GETARG_HEAPTUPLEHEADER(1);
+    row = row_of_record(PG_GETARG_HEAPTUPLEHEADER(1));
     if (t == NULL)
-        t = training_start(fcinfo, aggregate, rec);
+        t = training_start(fcinfo, aggregate, &row);
     else {
         check_same_options(t, fcinfo);
         check_same_model(t, fcinfo);
     }
-    if (!rowmap_fits(t->map, rec))
+    if (!rowmap_fits(t->map, &row))
         ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH), errmsg("the row type changes between rows")));
 
-    rowmap_read(t->map, rec);
+    rowmap_read(t->map, &row);
     if (!row_class(t->map, t->options.label, t->options.net.n_classes, &label)) {
         t->skipped++;
         PG_RETURN_POINTER(t);

@@ -26,16 +26,16 @@ typedef struct Slot {
 #define SHORT_LENGTH 12
 
 /* A category's bytes: in `bytes` up to SHORT_LENGTH; of a longer one its address is there, in the last eight. */
-typedef struct String {
+typedef struct VocabString {
     uint32 length;
     char bytes[SHORT_LENGTH];
-} String;
+} VocabString;
 
 struct Vocab {
     MemoryContext context;
     Slot *slots;
-    uint64 mask;     /* number of slots - 1; a power of two */
-    String *strings; /* by id */
+    uint64 mask;          /* number of slots - 1; a power of two */
+    VocabString *strings; /* by id */
     int32 count, room;
     Size bytes;
     char *chunk; /* where the next string goes */
@@ -152,7 +152,7 @@ vocab_create(MemoryContext context)
     vocab->context = context;
     slots_create(vocab, VOCAB_FIRST_SLOTS);
     vocab->room = VOCAB_FIRST_SLOTS / 2;
-    vocab->strings = allocate(vocab, vocab->room, sizeof(String));
+    vocab->strings = allocate(vocab, vocab->room, sizeof(VocabString));
     vocab->chunk_size = CHUNK_FIRST;
     return vocab;
 }
@@ -176,7 +176,7 @@ table_grow(Vocab *vocab, int32 n)
     if (slots > vocab->mask + 1)
         slots_grow(vocab, slots);
     vocab->room = n;
-    vocab->strings = repalloc_huge(vocab->strings, mul_size(vocab->room, sizeof(String)));
+    vocab->strings = repalloc_huge(vocab->strings, mul_size(vocab->room, sizeof(VocabString)));
 }
 
 void
@@ -189,7 +189,7 @@ vocab_reserve(Vocab *vocab, int32 n, Size bytes)
 }
 
 static inline const char *
-string_bytes(const String *string)
+string_bytes(const VocabString *string)
 {
     const char *address;
 
@@ -200,7 +200,7 @@ string_bytes(const String *string)
 }
 
 static inline bool
-string_equal(const String *string, const char *bytes, uint32 length)
+string_equal(const VocabString *string, const char *bytes, uint32 length)
 {
     if (string->length != length)
         return false;
@@ -241,7 +241,7 @@ vocab_find(const Vocab *vocab, const char *bytes, uint32 length, uint64 hash)
 }
 
 static void
-string_store(Vocab *vocab, String *string, const char *bytes, uint32 length)
+string_store(Vocab *vocab, VocabString *string, const char *bytes, uint32 length)
 {
     string->length = length;
     if (length <= SHORT_LENGTH) {
@@ -287,7 +287,7 @@ vocab_count(const Vocab *vocab)
 const char *
 vocab_get(const Vocab *vocab, int32 id, uint32 *length)
 {
-    const String *string = &vocab->strings[id];
+    const VocabString *string = &vocab->strings[id];
 
     *length = string->length;
     return string_bytes(string);

@@ -1,0 +1,98 @@
+-- ctr_predict by columns: where the planner takes a row apart, and that no score changes by it
+\set VERBOSITY terse
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS ctr;
+\pset null '-'
+
+-- sources of every kind
+CREATE FUNCTION by_columns(query text) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE line text; found boolean := false;
+BEGIN
+    FOR line IN EXECUTE 'EXPLAIN (VERBOSE, COSTS OFF) ' || query LOOP found := found OR line ~ 'ctr_predict(_classes)?_columns\('; END LOOP;
+    RETURN found;
+END $$;
+CREATE TABLE reshaped AS SELECT 'x'::text AS gone, id, city, device::name AS device, 0 AS gone_too, price::numeric AS price FROM clicks;
+ALTER TABLE reshaped DROP COLUMN gone, DROP COLUMN gone_too, ADD COLUMN later int DEFAULT 7, ADD COLUMN twice int GENERATED ALWAYS AS (id * 2) STORED;
+CREATE TABLE parts (id int, city text, device text, price float8) PARTITION BY RANGE (id);
+CREATE TABLE parts_low PARTITION OF parts FOR VALUES FROM (0) TO (500);
+CREATE TABLE parts_high (price float8, gone int, device text, id int, city text);
+ALTER TABLE parts_high DROP COLUMN gone;
+ALTER TABLE parts ATTACH PARTITION parts_high FOR VALUES FROM (500) TO (1000);
+INSERT INTO parts SELECT id, city, device, price FROM clicks WHERE id < 1000;
+CREATE VIEW joined AS SELECT a.id, a.city, a.device, b.price FROM clicks a JOIN clicks b USING (id) WHERE id % 3 = 0;
+CREATE VIEW grouped AS SELECT id, min(city) AS city, min(device) AS device, min(price) AS price FROM clicks GROUP BY id;
+SELECT format('CREATE TABLE wide AS SELECT c.*, %s FROM clicks c WHERE id < 50', string_agg('1 AS w' || k, ', ')) FROM generate_series(1, 100) k \gexec
+SELECT source, by_columns(format('SELECT ctr_predict(model, r) FROM models, %s r', source)) AS columns FROM unnest('{clicks,reshaped,parts,joined,grouped,wide,"(SELECT * FROM clicks)"}'::text[]) source;
+CREATE FUNCTION differ(source text) RETURNS TABLE (rows bigint, wrong bigint) LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN QUERY EXECUTE format('SELECT count(*), count(*) FILTER (WHERE ctr_predict(model, r) IS DISTINCT FROM ctr_predict(model, (SELECT r))
+        OR ctr_predict_classes(model, r) IS DISTINCT FROM ctr_predict_classes(model, (SELECT r))) FROM models, %s WHERE name = ''fit''', source);
+END $$;
+SELECT source, d.* FROM unnest('{clicks r,reshaped r,parts r,joined r,grouped r,wide r,generate_series(1\,9) k LEFT JOIN clicks r ON id = k * 400}'::text[]) source, differ(source) d;
+SELECT by_columns('SELECT ctr_predict_classes(model, r) FROM models, clicks r') AS classes,
+       by_columns('SELECT ctr_predict((SELECT model FROM models WHERE name = ''fit''), r) FROM clicks r') AS initplan,
+       by_columns('SELECT ctr_predict(model, r) FROM models LEFT JOIN clicks r ON true') AS may_be_null,
+       by_columns(format('SELECT ctr_predict(%L, r) FROM clicks r', (SELECT model::text FROM models WHERE name = 'fit'))) AS constant_model;
+
+-- nor does it take the rows of an inner query for those of the outer one, which here has clicks in the same place
+CREATE FUNCTION the_model() RETURNS ctr_model STABLE LANGUAGE plpgsql AS $$ BEGIN RETURN (SELECT model FROM models WHERE name = 'fit'); END $$;
+SELECT count(*) AS without_rows FROM models m, clicks o WHERE m.name = 'fit' AND (o.id < 0 OR EXISTS (
+    SELECT 1 FROM (VALUES (1), (2)) v(k) LEFT JOIN clicks r ON r.id = -k WHERE k = o.id AND ctr_predict(the_model(), r) IS NULL));
+
+-- an index on the scores of a constant model is found
+ALTER FUNCTION the_model IMMUTABLE;
+CREATE INDEX scored ON clicks (ctr_predict(the_model(), clicks));
+SET enable_seqscan = off;
+CREATE FUNCTION uses(index text, query text) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE line text; found boolean := false;
+BEGIN
+    FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP found := found OR line LIKE '%Scan%' || index || '%'; END LOOP;
+    RETURN found;
+END $$;
+SELECT uses('scored', 'SELECT 1 FROM clicks ORDER BY ctr_predict(the_model(), clicks) LIMIT 1') AS index_used;
+RESET enable_seqscan;
+DROP INDEX scored;
+SELECT round(sum(ctr_predict(model, c))::numeric, 3) AS total FROM models, clicks c WHERE name = 'fit' \gset
+
+-- updates, upserts, and a table that changes under a prepared statement
+BEGIN;
+ALTER TABLE reshaped ADD COLUMN score float8;
+UPDATE reshaped r SET score = ctr_predict(model, r) FROM models WHERE name = 'fit';
+SELECT count(*) AS updated, count(*) FILTER (WHERE abs(score - p) > 1e-12) AS wrong FROM reshaped JOIN (SELECT id, ctr_predict(model, c) AS p FROM models, clicks c WHERE name = 'fit') s USING (id);
+CREATE UNIQUE INDEX ON reshaped (id);
+INSERT INTO reshaped (id, city, device, price) SELECT id, 'never', 'seen', -1 FROM reshaped WHERE id <= 5
+    ON CONFLICT (id) DO UPDATE SET score = ctr_predict((SELECT model FROM models WHERE name = 'fit'), excluded);
+SELECT count(DISTINCT score) AS upserted FROM reshaped WHERE id <= 5;
+ROLLBACK;
+SET plan_cache_mode = force_generic_plan;
+PREPARE again AS SELECT round(sum(ctr_predict(model, r))::numeric, 3) = $1 FROM models, reshaped r WHERE name = 'fit';
+EXECUTE again(:total);
+ALTER TABLE reshaped DROP COLUMN later, ADD COLUMN first_again text;
+EXECUTE again(:total);
+RESET plan_cache_mode;
+DEALLOCATE again;
+
+-- who may call ctr_predict alone
+BEGIN;
+CREATE ROLE ctr_reader;
+GRANT SELECT ON models, clicks TO ctr_reader;
+REVOKE EXECUTE ON FUNCTION ctr_predict_columns FROM PUBLIC;
+SET LOCAL ROLE ctr_reader;
+SELECT round(sum(ctr_predict(model, c))::numeric, 3) = :total AS without_columns FROM models, clicks c WHERE name = 'fit';
+ROLLBACK;
+
+-- calls by hand
+CREATE TABLE wrong AS SELECT 1 AS label, 'a'::text AS city;
+SELECT e.* FROM (VALUES
+ ('SELECT ctr_predict_columns(model, ''wrong'', 1) FROM models'),
+ ('SELECT ctr_predict_columns(model, ''wrong'', 1, 2) FROM models'),
+ ('SELECT ctr_predict_columns(model, ''wrong'', 1, NULL::text) FROM models'),
+ ('SELECT ctr_predict_columns(model, ''wrong'') FROM models'),
+ ('SELECT ctr_predict_columns(model, ''wrong'', VARIADIC ARRAY[1, 2]) FROM models'),
+ ('SELECT ctr_predict_columns(model, ''int4'', 1) FROM models'),
+ ('SELECT ctr_predict_columns(model, 999999::oid, 1) FROM models')
+) q(query), try(query) e;
+SELECT ctr_predict_columns(model, NULL, 1) AS no_type, ctr_predict_columns(NULL, 'wrong', 1) AS no_model FROM models WHERE name = 'fit';
+DROP VIEW joined, grouped;
+DROP TABLE reshaped, parts, wide, wrong;
+DROP FUNCTION by_columns, differ, uses, the_model;
