@@ -13,6 +13,11 @@ BEGIN
 END $$;
 CREATE TABLE reshaped AS SELECT 'x'::text AS gone, id, city, device::name AS device, 0 AS gone_too, price::numeric AS price FROM clicks;
 ALTER TABLE reshaped DROP COLUMN gone, DROP COLUMN gone_too, ADD COLUMN later int DEFAULT 7, ADD COLUMN twice int GENERATED ALWAYS AS (id * 2) STORED;
+DO $$ BEGIN -- a column that is computed when it is read, where PostgreSQL has such
+    EXECUTE format('CREATE TABLE computed (id int, town text, device text, price float8, city text GENERATED ALWAYS AS (town) %s)',
+        CASE WHEN current_setting('server_version_num')::int >= 180000 THEN 'VIRTUAL' ELSE 'STORED' END);
+END $$;
+INSERT INTO computed SELECT id, city, device, price FROM clicks;
 CREATE TABLE parts (id int, city text, device text, price float8) PARTITION BY RANGE (id);
 CREATE TABLE parts_low PARTITION OF parts FOR VALUES FROM (0) TO (500);
 CREATE TABLE parts_high (price float8, gone int, device text, id int, city text);
@@ -28,14 +33,14 @@ BEGIN
     RETURN QUERY EXECUTE format('SELECT count(*), count(*) FILTER (WHERE ctr_predict(model, r) IS DISTINCT FROM ctr_predict(model, (SELECT r))
         OR ctr_predict_classes(model, r) IS DISTINCT FROM ctr_predict_classes(model, (SELECT r))) FROM models, %s WHERE name = ''fit''', source);
 END $$;
-SELECT source, d.* FROM unnest('{clicks r,reshaped r,parts r,joined r,grouped r,wide r,generate_series(1\,9) k LEFT JOIN clicks r ON id = k * 400}'::text[]) source, differ(source) d;
+SELECT source, d.* FROM unnest('{clicks r,reshaped r,computed r,parts r,joined r,grouped r,wide r,generate_series(1\,9) k LEFT JOIN clicks r ON id = k * 400}'::text[]) source, differ(source) d;
 SELECT by_columns('SELECT ctr_predict_classes(model, r) FROM models, clicks r') AS classes,
        by_columns('SELECT ctr_predict((SELECT model FROM models WHERE name = ''fit''), r) FROM clicks r') AS initplan,
        by_columns('SELECT ctr_predict(model, r) FROM models LEFT JOIN clicks r ON true') AS may_be_null,
        by_columns(format('SELECT ctr_predict(%L, r) FROM clicks r', (SELECT model::text FROM models WHERE name = 'fit'))) AS constant_model;
 
 -- nor does it take the rows of an inner query for those of the outer one, which here has clicks in the same place
-CREATE FUNCTION the_model() RETURNS ctr_model STABLE LANGUAGE plpgsql AS $$ BEGIN RETURN (SELECT model FROM models WHERE name = 'fit'); END $$;
+CREATE FUNCTION the_model() RETURNS ctr_model STABLE LANGUAGE plpgsql SET search_path FROM CURRENT AS $$ BEGIN RETURN (SELECT model FROM models WHERE name = 'fit'); END $$;
 SELECT count(*) AS without_rows FROM models m, clicks o WHERE m.name = 'fit' AND (o.id < 0 OR EXISTS (
     SELECT 1 FROM (VALUES (1), (2)) v(k) LEFT JOIN clicks r ON r.id = -k WHERE k = o.id AND ctr_predict(the_model(), r) IS NULL));
 
@@ -94,5 +99,5 @@ SELECT e.* FROM (VALUES
 ) q(query), try(query) e;
 SELECT ctr_predict_columns(model, NULL, 1) AS no_type, ctr_predict_columns(NULL, 'wrong', 1) AS no_model FROM models WHERE name = 'fit';
 DROP VIEW joined, grouped;
-DROP TABLE reshaped, parts, wide, wrong;
+DROP TABLE reshaped, computed, parts, wide, wrong;
 DROP FUNCTION by_columns, differ, uses, the_model;

@@ -71,23 +71,10 @@ tuplesort_next(Tuplesortstate *sort, Datum *value, bool *is_null)
 #endif
 }
 
-#include "catalog/pg_attribute.h"
 #include "catalog/pg_proc.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "utils/acl.h"
-
-/* Is the column computed when it is read? Planned queries have its expression in its place (since 18). */
-static inline bool
-attribute_is_virtual(const FormData_pg_attribute *attribute)
-{
-#if PG_VERSION_NUM >= 180000
-    return attribute->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL;
-#else
-    (void)attribute;
-    return false;
-#endif
-}
 
 /*
  * May the row that the variable is of be missing? Beyond outer joins, which variables know of since 16; before, any

@@ -6,6 +6,7 @@
  *   ctr_train:    record -> row.c (columns by name) -> encoder.c (category -> provisional id) -> dataset.c (stored,
  *                 spilled) -> at the end: encoder.c (fit, encode) -> fit.c, nn/trainer.c -> model.c (one safetensors file)
  *   ctr_predict:  ctr_model -> model_cache.c (unpacked once per backend) -> row.c -> encoder.c -> nn/scorer.c
+ *                 (predict_support.c: the planner may hand over the record as its columns)
  *
  * Structs by lifetime
  *   Model      a memory context of its own: in the cache, or for the length of one call

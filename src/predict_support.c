@@ -71,8 +71,6 @@ table_columns(const Var *row, TupleDesc desc)
             columns = lappend(columns, makeNullConst(INT4OID, -1, InvalidOid));
             continue;
         }
-        if (attribute_is_virtual(attribute))
-            return NIL;
         columns = lappend(columns, makeVar(row->varno, (AttrNumber)(i + 1), attribute->atttypid,
                                            attribute->atttypmod, attribute->attcollation, 0));
     }
