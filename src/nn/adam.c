@@ -28,77 +28,91 @@ typedef struct Group {
 
 /* The same formula as adam_avx512.c, which takes its place where the CPU can. */
 static inline __attribute__((always_inline)) void
-adam_element(float *w, float *m, float *v, float gradient, AdamBetas b, AdamStep step)
+adam_element(float *w, float *m, float *v, float gradient, float decay, AdamStep step)
 {
-    float g = gradient + b.decay * *w;
+    float g = gradient + decay * *w;
 
-    *m = b.beta1 * *m + (1.0f - b.beta1) * g;
-    *v = b.beta2 * *v + (1.0f - b.beta2) * (g * g);
-    *w = *w - step.rate * *m / (sqrtf(*v) + step.epsilon);
+    *m += step.m_part * g;
+    *v += step.v_part * (g * g);
+    *w -= step.rate * *m / (sqrtf(*v) + step.epsilon);
 }
 
 /* one step of n floats, a multiple of NN_ALIGN */
 NN_KERNEL static void
 adam_step_plain(float *restrict w, float *restrict m, float *restrict v, const float *restrict gradient,
-                float scale, size_t n, AdamBetas b, AdamStep step)
+                float scale, size_t n, float decay, AdamStep step)
 {
     for (size_t i = 0; i < n; i += NN_ALIGN)
         for (size_t j = i; j < i + NN_ALIGN; j++)
-            adam_element(&w[j], &m[j], &v[j], scale * gradient[j], b, step);
+            adam_element(&w[j], &m[j], &v[j], scale * gradient[j], decay, step);
+}
+
+/* a stretch ends */
+NN_KERNEL static void
+adam_keep(float *restrict m, float *restrict v, size_t n, AdamKeep keep)
+{
+    for (size_t i = 0; i < n; i++) {
+        m[i] *= keep.m;
+        v[i] *= keep.v;
+    }
 }
 
 /* Where momentum and L2's gradient are nearly zero: no momentum, and, if it is L2 that pulls, no weight. */
 static inline __attribute__((always_inline)) void
-adam_settle(float *w, float *m, AdamBetas b)
+adam_settle(float *w, float *m, float decay)
 {
-    if (fabsf(*m) < ADAM_NEARLY_ZERO && fabsf(b.decay * *w) < ADAM_NEARLY_ZERO) {
+    if (fabsf(*m) < ADAM_NEARLY_ZERO && fabsf(decay * *w) < ADAM_NEARLY_ZERO) {
         *m = 0.0f;
-        *w = b.decay > 0.0f ? 0.0f : *w;
+        *w = decay > 0.0f ? 0.0f : *w;
     }
 }
 
 /* several steps, from number `first` on, without a gradient of the loss */
 NN_KERNEL static void
-adam_replay_plain(float *restrict w, float *restrict m, float *restrict v, size_t n, AdamBetas b,
-                  const AdamStep *restrict steps, int64_t first, int64_t n_steps)
+adam_replay_plain(float *restrict w, float *restrict m, float *restrict v, size_t n, float decay,
+                  AdamKeep keep, const AdamStep *restrict steps, int64_t first, int64_t n_steps)
 {
     for (int64_t s = 0; s < n_steps; s++) {
         for (size_t i = 0; i < n; i += NN_ALIGN)
             for (size_t j = i; j < i + NN_ALIGN; j++)
-                adam_element(&w[j], &m[j], &v[j], 0.0f, b, steps[s]);
-        for (size_t i = 0; i < n && (first + s + 1) % ADAM_SETTLE_STEPS == 0; i++)
-            adam_settle(&w[i], &m[i], b);
+                adam_element(&w[j], &m[j], &v[j], 0.0f, decay, steps[s]);
+        if ((first + s + 1) % ADAM_STRETCH != 0)
+            continue;
+        adam_keep(m, v, n, keep);
+        for (size_t i = 0; i < n; i++)
+            adam_settle(&w[i], &m[i], decay);
     }
 }
 
+/* the step after those done, of n floats */
 static void
 adam_step(const Adam *adam, float *w, float *m, float *v, const float *gradient, float scale, size_t n,
-          AdamBetas b, AdamStep step)
+          float decay, AdamStep step)
 {
 #ifdef NN_AVX512
-    if (adam->avx512) {
-        adam_step_avx512(w, m, v, gradient, scale, n, b, step);
-        return;
-    }
-#else
-    (void)adam;
+    if (adam->avx512)
+        adam_step_avx512(w, m, v, gradient, scale, n, decay, step);
+    else
 #endif
-    adam_step_plain(w, m, v, gradient, scale, n, b, step);
+        adam_step_plain(w, m, v, gradient, scale, n, decay, step);
+    if ((adam->step + 1) % ADAM_STRETCH == 0)
+        adam_keep(m, v, n, adam->keep);
 }
 
 /* the steps from number `first` on */
 static void
-adam_replay(const Adam *adam, Group *group, size_t n, AdamBetas b, int64_t first, int64_t n_steps)
+adam_replay(const Adam *adam, Group *group, size_t n, int64_t first, int64_t n_steps)
 {
     const AdamStep *steps = adam->history + (first - adam->synced);
+    const float decay = adam->embedding_decay;
 
 #ifdef NN_AVX512
     if (adam->avx512) {
-        adam_replay_avx512(group->w, group->m, group->v, n, b, steps, first, n_steps);
+        adam_replay_avx512(group->w, group->m, group->v, n, decay, adam->keep, steps, first, n_steps);
         return;
     }
 #endif
-    adam_replay_plain(group->w, group->m, group->v, n, b, steps, first, n_steps);
+    adam_replay_plain(group->w, group->m, group->v, n, decay, adam->keep, steps, first, n_steps);
 }
 
 NN_KERNEL double
@@ -204,12 +218,6 @@ rows_per_group(size_t d)
     return d < GROUP ? (int)(GROUP / d) : 1;
 }
 
-static AdamBetas
-table_betas(const Adam *adam)
-{
-    return (AdamBetas){adam->beta1, adam->beta2, adam->embedding_decay};
-}
-
 /* ------------------------------------------------------------------ replay */
 
 /* a row that no batch has touched has no momentum: only L2 can move it */
@@ -249,6 +257,15 @@ sort_behind(const Adam *adam, const AdamRow *rows, const int32_t *codes, int n, 
     return behind;
 }
 
+static void
+prefetch_row(const TablePart *part, int32_t code)
+{
+    size_t at = (size_t)code * part->d;
+
+    __builtin_prefetch(part->w + at, 1);
+    __builtin_prefetch(part->moments + 2 * at, 1);
+}
+
 /* columns [column, column + width) of n rows that fit a group */
 static void
 replay_group(const Adam *adam, const TablePart *part, const int32_t *order, int n, size_t column,
@@ -262,8 +279,10 @@ replay_group(const Adam *adam, const TablePart *part, const int32_t *order, int 
         size_t floats = ((size_t)i + 1) * width;
 
         group_load(&group, (size_t)i * width, part, order[i], column, width);
+        if (until == seen)
+            continue;
         group_pad(&group, floats);
-        adam_replay(adam, &group, round_to_vectors(floats), table_betas(adam), seen, until - seen);
+        adam_replay(adam, &group, round_to_vectors(floats), seen, until - seen);
     }
     for (int i = 0; i < n; i++)
         group_store(&group, (size_t)i * width, part, order[i], column, width);
@@ -278,6 +297,8 @@ replay_rows(const Adam *adam, const TablePart *part, const int32_t *order, int n
     for (int i = 0; i < n && !(pool && pool_interrupted(pool)); i += at_once) {
         int k = n - i < at_once ? n - i : at_once;
 
+        for (int j = i == 0 ? 0 : i + at_once; j < i + 2 * at_once && j < n; j++)
+            prefetch_row(part, order[j]);
         for (size_t column = 0; column < part->d; column += GROUP)
             replay_group(adam, part, order + i, k, column,
                          part->d - column < GROUP ? part->d - column : GROUP);
@@ -287,15 +308,6 @@ replay_rows(const Adam *adam, const TablePart *part, const int32_t *order, int n
 }
 
 /* ------------------------------------------------------------------ a batch's rows */
-
-static void
-prefetch_row(const TablePart *part, int32_t code)
-{
-    size_t at = (size_t)code * part->d;
-
-    __builtin_prefetch(part->w + at, 1);
-    __builtin_prefetch(part->moments + 2 * at, 1);
-}
 
 void
 adam_find_rows(Adam *adam, int lookup, const int32_t *codes, int rows, NnPool *pool)
@@ -311,7 +323,6 @@ adam_find_rows(Adam *adam, int lookup, const int32_t *codes, int rows, NnPool *p
         if (r + PREFETCH < rows)
             __builtin_prefetch(&part.rows[codes[r + PREFETCH]], 1);
         if (row->slot == 0) {
-            prefetch_row(&part, codes[r]);
             found->code[found->n++] = codes[r];
             row->slot = found->n;
         }
@@ -368,7 +379,7 @@ adam_update_rows(Adam *adam, AdamStep step, int lookup, float scale)
                 group_load(&group, (size_t)j * width, &part, found->code[i + j], column, width);
             group_pad(&group, (size_t)k * width);
             adam_step(adam, group.w, group.m, group.v, found->gradient + (size_t)i * part.d + column, scale,
-                      round_to_vectors((size_t)k * width), table_betas(adam), step);
+                      round_to_vectors((size_t)k * width), adam->embedding_decay, step);
             for (int j = 0; j < k; j++)
                 group_store(&group, (size_t)j * width, &part, found->code[i + j], column, width);
         }
@@ -383,26 +394,31 @@ void
 adam_dense(Adam *adam, AdamStep step, size_t first, size_t n, const float *gradient, float scale)
 {
     adam_step(adam, adam->params + first, adam->m + first, adam->v + first, gradient, scale, n,
-              (AdamBetas){adam->beta1, adam->beta2, adam->weight_decay}, step);
+              adam->weight_decay, step);
 }
 
 AdamStep
 adam_next(const Adam *adam, double learning_rate)
 {
-    double correction1 = 1.0 - adam->power1 * (double)adam->beta1;
-    double correction2 = sqrt(1.0 - adam->power2 * (double)adam->beta2);
+    double correction1 = 1.0 - adam->power1 * adam->beta1;
+    double correction2 = sqrt(1.0 - adam->power2 * adam->beta2);
+    double scale1 = adam->scale1 * adam->beta1, scale2 = adam->scale2 * adam->beta2;
 
-    return (AdamStep){(float)(learning_rate / correction1 * correction2),
-                      (float)(adam->epsilon * correction2)};
+    return (AdamStep){.m_part = (float)((1.0 - adam->beta1) / scale1),
+                      .v_part = (float)((1.0 - adam->beta2) / scale2),
+                      .rate = (float)(learning_rate / correction1 * correction2 * scale1 / sqrt(scale2)),
+                      .epsilon = (float)(adam->epsilon * correction2 / sqrt(scale2))};
 }
 
 void
 adam_commit(Adam *adam, AdamStep step)
 {
     adam->history[adam->step - adam->synced] = step;
-    adam->power1 *= (double)adam->beta1;
-    adam->power2 *= (double)adam->beta2;
+    adam->power1 *= adam->beta1;
+    adam->power2 *= adam->beta2;
     adam->step++;
+    adam->scale1 = adam->step % ADAM_STRETCH == 0 ? 1.0 : adam->scale1 * adam->beta1;
+    adam->scale2 = adam->step % ADAM_STRETCH == 0 ? 1.0 : adam->scale2 * adam->beta2;
 }
 
 bool
@@ -468,11 +484,15 @@ adam_init(Adam *adam, const NnNet *net, float *params, const NnHyper *hyper, int
     *adam = (Adam){.net = net,
                    .params = params,
                    .avx512 = cpu_has_avx512(),
-                   .beta1 = hyper->beta1,
-                   .beta2 = hyper->beta2,
+                   .beta1 = (double)hyper->beta1,
+                   .beta2 = (double)hyper->beta2,
                    .epsilon = (double)hyper->epsilon,
                    .power1 = 1.0,
                    .power2 = 1.0,
+                   .scale1 = 1.0,
+                   .scale2 = 1.0,
+                   .keep = {(float)pow((double)hyper->beta1, ADAM_STRETCH),
+                            (float)pow((double)hyper->beta2, ADAM_STRETCH)},
                    .weight_decay = hyper->weight_decay,
                    .embedding_decay = hyper->embedding_decay};
     adam->history = arena_take(arena, ADAM_HISTORY, sizeof(AdamStep));

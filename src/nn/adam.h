@@ -8,30 +8,33 @@
  *
  * L2 takes such a row to zero within a few thousand steps, or nearly: single precision leaves it hanging at 1e-36, and
  * when v has faded in its turn, Adam's quotient of two such numbers throws it back to 1e-3. So what is nearly zero is
- * settled at zero from time to time, at steps that do not depend on what is replayed when, and rests there.
+ * settled at zero where a stretch of steps ends, which does not depend on what is replayed when, and rests there.
  */
 #ifndef NN_ADAM_H
 #define NN_ADAM_H
 
 #include "arena.h"
 
-#define ADAM_HISTORY      4096 /* steps between two syncs, at most: bounds the time of one replay */
-#define ADAM_SETTLE_STEPS 32   /* replayed rows settle after every step whose number is a multiple of this */
-#define ADAM_NEARLY_ZERO  1e-30f
+#define ADAM_HISTORY     4096 /* steps between two syncs, at most: bounds the time of one replay */
+#define ADAM_STRETCH     32   /* steps; one ends with every step whose number is a multiple of this */
+#define ADAM_NEARLY_ZERO 1e-30f
 
 /*
- * What Adam's formula needs of a step: w -= rate * m / (sqrt(v) + epsilon), with both bias corrections in
- * these.
+ * Adam's formula for step number t, the p-th of its stretch:
+ *     m += m_part * g      v += v_part * g * g      w -= rate * m / (sqrt(v) + epsilon)
+ * Neither moment is multiplied by its beta at every step. Both are kept divided by beta^p instead, which all four factors
+ * make up for, and are multiplied by beta^ADAM_STRETCH where a stretch ends: a replayed step is shorter by that.
  */
 typedef struct AdamStep {
-    float rate;    /* learning rate * sqrt(1 - beta2^t) / (1 - beta1^t) */
-    float epsilon; /* epsilon * sqrt(1 - beta2^t) */
+    float m_part, v_part; /* (1 - beta) / beta^p */
+    float rate;           /* learning rate * sqrt(1 - beta2^t) / (1 - beta1^t) * beta1^p / sqrt(beta2^p) */
+    float epsilon;        /* epsilon * sqrt(1 - beta2^t) / sqrt(beta2^p) */
 } AdamStep;
 
-/* What it needs besides: how fast both moments forget, and L2. */
-typedef struct AdamBetas {
-    float beta1, beta2, decay;
-} AdamBetas;
+/* What the steps of a stretch leave of both moments: beta^ADAM_STRETCH. */
+typedef struct AdamKeep {
+    float m, v;
+} AdamKeep;
 
 /* of one row of a table */
 typedef struct AdamRow {
@@ -52,8 +55,10 @@ typedef struct Adam {
     const NnNet *net;
     float *params;
     bool avx512; /* adam_avx512.c does the arithmetic */
-    float beta1, beta2;
-    double epsilon, power1, power2; /* beta1^step, beta2^step */
+    double beta1, beta2, epsilon;
+    double power1, power2; /* beta^step */
+    double scale1, scale2; /* beta^p, p steps after the last stretch: what the moments are divided by */
+    AdamKeep keep;
     float weight_decay, embedding_decay;
     int64_t step, synced; /* steps done; steps that all rows have seen */
     AdamStep *history;    /* [ADAM_HISTORY] step synced + 1 + i */

@@ -17,9 +17,9 @@ void gemm_avx512(bool transpose_a, bool transpose_b, int m, int n, int k, const 
 
 /* adam_avx512.c; as adam_step_plain() and adam_replay_plain() in adam.c. first: number of the first step */
 void adam_step_avx512(float *restrict w, float *restrict m, float *restrict v, const float *restrict gradient,
-                      float scale, size_t n, AdamBetas b, AdamStep step);
-void adam_replay_avx512(float *restrict w, float *restrict m, float *restrict v, size_t n, AdamBetas b,
-                        const AdamStep *restrict steps, int64_t first, int64_t n_steps);
+                      float scale, size_t n, float decay, AdamStep step);
+void adam_replay_avx512(float *restrict w, float *restrict m, float *restrict v, size_t n, float decay,
+                        AdamKeep keep, const AdamStep *restrict steps, int64_t first, int64_t n_steps);
 
 static inline bool
 cpu_has_avx512(void)
