@@ -65,6 +65,18 @@ EXECUTE score('fit') \gset first_
 EXECUTE score('fit') \gset second_
 SELECT :first_round = :total AND :second_round = :total AS prepared;
 SELECT bool_and(ctr_predict(model::bytea::ctr_model, c) = ctr_predict(model, c)) AS casts FROM models, clicks c WHERE name = 'fit' AND id < 20;
+-- a model that comes out of TOAST in several slices, and in one piece in another session
+INSERT INTO models SELECT 'large', ctr_train(c, ctr_deepcross(mlp_layers => '{800,800}') || ctr_fit(epochs => 1, ignore => '{id}')) FROM clicks c;
+\c -
+SET client_min_messages = warning;
+CREATE TABLE whole AS WITH m AS MATERIALIZED (SELECT model::bytea::ctr_model AS model FROM models WHERE name = 'large')
+    SELECT id, ctr_predict(model, c) AS p FROM m, clicks c;
+\c -
+SET client_min_messages = warning;
+SELECT octet_length(model::bytea) > 2 * 1024 * 1024 AS large, s.* FROM models,
+    LATERAL (SELECT count(*) AS rows, count(*) FILTER (WHERE p IS DISTINCT FROM ctr_predict(model, c)) AS differ FROM clicks c JOIN whole USING (id)) s WHERE name = 'large';
+DROP TABLE whole;
+DELETE FROM models WHERE name = 'large';
 
 -- the threads of ctr_predict_batch change no bit; nor do partitions, LIMIT, or NULLs among the rows
 SET ctr.threads = 1;
