@@ -256,6 +256,28 @@ window_fill(Dataset *ds)
     return pass->n > 0;
 }
 
+/* row k of the window, in the pass's order */
+static inline const char *
+window_row(const Dataset *ds, int k)
+{
+    const Pass *pass = &ds->pass;
+    uint32 row = pass->order[k];
+
+    return rowstore_in_memory(pass->rows) ? rowstore_row(pass->rows, row) : pass->window + row * ds->row_size;
+}
+
+/* Rows lie all over the memory: those of the next round are fetched into the cache during this one. */
+static inline void
+prefetch_rows(const Dataset *ds, int first)
+{
+    for (int k = first; k < Min(first + GATHER_ROWS, ds->pass.n); k++) {
+        const char *row = window_row(ds, k);
+
+        for (Size at = 0; at < ds->row_size; at += 64)
+            __builtin_prefetch(row + at);
+    }
+}
+
 /*
  * Copies the window's next n rows to the batch from row `at` on. Codes change from rows to columns, GATHER_ROWS rows at
  * a time so that whole cache lines are written.
@@ -264,17 +286,15 @@ static void
 gather(Dataset *ds, int at, int n)
 {
     Pass *pass = &ds->pass;
-    bool in_memory = rowstore_in_memory(pass->rows);
 
     for (int done = 0; done < n; done += GATHER_ROWS) {
         int m = Min(GATHER_ROWS, n - done);
         int to = at + done;
         const char *rows[GATHER_ROWS];
 
+        prefetch_rows(ds, pass->next + m);
         for (int i = 0; i < m; i++) {
-            uint32 row = pass->order[pass->next++];
-
-            rows[i] = in_memory ? rowstore_row(pass->rows, row) : pass->window + row * ds->row_size;
+            rows[i] = window_row(ds, pass->next++);
             memcpy(ds->x_num + (Size)(to + i) * ds->d_num, rows[i], sizeof(float) * ds->d_num);
             ds->label[to + i] = row_label(ds, rows[i])[0];
             ds->weight[to + i] = row_label(ds, rows[i])[1];
