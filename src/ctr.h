@@ -113,10 +113,10 @@ Vocab *vocab_create(MemoryContext context);
 void vocab_reserve(Vocab *vocab, int32 n, Size bytes);
 uint64 vocab_hash(const char *bytes, uint32 length);
 /*
- * Fetches into the cache what finding needs, in two stages, 0 and 1. The second reads what the first has asked for, so
- * other work, such as the same stage of other vocabularies, should lie between.
+ * Fetches into the cache what finding needs, in two stages, 0 and 1. The second, which only longer strings need, reads
+ * what the first has asked for, so other work, such as the same stage of other vocabularies, should lie between.
  */
-void vocab_prefetch(const Vocab *vocab, uint64 hash, int stage);
+void vocab_prefetch(const Vocab *vocab, uint32 length, uint64 hash, int stage);
 int32 vocab_find(const Vocab *vocab, const char *bytes, uint32 length, uint64 hash); /* -1: unknown */
 int32 vocab_add(Vocab *vocab, const char *bytes, uint32 length, uint64 hash);        /* finds or adds */
 int32 vocab_count(const Vocab *vocab);

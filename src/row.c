@@ -209,11 +209,11 @@ row_categories(RowMap *map, Column *columns, int n, Vocab *const *vocabs)
             continue;
         }
         c->hash = vocab_hash(c->bytes, c->length);
-        vocab_prefetch(vocabs[i], c->hash, 0);
+        vocab_prefetch(vocabs[i], c->length, c->hash, 0);
     }
     for (int i = 0; i < n; i++) {
         if (columns[i].bytes && vocab_count(vocabs[i]) > CACHED_CATEGORIES)
-            vocab_prefetch(vocabs[i], columns[i].hash, 1);
+            vocab_prefetch(vocabs[i], columns[i].length, columns[i].hash, 1);
     }
 }
 

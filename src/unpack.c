@@ -290,9 +290,9 @@ unpack_vocab(Vocab *vocab, const char *bytes, uint32 begin, const uint32 *ends, 
         if ((i & 0xffff) == 0)
             CHECK_FOR_INTERRUPTS();
         if (i + AHEAD < n) {
-            uint32 next = ends[i + AHEAD - 1];
+            uint32 next = ends[i + AHEAD - 1], length = ends[i + AHEAD] - next;
 
-            vocab_prefetch(vocab, vocab_hash(bytes + next, ends[i + AHEAD] - next), 0);
+            vocab_prefetch(vocab, length, vocab_hash(bytes + next, length), 0);
         }
         add_category(vocab, bytes + begin, ends[i] - begin, convert);
         begin = ends[i];

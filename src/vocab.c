@@ -1,10 +1,9 @@
 /*
  * vocab.c: the categories of one field: byte strings numbered in order of arrival.
  *
- * A hash table with open addressing and linear probing over slots of eight bytes: a category's 32-bit tag (hash bits) and
- * its number. By number there is the string itself if it is short, as most are: so finding one reads two places of
- * memory. Longer strings lie one after the other in chunks that never move. Growing the table needs the tags only, so
- * it is one sequential pass.
+ * A hash table with open addressing and linear probing. A slot has the string itself if it is of at most eight bytes, as
+ * most are, so that finding one reads one place of memory; of a longer one it has the hash. All strings are also there
+ * by number, with longer ones in chunks that never move. Growing the table reads nothing but the slots.
  *
  * The hash multiplies 64-bit words into 128 bits and folds the halves together, the idea of Wang Yi's wyhash. It has no
  * secret seed: who can choose the categories can make them collide, which slows a training and harms nothing else.
@@ -18,8 +17,11 @@
 #define CHUNK_FIRST       ((Size)1024)
 #define CHUNK_LARGEST     ((Size)1024 * 1024)
 
+#define KEY_LENGTH ((uint32)sizeof(uint64))
+
 typedef struct Slot {
-    uint32 tag;
+    uint64 key; /* the string, up to KEY_LENGTH; a longer one's hash */
+    uint32 length;
     int32 id; /* -1: free */
 } Slot;
 
@@ -102,10 +104,30 @@ vocab_hash(const char *bytes, uint32 length)
 
 /* ------------------------------------------------------------------ table */
 
-static inline uint32
-hash_tag(uint64 hash)
+/* where a search begins */
+static inline uint64
+first_slot(const Vocab *vocab, uint64 hash)
 {
-    return (uint32)(hash >> 32);
+    return hash >> 32 & vocab->mask;
+}
+
+static inline uint64
+string_key(const char *bytes, uint32 length, uint64 hash)
+{
+    uint64 key = 0;
+
+    if (length == KEY_LENGTH) /* so frequent that the compiler should know it */
+        return hash_read8(bytes);
+    if (length > KEY_LENGTH)
+        return hash;
+    memcpy(&key, bytes, length);
+    return key;
+}
+
+static inline uint64
+slot_hash(const Slot *slot)
+{
+    return slot->length > KEY_LENGTH ? slot->key : vocab_hash((const char *)&slot->key, slot->length);
 }
 
 static void *
@@ -123,7 +145,7 @@ slots_create(Vocab *vocab, uint64 n)
     vocab->slots = allocate(vocab, n, sizeof(Slot));
     vocab->mask = n - 1;
     for (uint64 i = 0; i < n; i++)
-        vocab->slots[i] = (Slot){0, -1};
+        vocab->slots[i] = (Slot){.id = -1};
 }
 
 static void
@@ -134,9 +156,11 @@ slots_grow(Vocab *vocab, uint64 n)
 
     slots_create(vocab, n);
     for (uint64 i = 0; i < old_n; i++) {
-        uint64 at = old[i].tag & vocab->mask;
+        uint64 at;
+
         if (old[i].id < 0)
             continue;
+        at = first_slot(vocab, slot_hash(&old[i]));
         while (vocab->slots[at].id >= 0)
             at = (at + 1) & vocab->mask;
         vocab->slots[at] = old[i];
@@ -164,14 +188,14 @@ chunk_create(Vocab *vocab, Size size)
     vocab->chunk_left = size;
 }
 
-/* Room for n categories in a table that is at most half full. */
+/* Room for n categories in a table that is at most two thirds full. */
 static void
 table_grow(Vocab *vocab, int32 n)
 {
     uint64 slots = vocab->mask + 1;
 
     CHECK_FOR_INTERRUPTS();
-    while (slots < (uint64)n * 2)
+    while (slots < (uint64)n * 3 / 2)
         slots *= 2;
     if (slots > vocab->mask + 1)
         slots_grow(vocab, slots);
@@ -199,38 +223,36 @@ string_bytes(const VocabString *string)
     return address;
 }
 
+/* slot: of equal key and length */
 static inline bool
-string_equal(const VocabString *string, const char *bytes, uint32 length)
+slot_equals(const Vocab *vocab, const Slot *slot, const char *bytes)
 {
-    if (string->length != length)
-        return false;
-    if (length == sizeof(uint64)) /* so frequent that the compiler should know it */
-        return hash_read8(string->bytes) == hash_read8(bytes);
-    return memcmp(string_bytes(string), bytes, length) == 0;
+    return slot->length <= KEY_LENGTH ||
+           memcmp(string_bytes(&vocab->strings[slot->id]), bytes, slot->length) == 0;
 }
 
 /* the slot that has the string, or the free one where it belongs */
 static inline Slot *
 slot_find(const Vocab *vocab, const char *bytes, uint32 length, uint64 hash)
 {
-    uint32 tag = hash_tag(hash);
-    uint64 at = tag & vocab->mask;
+    const uint64 key = string_key(bytes, length, hash);
 
-    for (;; at = (at + 1) & vocab->mask) {
+    for (uint64 at = first_slot(vocab, hash);; at = (at + 1) & vocab->mask) {
         Slot *slot = &vocab->slots[at];
-        if (slot->id < 0 || (slot->tag == tag && string_equal(&vocab->strings[slot->id], bytes, length)))
+
+        if (slot->id < 0 || (slot->key == key && slot->length == length && slot_equals(vocab, slot, bytes)))
             return slot;
     }
 }
 
 void
-vocab_prefetch(const Vocab *vocab, uint64 hash, int stage)
+vocab_prefetch(const Vocab *vocab, uint32 length, uint64 hash, int stage)
 {
-    const Slot *slot = &vocab->slots[hash_tag(hash) & vocab->mask];
+    const Slot *slot = &vocab->slots[first_slot(vocab, hash)];
 
     if (stage == 0)
         __builtin_prefetch(slot);
-    else if (slot->id >= 0)
+    else if (length > KEY_LENGTH && slot->id >= 0)
         __builtin_prefetch(&vocab->strings[slot->id]);
 }
 
@@ -273,7 +295,7 @@ vocab_add(Vocab *vocab, const char *bytes, uint32 length, uint64 hash)
         slot = slot_find(vocab, bytes, length, hash);
     }
     string_store(vocab, &vocab->strings[vocab->count], bytes, length);
-    *slot = (Slot){hash_tag(hash), vocab->count};
+    *slot = (Slot){string_key(bytes, length, hash), length, vocab->count};
     vocab->bytes += length;
     return vocab->count++;
 }
