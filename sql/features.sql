@@ -135,3 +135,11 @@ WHERE name = 'deep';
 
 SET client_min_messages = error;
 DROP SCHEMA features CASCADE;
+
+-- categories of every length are kept apart and found again when their table has grown: each of them comes twice
+CREATE TABLE lengths AS SELECT k % 2 AS label, repeat('x', k % 20) || k AS word FROM generate_series(1, 3000) k, generate_series(1, 2) r ORDER BY r, k;
+CREATE TABLE words AS SELECT ctr_train(l, ctr_fit(epochs => 1, min_count => 2, validation => 0) || '{"mlp_layers": [4], "target_statistics": false}') AS model FROM lengths l;
+SELECT categories FROM words, ctr_features(model);
+SELECT count(*), count(DISTINCT word) AS words, count(DISTINCT x_cat[1]) AS codes, min(x_cat[1]) AS least, max(x_cat[1]) AS most FROM words, lengths l, ctr_encode(model, l);
+SELECT x_cat[1] AS unseen FROM words, ctr_encode(model, ROW(0, repeat('x', 19) || '1')::lengths);
+DROP TABLE lengths, words;
