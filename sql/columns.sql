@@ -27,6 +27,12 @@ INSERT INTO parts SELECT id, city, device, price FROM clicks WHERE id < 1000;
 CREATE VIEW joined AS SELECT a.id, a.city, a.device, b.price FROM clicks a JOIN clicks b USING (id) WHERE id % 3 = 0;
 CREATE VIEW grouped AS SELECT id, min(city) AS city, min(device) AS device, min(price) AS price FROM clicks GROUP BY id;
 SELECT format('CREATE TABLE wide AS SELECT c.*, %s FROM clicks c WHERE id < 50', string_agg('1 AS w' || k, ', ')) FROM generate_series(1, 100) k \gexec
+CREATE FUNCTION grouped_scores(source text, keys text) RETURNS TABLE (groups bigint, wrong bigint, without_row bigint) LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN QUERY EXECUTE format('WITH m AS MATERIALIZED (SELECT model FROM models WHERE name = ''fit''),
+        s AS (SELECT r, ctr_predict((SELECT model FROM m), r) AS p FROM %s r GROUP BY %s HAVING ctr_predict((SELECT model FROM m), r) > 0 OR count(*) > 1)
+        SELECT count(*), count(*) FILTER (WHERE p IS DISTINCT FROM ctr_predict(model, (SELECT r))), count(*) FILTER (WHERE p IS NULL) FROM s, m', source, keys);
+END $$;
 SELECT source, by_columns(format('SELECT ctr_predict(model, r) FROM models, %s r', source)) AS columns FROM unnest('{clicks,reshaped,parts,joined,grouped,wide,"(SELECT * FROM clicks)"}'::text[]) source;
 CREATE FUNCTION differ(source text) RETURNS TABLE (rows bigint, wrong bigint) LANGUAGE plpgsql AS $$
 BEGIN
@@ -43,6 +49,9 @@ SELECT by_columns('SELECT ctr_predict_classes(model, r) FROM models, clicks r') 
 CREATE FUNCTION the_model() RETURNS ctr_model STABLE LANGUAGE plpgsql SET search_path FROM CURRENT AS $$ BEGIN RETURN (SELECT model FROM models WHERE name = 'fit'); END $$;
 SELECT count(*) AS without_rows FROM models m, clicks o WHERE m.name = 'fit' AND (o.id < 0 OR EXISTS (
     SELECT 1 FROM (VALUES (1), (2)) v(k) LEFT JOIN clicks r ON r.id = -k WHERE k = o.id AND ctr_predict(the_model(), r) IS NULL));
+
+-- rows that are grouped, also by sets of which one leaves them out
+SELECT source, keys, g.* FROM unnest('{clicks,joined}'::text[]) source, unnest('{r,ROLLUP (r)}'::text[]) keys, grouped_scores(source, keys) g;
 
 -- an index on the scores of a constant model is found
 ALTER FUNCTION the_model IMMUTABLE;
@@ -100,4 +109,4 @@ SELECT e.* FROM (VALUES
 SELECT ctr_predict_columns(model, NULL, 1) AS no_type, ctr_predict_columns(NULL, 'wrong', 1) AS no_model FROM models WHERE name = 'fit';
 DROP VIEW joined, grouped;
 DROP TABLE reshaped, computed, parts, wide, wrong;
-DROP FUNCTION by_columns, differ, uses, the_model;
+DROP FUNCTION by_columns, differ, uses, the_model, grouped_scores;
