@@ -306,7 +306,7 @@ double dataset_weight(const Dataset *dataset, bool validation); /* sum of weight
 /* Starts a pass: training rows in an order that seed and epoch decide, validation rows as they came. */
 void dataset_start(Dataset *dataset, bool validation, uint64 epoch);
 /* The pass's next rows, at most batch_size; rows = 0 at the end. Pointers are good until the next call. */
-void dataset_next(Dataset *dataset, NnBatch *batch);
+void dataset_next(Dataset *dataset, NnPool *pool, NnBatch *batch);
 /* Must be called in a transaction that goes on (not at abort: there PostgreSQL deletes the files itself). */
 void dataset_close(Dataset *dataset);
 

@@ -19,7 +19,8 @@
 #define PAGE_ROWS       64   /* neighbours that stay in one window */
 #define WINDOW_LEAST    4096 /* rows, however wide they are */
 #define WINDOW_LARGEST  65536
-#define GATHER_ROWS     16 /* a cache line of codes */
+#define GATHER_ROWS     16  /* a cache line of codes */
+#define GATHER_TASK     256 /* rows that one thread gathers at a time */
 #define DATASET_LARGEST PG_INT32_MAX
 
 /* a stream of random numbers; parameters take the small ones, roles and folds 2^40 and 2^40 + 1 */
@@ -268,9 +269,9 @@ window_row(const Dataset *ds, int k)
 
 /* Rows lie all over the memory: those of the next round are fetched into the cache during this one. */
 static inline void
-prefetch_rows(const Dataset *ds, int first)
+prefetch_rows(const Dataset *ds, int first, int end)
 {
-    for (int k = first; k < Min(first + GATHER_ROWS, ds->pass.n); k++) {
+    for (int k = first; k < Min(first + GATHER_ROWS, end); k++) {
         const char *row = window_row(ds, k);
 
         for (Size at = 0; at < ds->row_size; at += 64)
@@ -279,22 +280,20 @@ prefetch_rows(const Dataset *ds, int first)
 }
 
 /*
- * Copies the window's next n rows to the batch from row `at` on. Codes change from rows to columns, GATHER_ROWS rows at
- * a time so that whole cache lines are written.
+ * Copies rows [first, first + n) of the window to the batch from row `at` on. Codes change from rows to columns,
+ * GATHER_ROWS rows at a time so that whole cache lines are written.
  */
 static void
-gather(Dataset *ds, int at, int n)
+gather(Dataset *ds, int at, int first, int n)
 {
-    Pass *pass = &ds->pass;
-
     for (int done = 0; done < n; done += GATHER_ROWS) {
         int m = Min(GATHER_ROWS, n - done);
         int to = at + done;
         const char *rows[GATHER_ROWS];
 
-        prefetch_rows(ds, pass->next + m);
+        prefetch_rows(ds, first + done + m, first + n);
         for (int i = 0; i < m; i++) {
-            rows[i] = window_row(ds, pass->next++);
+            rows[i] = window_row(ds, first + done + i);
             memcpy(ds->x_num + (Size)(to + i) * ds->d_num, rows[i], sizeof(float) * ds->d_num);
             ds->label[to + i] = row_label(ds, rows[i])[0];
             ds->weight[to + i] = row_label(ds, rows[i])[1];
@@ -308,8 +307,24 @@ gather(Dataset *ds, int at, int n)
     }
 }
 
+/* The window's next n rows are for the batch, from row `at` on. */
+typedef struct GatherTasks {
+    Dataset *ds;
+    int at, n;
+} GatherTasks;
+
+static void
+gather_task(void *arg, int task, int worker)
+{
+    const GatherTasks *tasks = arg;
+    const int done = task * GATHER_TASK;
+
+    (void)worker;
+    gather(tasks->ds, tasks->at + done, tasks->ds->pass.next + done, Min(GATHER_TASK, tasks->n - done));
+}
+
 void
-dataset_next(Dataset *ds, NnBatch *batch)
+dataset_next(Dataset *ds, NnPool *pool, NnBatch *batch)
 {
     Pass *pass = &ds->pass;
     int rows = 0;
@@ -317,7 +332,8 @@ dataset_next(Dataset *ds, NnBatch *batch)
     while (rows < ds->batch_rows && (pass->next < pass->n || window_fill(ds))) {
         int n = Min(ds->batch_rows - rows, pass->n - pass->next);
 
-        gather(ds, rows, n);
+        pool_run(pool, gather_task, &(GatherTasks){ds, rows, n}, (n + GATHER_TASK - 1) / GATHER_TASK, false);
+        pass->next += n;
         rows += n;
     }
     *batch = (NnBatch){

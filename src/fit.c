@@ -187,7 +187,8 @@ train_pass(Fit *fit, int epoch, Epoch *result)
 
     auc_reset(fit->auc);
     dataset_start(dataset, false, epoch);
-    for (dataset_next(dataset, &batch); batch.rows > 0 && !fit->out_of_time; dataset_next(dataset, &batch)) {
+    for (dataset_next(dataset, fit->pool, &batch); batch.rows > 0 && !fit->out_of_time;
+         dataset_next(dataset, fit->pool, &batch)) {
         double batch_loss;
         NnStatus status;
 
@@ -222,7 +223,7 @@ validation_pass(Fit *fit, Epoch *result)
         return;
     auc_reset(fit->auc);
     dataset_start(dataset, true, 0);
-    for (dataset_next(dataset, &batch); batch.rows > 0; dataset_next(dataset, &batch)) {
+    for (dataset_next(dataset, fit->pool, &batch); batch.rows > 0; dataset_next(dataset, fit->pool, &batch)) {
         double batch_loss;
         NnStatus status;
 
