@@ -100,7 +100,6 @@ fetch_bytes(Datum datum, Size *size, void **owned)
 
                 CHECK_FOR_INTERRUPTS();
                 slice = PG_DETOAST_DATUM_SLICE(datum, at, Min(SLICE, *size - at));
-
                 memcpy(bytes + at, VARDATA(slice), VARSIZE(slice) - VARHDRSZ);
                 pfree(slice);
             }
