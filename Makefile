@@ -19,6 +19,7 @@ override with_llvm = no
 # PGXS sets PYTHON for PL/Python, and would hand that to our tests instead of the caller's.
 ifdef PYTHON
 override PYTHON := $(PYTHON)
+export PYTHON
 endif
 
 PG_CONFIG ?= pg_config
