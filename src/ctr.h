@@ -160,13 +160,14 @@ typedef struct Column {
     char text[32]; /* the current row's value, where the reader writes it out */
 } Column;
 
+#define FIRST_COLUMN 2 /* argument of ctr_predict_columns(model, row type, columns ...) */
+
 /* A record as it arrives: as one value, or as the values of its columns. */
 typedef struct Row {
     Oid type; /* of the row */
     int32 typmod;
-    HeapTupleHeader tuple; /* NULL: as columns, in the arguments of this call from `first` on */
+    HeapTupleHeader tuple; /* NULL: as columns, in this call's arguments from FIRST_COLUMN on */
     FunctionCallInfo call;
-    int first;
 } Row;
 
 Row row_of_record(HeapTupleHeader record);

@@ -31,11 +31,14 @@ check_one_class(const Model *model, const char *function, const char *instead)
 
 /* ------------------------------------------------------------------ one row */
 
-/* The row of a call by the planner: ctr_predict_columns(model, regtype, values of the columns …). */
-static Row
-row_of_columns(FunctionCallInfo fcinfo)
+/* The row of ctr_predict_columns(model, regtype, columns …), as the planner calls it; false: no model or no type. */
+static bool
+row_of_columns(FunctionCallInfo fcinfo, Row *row)
 {
-    return (Row){.type = PG_GETARG_OID(1), .typmod = -1, .call = fcinfo, .first = 2};
+    if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+        return false;
+    *row = (Row){.type = PG_GETARG_OID(1), .typmod = -1, .call = fcinfo};
+    return true;
 }
 
 static float8
@@ -66,9 +69,8 @@ ctr_predict_columns(PG_FUNCTION_ARGS)
 {
     Row row;
 
-    if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+    if (!row_of_columns(fcinfo, &row))
         PG_RETURN_NULL();
-    row = row_of_columns(fcinfo);
     PG_RETURN_FLOAT8(predict(fcinfo, &row));
 }
 
@@ -113,9 +115,8 @@ ctr_predict_classes_columns(PG_FUNCTION_ARGS)
 {
     Row row;
 
-    if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+    if (!row_of_columns(fcinfo, &row))
         PG_RETURN_NULL();
-    row = row_of_columns(fcinfo);
     PG_RETURN_ARRAYTYPE_P(predict_classes(fcinfo, &row));
 }
 

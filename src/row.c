@@ -25,7 +25,7 @@ rowmap_read(RowMap *map, const Row *row)
 
     MemoryContextReset(map->row_context);
     if (row->tuple == NULL) {
-        const NullableDatum *columns = row->call->args + row->first;
+        const NullableDatum *columns = row->call->args + FIRST_COLUMN;
 
         for (int i = 0; i < map->desc->natts; i++) {
             map->values[i] = columns[i].value;

@@ -172,14 +172,14 @@ row_of_record(HeapTupleHeader record)
 static void
 check_columns(const RowMap *map, const Row *row)
 {
-    const int n = row->call->nargs - row->first;
+    const int n = row->call->nargs - FIRST_COLUMN;
 
     if (n != map->desc->natts)
         ereport(ERROR,
                 (errcode(ERRCODE_DATATYPE_MISMATCH), errmsg("row type %s has %d columns, not %d",
                                                             format_type_be(row->type), map->desc->natts, n)));
     for (int i = 0; i < n; i++) {
-        const Oid type = get_fn_expr_argtype(row->call->flinfo, row->first + i);
+        const Oid type = get_fn_expr_argtype(row->call->flinfo, FIRST_COLUMN + i);
 
         if (!TupleDescAttr(map->desc, i)->attisdropped && type != TupleDescAttr(map->desc, i)->atttypid)
             ereport(ERROR,
