@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "avx512.h"
+#include "simd.h"
 
 #define GROUP       256  /* floats; rows join one by one, and only many together hide the formula's latency */
 #define SYNC_FLOATS 8192 /* of a table, in one task of a sync */
@@ -26,7 +26,7 @@ typedef struct Group {
 
 /* ------------------------------------------------------------------ arithmetic */
 
-/* The same formula as adam_avx512.c, which takes its place where the CPU can. */
+/* The same formula as adam_kernel.h, which takes its place where the CPU can. */
 static inline __attribute__((always_inline)) void
 adam_element(float *w, float *m, float *v, float gradient, float decay, AdamStep step)
 {
@@ -89,11 +89,9 @@ static void
 adam_step(const Adam *adam, float *w, float *m, float *v, const float *gradient, float scale, size_t n,
           float decay, AdamStep step)
 {
-#ifdef NN_AVX512
-    if (adam->avx512)
-        adam_step_avx512(w, m, v, gradient, scale, n, decay, step);
+    if (adam->kernels)
+        adam->kernels->adam_step(w, m, v, gradient, scale, n, decay, step);
     else
-#endif
         adam_step_plain(w, m, v, gradient, scale, n, decay, step);
     if ((adam->step + 1) % ADAM_STRETCH == 0)
         adam_keep(m, v, n, adam->keep);
@@ -106,13 +104,10 @@ adam_replay(const Adam *adam, Group *group, size_t n, int64_t first, int64_t n_s
     const AdamStep *steps = adam->history + (first - adam->synced);
     const float decay = adam->embedding_decay;
 
-#ifdef NN_AVX512
-    if (adam->avx512) {
-        adam_replay_avx512(group->w, group->m, group->v, n, decay, adam->keep, steps, first, n_steps);
-        return;
-    }
-#endif
-    adam_replay_plain(group->w, group->m, group->v, n, decay, adam->keep, steps, first, n_steps);
+    if (adam->kernels)
+        adam->kernels->adam_replay(group->w, group->m, group->v, n, decay, adam->keep, steps, first, n_steps);
+    else
+        adam_replay_plain(group->w, group->m, group->v, n, decay, adam->keep, steps, first, n_steps);
 }
 
 NN_KERNEL double
@@ -483,7 +478,7 @@ adam_init(Adam *adam, const NnNet *net, float *params, const NnHyper *hyper, int
 
     *adam = (Adam){.net = net,
                    .params = params,
-                   .avx512 = cpu_has_avx512(),
+                   .kernels = simd_kernels(0),
                    .beta1 = (double)hyper->beta1,
                    .beta2 = (double)hyper->beta2,
                    .epsilon = (double)hyper->epsilon,

@@ -54,7 +54,7 @@ typedef struct AdamRows {
 typedef struct Adam {
     const NnNet *net;
     float *params;
-    bool avx512; /* adam_avx512.c does the arithmetic */
+    const struct SimdKernels *kernels; /* that do the arithmetic; NULL: the plain formula does */
     double beta1, beta2, epsilon;
     double power1, power2; /* beta^step */
     double scale1, scale2; /* beta^p, p steps after the last stretch: what the moments are divided by */

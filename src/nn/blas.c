@@ -1,6 +1,6 @@
 /*
  * blas.c: matrix products: loads OpenBLAS (or another CBLAS) at run time, is its only caller, and decides which
- * products are its, which our own kernel's (gemm_avx512.c).
+ * products are its, which our own kernel's (gemm_kernel.h).
  *
  * Loading it late, instead of linking with it, lets us decide three things first, which OpenBLAS reads from
  * the environment only once, while it is loaded:
@@ -18,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "avx512.h"
+#include "simd.h"
 
 typedef void Sgemm(CBLAS_LAYOUT, CBLAS_TRANSPOSE, CBLAS_TRANSPOSE, blasint, blasint, blasint, float,
                    const float *, blasint, const float *, blasint, float, float *, blasint);
@@ -29,7 +29,7 @@ static struct {
     void *handle;
     Sgemm *sgemm;
     Sgemv *sgemv;
-    bool avx512; /* our own kernel can run */
+    const SimdKernels *kernels; /* of our own, or NULL */
     char error[1024];
     char version[512];
 } blas;
@@ -77,8 +77,8 @@ open_library(void)
     void *handle = NULL;
 
     setting_change(&threads, "OPENBLAS_NUM_THREADS", "1", false);
-    if (blas.avx512)
-        setting_change(&core, "OPENBLAS_CORETYPE", "SkylakeX", true);
+    if (blas.kernels && blas.kernels->openblas_core)
+        setting_change(&core, "OPENBLAS_CORETYPE", blas.kernels->openblas_core, true);
     if (cache_bytes > 0) {
         snprintf(kilobytes, sizeof(kilobytes), "%ld", cache_bytes / 1024);
         setting_change(&cache, "OPENBLAS_L2_SIZE", kilobytes, true);
@@ -118,9 +118,10 @@ describe_library(void *handle)
     find_function(handle, "openblas_set_num_threads", &set_threads);
     if (get_threads && set_threads && get_threads() > 1)
         set_threads(1);
-    snprintf(blas.version, sizeof(blas.version), "%s, kernel %s, threads %d%s",
+    snprintf(blas.version, sizeof(blas.version), "%s, kernel %s, threads %d%s%s%s",
              config ? config() : "CBLAS of unknown make", core ? core() : "unknown",
-             get_threads ? get_threads() : 1, blas.avx512 ? "; blocks of rows: ctr's AVX-512 kernel" : "");
+             get_threads ? get_threads() : 1, blas.kernels ? "; blocks of rows: ctr's " : "",
+             blas.kernels ? blas.kernels->name : "", blas.kernels ? " kernel" : "");
 }
 
 #define CHECK_M 37
@@ -166,7 +167,7 @@ blas_load(void)
 
     if (blas.handle)
         return true;
-    blas.avx512 = cpu_has_avx512();
+    blas.kernels = simd_kernels(0);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     blas.handle = open_library();
@@ -233,11 +234,8 @@ gemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, in
         gemv(transpose_b, n, k, a, b, ldb, add, c);
         return;
     }
-#ifdef NN_AVX512
-    if (blas.avx512 && k > 0) {
-        gemm_avx512(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, add, c, ldc);
-        return;
-    }
-#endif
-    blas_gemm(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, add, c, ldc);
+    if (blas.kernels && k > 0)
+        blas.kernels->gemm(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, add, c, ldc);
+    else
+        blas_gemm(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, add, c, ldc);
 }

@@ -4,7 +4,7 @@
  */
 #include "unit.h"
 
-#include "avx512.h"
+#include "simd.h"
 #include "denormals.h"
 
 #define ROWS   37 /* of a batch */
@@ -21,7 +21,7 @@ typedef struct Problem {
     NnRng rng;
 } Problem;
 
-static bool plain; /* the arithmetic of CPUs without AVX-512, also where there is one with it */
+static const SimdKernels *kernels; /* that do the arithmetic; NULL: the plain formula */
 
 /* four lookups: two share a table; one table is wider than a group of rows in registers */
 static void
@@ -57,7 +57,7 @@ problem_create(Problem *p, float weight_decay, float embedding_decay)
     adam_init(&p->adam, &p->net, p->params, &hyper, ROWS, &arena);
     arena = (NnArena){.base = alloc.alloc(alloc.owner, arena.used)};
     adam_init(&p->adam, &p->net, p->params, &hyper, ROWS, &arena);
-    p->adam.avx512 = cpu_has_avx512() && !plain;
+    p->adam.kernels = kernels;
 
     p->w = alloc.alloc(alloc.owner, n * sizeof(double));
     p->m = alloc.alloc(alloc.owner, n * sizeof(double));
@@ -287,8 +287,8 @@ sum_of_squares(void)
 int
 main(void)
 {
-    for (int twin = 0; twin < 2; twin++) {
-        plain = twin == 1;
+    for (int i = 0; i == 0 || kernels; i++) { /* the plain formula comes last */
+        kernels = simd_kernels(i);
         RUN(every_decay);
         RUN(history_fills_up);
         RUN(replay_in_one_go);

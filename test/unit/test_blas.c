@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <pthread.h>
 
+#include "simd.h"
 #include "unit.h"
 
 static int
@@ -90,22 +91,34 @@ products(void)
                 for (int way = 0; way < 8; way++) {
                     compare(gemm, way & 1, way & 2, sizes[m], sizes[n], sizes[k], way & 4, &rng);
                     compare(blas_gemm, way & 1, way & 2, sizes[m], sizes[n], sizes[k], way & 4, &rng);
+                    for (int i = 0; simd_kernels(i); i++)
+                        compare(simd_kernels(i)->gemm, way & 1, way & 2, sizes[m], sizes[n], sizes[k],
+                                way & 4, &rng);
                 }
 }
 
-/* Each length of the kernel's edges on its own: rows of a tile, columns of a strip, k of a transposed square. */
+/* Each length of a kernel's edges on its own: rows of a tile, columns of a strip, k of a transposed square. */
 static void
-edges(void)
+edges_of(Gemm *product)
 {
     NnRng rng;
 
     rng_seed(&rng, 2, 0);
     for (int size = 1; size <= 80; size++)
         for (int way = 0; way < 4; way++) {
-            compare(gemm, way & 1, way & 2, size, 20, 20, false, &rng);
-            compare(gemm, way & 1, way & 2, 20, size, 20, true, &rng);
-            compare(gemm, way & 1, way & 2, 20, 20, 100 + size, true, &rng);
+            compare(product, way & 1, way & 2, size, 20, 20, false, &rng);
+            compare(product, way & 1, way & 2, 20, size, 20, true, &rng);
+            compare(product, way & 1, way & 2, 20, 20, 100 + size, true, &rng);
+            compare(product, way & 1, way & 2, 20, 20, 220 + size, false, &rng);
         }
+}
+
+static void
+edges(void)
+{
+    edges_of(gemm);
+    for (int i = 0; simd_kernels(i); i++)
+        edges_of(simd_kernels(i)->gemm);
 }
 
 int

@@ -1,0 +1,13 @@
+/* kernels_avx2.c: the kernels of simd.h for CPUs with AVX2. */
+#include "simd.h"
+
+#ifdef NN_SIMD_X86
+
+#include "simd_avx2.h"
+
+#include "adam_kernel.h"
+#include "gemm_kernel.h"
+
+const SimdKernels simd_avx2 = {"AVX2", NULL, gemm_kernel, adam_step_kernel, adam_replay_kernel};
+
+#endif
