@@ -7,7 +7,14 @@
 
 #include "adam_kernel.h"
 #include "gemm_kernel.h"
+#include "matvec_kernel.h"
 
-const SimdKernels simd_avx2 = {"AVX2", NULL, gemm_kernel, adam_step_kernel, adam_replay_kernel};
+const SimdKernels simd_avx2 = {.name = "AVX2",
+                               .openblas_core = NULL,
+                               .gemm = gemm_kernel,
+                               .lanes = LANES,
+                               .matvec = matvec_kernel,
+                               .adam_step = adam_step_kernel,
+                               .adam_replay = adam_replay_kernel};
 
 #endif

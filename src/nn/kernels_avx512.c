@@ -7,7 +7,14 @@
 
 #include "adam_kernel.h"
 #include "gemm_kernel.h"
+#include "matvec_kernel.h"
 
-const SimdKernels simd_avx512 = {"AVX-512", "SkylakeX", gemm_kernel, adam_step_kernel, adam_replay_kernel};
+const SimdKernels simd_avx512 = {.name = "AVX-512",
+                                 .openblas_core = "SkylakeX",
+                                 .gemm = gemm_kernel,
+                                 .lanes = LANES,
+                                 .matvec = matvec_kernel,
+                                 .adam_step = adam_step_kernel,
+                                 .adam_replay = adam_replay_kernel};
 
 #endif

@@ -2,106 +2,74 @@
  * matvec.c: products with a Linear's weight: gemm for blocks of rows, and for a single row, as ctr_predict scores them,
  * a kernel of our own on a transposed copy of the weight.
  *
- * A single row reads every weight once: it costs what the weights cost to bring from the L2 cache. Transposed, all of
- * the result's columns stay in registers while the copy is read in one stretch, which the CPU prefetches well:
- * twice to three times as fast as sgemv, whose dot products read several rows at once.
+ * A single row reads every weight once: it costs what the weights cost to bring from the L2 cache. The copy is cut into
+ * tiles, each as many columns of the result as fit the CPU's registers and one stretch of memory: twice to three times
+ * as fast as sgemv, whose dot products read several rows at once.
  */
-#include <string.h>
-
 #include "rows.h"
+#include "simd.h"
 
-#define MOST_VECTORS  16 /* half of AVX-512's registers */
 #define LEAST_WEIGHTS 1024
+#define MOST_LANES    16
 
-typedef float Vector __attribute__((vector_size(NN_ALIGN * sizeof(float)), aligned(sizeof(float))));
+/* How a transposed copy is cut: tiles [d_in, vectors * lanes], one after the other, the last one's last columns unused. */
+typedef struct Tiles {
+    int n, vectors, floats; /* vectors and floats of a tile's row */
+} Tiles;
 
-/* y [width] = x [d_in] w, width = vectors * NN_ALIGN */
-static inline __attribute__((always_inline)) void
-columns(float *restrict y, const float *restrict x, const float *restrict w, size_t ldw, int d_in,
-        const int vectors)
+/* equally wide ones: a narrow one would leave registers empty */
+static Tiles
+cut_tiles(const SimdKernels *kernels, int d_out)
 {
-    Vector sum[MOST_VECTORS] = {0};
+    const int vectors = (d_out + kernels->lanes - 1) / kernels->lanes;
+    const int n = (vectors + MATVEC_VECTORS - 1) / MATVEC_VECTORS;
+    const int width = (vectors + n - 1) / n;
 
-    for (int i = 0; i < d_in; i++) {
-        const Vector *row = (const Vector *)(w + (size_t)i * ldw);
-
-        for (int v = 0; v < vectors; v++)
-            sum[v] += x[i] * row[v];
-    }
-    memcpy(y, sum, (size_t)vectors * sizeof(Vector));
-}
-
-/* the same for a number of vectors that the compiler does not know */
-static NN_KERNEL void
-columns_of(float *restrict y, const float *restrict x, const float *restrict w, size_t ldw, int d_in,
-           int vectors)
-{
-    switch (vectors) {
-#define CASE(n)                                                                                              \
-    case n:                                                                                                  \
-        columns(y, x, w, ldw, d_in, n);                                                                      \
-        break;
-        CASE(1)
-        CASE(2)
-        CASE(3)
-        CASE(4)
-        CASE(5)
-        CASE(6)
-        CASE(7)
-        CASE(8)
-        CASE(9)
-        CASE(10)
-        CASE(11)
-        CASE(12)
-        CASE(13)
-        CASE(14)
-        CASE(15)
-        CASE(16)
-#undef CASE
-    }
+    return (Tiles){n, width, width * kernels->lanes};
 }
 
 /*
  * y [d_out]  (+)= x w
  * x [d_in]
- * w [d_in, ldw], ldw a multiple of NN_ALIGN and at least d_out
+ * w: transposed copy of `rows` rows, of which d_in from `first` on take part
  */
 static void
-matvec(float *y, const float *x, const float *w, size_t ldw, int d_in, int d_out, bool add)
+matvec(float *y, const float *x, const float *w, int rows, int first, int d_in, int d_out, bool add)
 {
-    float product[MOST_VECTORS * NN_ALIGN];
+    const SimdKernels *kernels = simd_kernels(0);
+    const Tiles tiles = cut_tiles(kernels, d_out);
+    float product[MATVEC_VECTORS * MOST_LANES];
 
-    for (int first = 0; first < d_out; first += MOST_VECTORS * NN_ALIGN) {
-        const int left = d_out - first,
-                  width = left < MOST_VECTORS * NN_ALIGN ? left : MOST_VECTORS * NN_ALIGN;
+    for (int column = 0; column < d_out; column += tiles.floats, w += (size_t)rows * (size_t)tiles.floats) {
+        const int width = d_out - column < tiles.floats ? d_out - column : tiles.floats;
 
-        columns_of(product, x, w + first, ldw, d_in, (width + NN_ALIGN - 1) / NN_ALIGN);
-        rows_copy(y + first, 0, product, 0, 1, width, add);
+        kernels->matvec(product, x, w + (size_t)first * (size_t)tiles.floats, d_in, tiles.vectors);
+        rows_copy(y + column, 0, product, 0, 1, width, add);
     }
-}
-
-static size_t
-transposed_ld(const NnParam *p)
-{
-    return ((size_t)p->shape[0] + NN_ALIGN - 1) / NN_ALIGN * NN_ALIGN;
 }
 
 size_t
 transposed_floats(const NnParam *p)
 {
-    if (p->kind != NN_DENSE || p->ndim != 2 || p->count < LEAST_WEIGHTS)
+    const SimdKernels *kernels = simd_kernels(0);
+    Tiles tiles;
+
+    if (!kernels || p->kind != NN_DENSE || p->ndim != 2 || p->count < LEAST_WEIGHTS)
         return 0;
-    return (size_t)p->shape[1] * transposed_ld(p);
+    tiles = cut_tiles(kernels, (int)p->shape[0]);
+    return (size_t)p->shape[1] * (size_t)tiles.n * (size_t)tiles.floats;
 }
 
 void
 transpose_weight(float *transposed, const NnParam *p, const float *weight)
 {
-    const size_t d_out = (size_t)p->shape[0], d_in = (size_t)p->shape[1], ld = transposed_ld(p);
+    const size_t d_out = (size_t)p->shape[0], d_in = (size_t)p->shape[1];
+    const size_t width = (size_t)cut_tiles(simd_kernels(0), (int)p->shape[0]).floats;
 
-    for (size_t i = 0; i < d_in; i++)
-        for (size_t j = 0; j < d_out; j++)
-            transposed[i * ld + j] = weight[j * d_in + i];
+    for (size_t first = 0; first < d_out; first += width, transposed += d_in * width)
+        for (size_t i = 0; i < d_in; i++)
+            for (size_t j = 0; j < width; j++)
+                transposed[i * width + j] = first + j < d_out ? weight[(first + j) * d_in + i] : 0;
 }
 
 void
@@ -111,8 +79,7 @@ weight_product(const NnBlock *b, float *y, int ldy, const float *x, int ldx, int
     const NnParam *p = &b->net->params[param];
 
     if (b->n == 1 && b->transposed && b->transposed[param])
-        matvec(y, x, b->transposed[param] + (size_t)column * transposed_ld(p), transposed_ld(p), d_in, d_out,
-               add);
+        matvec(y, x, b->transposed[param], (int)p->shape[1], column, d_in, d_out, add);
     else
         gemm(false, true, b->n, d_out, d_in, x, ldx, block_param(b, param) + column, (int)p->shape[1], add, y,
              ldy);

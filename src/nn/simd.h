@@ -2,8 +2,9 @@
  * simd.h: kernels written with a CPU's vector instructions, where a compiler does not find them.
  *
  *   simd_avx512.h, simd_avx2.h          a vector, and the instructions on it, under common names
- *   gemm_kernel.h, adam_kernel.h        the kernels, in these names
- *   kernels_avx512.c, kernels_avx2.c    the kernels for one kind of vector: two #includes
+ *   gemm_kernel.h, matvec_kernel.h,
+ *   adam_kernel.h                       the kernels, in these names
+ *   kernels_avx512.c, kernels_avx2.c    the kernels for one kind of vector
  *
  * On a CPU that can run neither, the BLAS library and the plain formula in adam.c take their place.
  */
@@ -12,6 +13,8 @@
 
 #include "adam.h"
 
+#define MATVEC_VECTORS 13 /* at most: with x, what AVX2's 16 registers hold */
+
 typedef struct SimdKernels {
     const char *name;
     const char
@@ -19,6 +22,9 @@ typedef struct SimdKernels {
     /* as gemm(); k >= 1 */
     void (*gemm)(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda,
                  const float *b, int ldb, bool add, float *c, int ldc);
+    int lanes; /* of a vector */
+    /* y [vectors * lanes] = x [d_in] w; w [d_in, vectors * lanes]; 1 <= vectors <= MATVEC_VECTORS */
+    void (*matvec)(float *y, const float *x, const float *w, int d_in, int vectors);
     /* as adam_step_plain() and adam_replay_plain() in adam.c. first: number of the first step */
     void (*adam_step)(float *w, float *m, float *v, const float *gradient, float scale, size_t n, float decay,
                       AdamStep step);

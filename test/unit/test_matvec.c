@@ -1,10 +1,10 @@
 /*
  * test_matvec.c: a weight times one row, by the transposed copy, against sums in float8: widths at and around the
- * kernel's tiles, a part of the weight's columns, setting and adding.
+ * kernel's tiles, a part of the weight's columns, setting and adding; and each kernel that the CPU can run.
  */
-#include "unit.h"
-
 #include "rows.h"
+#include "simd.h"
+#include "unit.h"
 
 #define MOST 700
 
@@ -78,11 +78,35 @@ small_weights_have_no_copy(void)
     CHECK(transposed_floats(&table) == 0);
 }
 
+/* whole numbers, so that the sums are exact */
+static void
+every_kernel(void)
+{
+    static float x[5] = {1, -2, 3, 0, 5}, w[5 * MOST], y[MOST];
+
+    for (int i = 0; i < 5 * MOST; i++)
+        w[i] = (float)(i * 7 % 23);
+    for (int i = 0; simd_kernels(i); i++)
+        for (int vectors = 1; vectors <= MATVEC_VECTORS; vectors++) {
+            const int width = vectors * simd_kernels(i)->lanes;
+            int wrong = 0;
+
+            y[width] = -1;
+            simd_kernels(i)->matvec(y, x, w, 5, vectors);
+            for (int j = 0; j < width; j++)
+                wrong += y[j] != w[j] - 2 * w[width + j] + 3 * w[2 * width + j] + 5 * w[4 * width + j];
+            CHECK_MESSAGE(wrong == 0 && y[width] == -1, "%s, %d vectors", simd_kernels(i)->name, vectors);
+        }
+}
+
 int
 main(void)
 {
-    RUN(all_widths);
-    RUN(part_of_the_columns);
+    if (simd_kernels(0)) { /* without kernels there are no copies: all is gemm's, as test_blas */
+        RUN(all_widths);
+        RUN(part_of_the_columns);
+    }
+    RUN(every_kernel);
     RUN(small_weights_have_no_copy);
     return unit_end();
 }
