@@ -92,7 +92,7 @@ multiply(float *c, int ldc, Left left, const Vector *b, int m, int k, Width widt
 {
     if (width.vectors == 1)
         strip_product(c, ldc, left, b, m, k, width.last, adding, 1);
-    else if (width.vectors == 2)
+    else if (MOST_VECTORS == 2 || width.vectors == 2)
         strip_product(c, ldc, left, b, m, k, width.last, adding, 2);
     else
         strip_product(c, ldc, left, b, m, k, width.last, adding, MOST_VECTORS);

@@ -17,8 +17,7 @@
 
 typedef struct SimdKernels {
     const char *name;
-    const char
-        *openblas_core; /* OpenBLAS's name for kernels as wide, where it may not know the CPU; or NULL */
+    const char *openblas_core; /* what OpenBLAS calls kernels as wide; NULL: it may choose */
     /* as gemm(); k >= 1 */
     void (*gemm)(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda,
                  const float *b, int ldb, bool add, float *c, int ldc);
