@@ -3,7 +3,7 @@
  * contexts own things, interrupts are served, and the model is a value.
  *
  * One row's way
- *   ctr_train:    record -> row.c (columns by name) -> encoder.c (category -> provisional id) -> dataset.c (stored,
+ *   ctr_train:    record -> row.c (columns by name) -> rowblock.c (category -> provisional id) -> dataset.c (stored,
  *                 spilled) -> at the end: encoder.c (fit, encode) -> fit.c, nn/trainer.c -> model.c (one safetensors file)
  *   ctr_predict:  ctr_model -> model_cache.c (unpacked once per backend) -> row.c -> encoder.c -> nn/scorer.c
  *                 (predict_support.c: the planner may hand over the record as its columns)
@@ -109,8 +109,13 @@ void json_append_strings(StringInfo text, char *const *strings, int n);
 typedef struct Vocab Vocab;
 
 Vocab *vocab_create(MemoryContext context);
-/* Makes room for n categories of `bytes` bytes in all, so that adding them allocates next to nothing. */
+/*
+ * Makes room for n categories in all, and for `bytes` more of vocab_string_bytes: until then adding allocates nothing,
+ * raises nothing, and so may be done by a thread. Serves interrupts.
+ */
 void vocab_reserve(Vocab *vocab, int32 n, Size bytes);
+/* what a string of so many bytes takes besides its place by number */
+Size vocab_string_bytes(uint32 length);
 uint64 vocab_hash(const char *bytes, uint32 length);
 /*
  * Fetches into the cache what finding needs, in two stages, 0 and 1. The second, which only longer strings need, reads
@@ -225,11 +230,38 @@ void row_categories(RowMap *map, Column *columns, int n, Vocab *const *vocabs);
 /* the column's value as text for an error message, shortened, in quotes unless it is NULL */
 char *row_value_text(RowMap *map, Column *column);
 
-/* ------------------------------------------------------------------ encoder.c: rows to the network's inputs */
+/* ------------------------------------------------------------------ rowblock.c: rows for threads to work on */
 
 #define CODE_UNSEEN  0 /* a category that training did not see or that was too rare */
 #define CODE_MISSING 1 /* NULL */
 #define CODE_KNOWN   2 /* the first known category */
+
+#define NO_CATEGORY PG_UINT32_MAX /* in place of a length: NULL, or NaN */
+
+/* The features of a few rows, copied. */
+typedef struct RowBlock {
+    MemoryContext context;
+    int n, room; /* rows; setting n to less takes back the last ones */
+    int n_num, n_cat;
+    double *numbers; /* [room, n_num]; NaN: NULL or NaN */
+    uint32 *lengths; /* [n_cat, room] of the categories, or NO_CATEGORY */
+    Size *places;    /* [n_cat, room] where they begin in `text` */
+    char *text;
+    Size text_used, text_room;
+} RowBlock;
+
+RowBlock *rowblock_create(MemoryContext context, int room, int n_num, int n_cat);
+/* Appends the current row of map; only while the block is not full. */
+void rowblock_add(RowBlock *block, RowMap *map);
+bool rowblock_full(const RowBlock *block);
+/* Field f of rows [first, first + n): codes[n] by what the vocabulary knows. For threads. */
+void rowblock_find(const RowBlock *block, int f, int first, int n, const Vocab *vocab, int32 *codes);
+/* Field f of all rows: ids[n], added where they are new; -1: no category. For threads, each with fields of its own, once
+ * rowblock_reserve has made room. */
+void rowblock_reserve(const RowBlock *block, int f, Vocab *vocab);
+void rowblock_number(const RowBlock *block, int f, Vocab *vocab, int32 *ids);
+
+/* ------------------------------------------------------------------ encoder.c: rows to the network's inputs */
 
 /* A numerical column's values as categories: the bounds that cut it into n_bounds + 1 buckets. */
 typedef struct Buckets {
@@ -257,6 +289,9 @@ typedef struct Encoder {
 void encoder_widths(Encoder *encoder, const Options *options);
 /* One row of map -> x_num [d_num], and category f's code at x_cat[f * ld_cat]. Never fails on a value. */
 void encoder_encode(const Encoder *encoder, RowMap *map, float *x_num, int32 *x_cat, Size ld_cat);
+/* Rows [first, first + n) of a block, to x_num [n, d_num] and, field f, to x_cat[f * ld_cat + 0 … n - 1]. For threads. */
+void encoder_encode_block(const Encoder *encoder, const RowBlock *block, int first, int n, float *x_num,
+                          int32 *x_cat, Size ld_cat);
 
 /* ------------------------------------------------------------------ rowstore.c: fixed-width rows, spilled */
 
@@ -293,9 +328,9 @@ typedef struct Dataset Dataset;
 
 typedef enum RowRole { ROLE_CHANCE, ROLE_TRAINING, ROLE_VALIDATION } RowRole;
 
-/* features [n_num + n_cat]; known: the encoder of a model to go on from, or NULL */
+/* features [n_num + n_cat]; known: the encoder of a model to go on from, or NULL; pool: shares the work */
 Dataset *dataset_create(MemoryContext context, const Options *options, const Feature *features, int n_num,
-                        int n_cat, const Encoder *known);
+                        int n_cat, const Encoder *known, NnPool *pool);
 /* The current row of map. label: 0 … n_classes-1; weight: > 0 */
 void dataset_add(Dataset *dataset, RowMap *map, float label, float weight, RowRole role);
 /* Roles, vocabularies, transforms; the encoder lives in `context`. Serves interrupts. */
@@ -307,7 +342,7 @@ double dataset_weight(const Dataset *dataset, bool validation); /* sum of weight
 /* Starts a pass: training rows in an order that seed and epoch decide, validation rows as they came. */
 void dataset_start(Dataset *dataset, bool validation, uint64 epoch);
 /* The pass's next rows, at most batch_size; rows = 0 at the end. Pointers are good until the next call. */
-void dataset_next(Dataset *dataset, NnPool *pool, NnBatch *batch);
+void dataset_next(Dataset *dataset, NnBatch *batch);
 /* Must be called in a transaction that goes on (not at abort: there PostgreSQL deletes the files itself). */
 void dataset_close(Dataset *dataset);
 
@@ -416,7 +451,7 @@ Tuplestorestate *srf_begin(FunctionCallInfo fcinfo, TupleDesc *desc);
  * Trains the model, whose options, encoder and net are there, and history has room for all epochs: fills its parameters,
  * history and best epoch. given: the model to go on from, or NULL. Raises a NOTICE for each epoch; serves interrupts.
  */
-void model_fit(Model *model, Dataset *dataset, const Model *given);
+void model_fit(Model *model, Dataset *dataset, const Model *given, NnPool *pool);
 
 /* ------------------------------------------------------------------ model_cache.c: unpacked once per backend */
 

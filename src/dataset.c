@@ -21,7 +21,10 @@
 #define WINDOW_LARGEST  65536
 #define GATHER_ROWS     16  /* a cache line of codes */
 #define GATHER_TASK     256 /* rows that one thread gathers at a time */
-#define DATASET_LARGEST PG_INT32_MAX
+#define BLOCK_ROWS      512 /* that arrive before their categories are numbered; fewer of wide ones */
+#define BLOCK_SIZE      ((Size)256 * 1024)
+#define ENCODE_TASK     64 /* rows that one thread encodes at a time */
+#define DATASET_LARGEST (PG_INT32_MAX - BLOCK_ROWS)
 
 /* a stream of random numbers; parameters take the small ones, roles and folds 2^40 and 2^40 + 1 */
 #define STREAM_ORDER ((uint64)1 << 41) /* + epoch */
@@ -34,7 +37,7 @@ allocate(Dataset *ds, Size n, Size size)
 
 Dataset *
 dataset_create(MemoryContext parent, const Options *options, const Feature *features, int n_num, int n_cat,
-               const Encoder *known)
+               const Encoder *known, NnPool *pool)
 {
     MemoryContext context = AllocSetContextCreate(parent, "ctr dataset", ALLOCSET_DEFAULT_SIZES);
     Dataset *ds = MemoryContextAllocZero(context, sizeof(Dataset));
@@ -44,6 +47,7 @@ dataset_create(MemoryContext parent, const Options *options, const Feature *feat
     ds->context = context;
     ds->options = options;
     ds->known = known;
+    ds->pool = pool;
     ds->n_num = n_num;
     ds->n_cat = n_cat;
     encoder_widths(&widths, options);
@@ -59,7 +63,10 @@ dataset_create(MemoryContext parent, const Options *options, const Feature *feat
     reserve = 4 * Max(ROWSTORE_CHUNK, ds->raw_size);
     ds->budget.limit = ds->memory - Min(reserve, ds->memory / 2);
     ds->raw = rowstore_create(context, ds->raw_size, &ds->budget);
-    ds->raw_row = MemoryContextAllocZero(context, ds->raw_size);
+    ds->block =
+        rowblock_create(context, (int)Max(Min(BLOCK_SIZE / ds->raw_size, BLOCK_ROWS), 1), n_num, n_cat);
+    ds->tails = allocate(ds, ds->block->room, sizeof(RawTail));
+    ds->numbered = allocate(ds, mul_size(ds->block->room, n_cat), sizeof(int32));
 
     ds->seen = allocate(ds, n_cat, sizeof(Vocab *));
     ds->seen_contexts = allocate(ds, n_cat, sizeof(MemoryContext));
@@ -70,27 +77,52 @@ dataset_create(MemoryContext parent, const Options *options, const Feature *feat
     return ds;
 }
 
+/* one categorical column of the block */
+static void
+number_task(void *arg, int f, int worker)
+{
+    const Dataset *ds = arg;
+
+    (void)worker;
+    rowblock_number(ds->block, f, ds->seen[f], ds->numbered + (Size)f * ds->block->room);
+}
+
+/* The block's rows go to the raw store. */
+static void
+store_block(Dataset *ds)
+{
+    RowBlock *block = ds->block;
+    char *row = palloc0(ds->raw_size);
+
+    for (int f = 0; f < ds->n_cat; f++)
+        rowblock_reserve(block, f, ds->seen[f]);
+    pool_run(ds->pool, number_task, ds, ds->n_cat, false);
+    for (int i = 0; i < block->n; i++) {
+        int32 *categories = raw_categories(ds, row);
+
+        memcpy(raw_numbers(row), block->numbers + (Size)i * ds->n_num, sizeof(double) * ds->n_num);
+        for (int f = 0; f < ds->n_cat; f++)
+            categories[f] = ds->numbered[(Size)f * block->room + i];
+        *raw_tail(ds, row) = ds->tails[i];
+        rowstore_append(ds->raw, row);
+    }
+    block->n = 0;
+    pfree(row);
+}
+
 void
 dataset_add(Dataset *ds, RowMap *map, float label, float weight, RowRole role)
 {
-    double *numbers = raw_numbers(ds->raw_row);
-    int32 *categories = raw_categories(ds, ds->raw_row);
-    Column *columns = map->features + ds->n_num;
+    RowBlock *block = ds->block;
 
     if (rowstore_count(ds->raw) >= DATASET_LARGEST)
         ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("too many rows to train on"),
                         errdetail("The limit is %d.", DATASET_LARGEST)));
-    for (int i = 0; i < ds->n_num; i++)
-        numbers[i] = row_number(map, &map->features[i]) + 0.0; /* -0 becomes 0 */
-    row_categories(map, columns, ds->n_cat, ds->seen);
-    for (int f = 0; f < ds->n_cat; f++) {
-        const Column *c = &columns[f];
-
-        categories[f] = c->bytes ? vocab_add(ds->seen[f], c->bytes, c->length, c->hash) : -1;
-    }
-    *raw_tail(ds, ds->raw_row) = (RawTail){label, weight, role};
-    rowstore_append(ds->raw, ds->raw_row);
+    ds->tails[block->n] = (RawTail){label, weight, role};
+    rowblock_add(block, map);
     ds->n_chance += role == ROLE_CHANCE;
+    if (rowblock_full(block))
+        store_block(ds);
 }
 
 /* ------------------------------------------------------------------ encoding */
@@ -128,31 +160,76 @@ encode_row(const Dataset *ds, const Encoder *encoder, const Fitted *fitted, cons
     row_label(ds, row)[1] = tail->weight;
 }
 
+/* A few raw rows, and what becomes of them. */
+typedef struct EncodeTasks {
+    const Dataset *ds;
+    const Encoder *encoder;
+    const Fitted *fitted;
+    int n;
+    char *raw, *rows; /* [DATASET_SCAN_ROWS, raw_size], [DATASET_SCAN_ROWS, row_size] */
+    int folds[DATASET_SCAN_ROWS];
+} EncodeTasks;
+
+static void
+encode_task(void *arg, int task, int worker)
+{
+    const EncodeTasks *t = arg;
+    const Dataset *ds = t->ds;
+    const int first = task * ENCODE_TASK;
+
+    (void)worker;
+    for (int i = first; i < Min(first + ENCODE_TASK, t->n); i++)
+        encode_row(ds, t->encoder, t->fitted, t->raw + i * ds->raw_size, t->folds[i],
+                   t->rows + i * ds->row_size);
+}
+
+/* Takes the next rows out of the raw store; false: there are none. */
+static bool
+encode_take(Dataset *ds, RoleSampler *sampler, EncodeTasks *t)
+{
+    const char *raw;
+
+    for (t->n = 0; t->n < DATASET_SCAN_ROWS && (raw = rowstore_consume(ds->raw)) != NULL; t->n++) {
+        memcpy(t->raw + t->n * ds->raw_size, raw, ds->raw_size);
+        t->folds[t->n] = roles_next(sampler, raw_tail(ds, raw));
+    }
+    return t->n > 0;
+}
+
+/* Encoded rows go to the set that each is for. */
+static void
+encode_give(Dataset *ds, const EncodeTasks *t)
+{
+    for (int i = 0; i < t->n; i++) {
+        RowSet *set = &ds->sets[t->folds[i] == FOLD_VALIDATION];
+        const char *row = t->rows + i * ds->row_size;
+        const float label = row_label(ds, row)[0], weight = row_label(ds, row)[1];
+
+        rowstore_append(set->rows, row);
+        set->class_rows[(int)label] += weight > 0;
+        set->weight += weight;
+    }
+}
+
 /* Uses the raw rows up. */
 static void
 encode_rows(Dataset *ds, const Encoder *encoder, const Fitted *fitted)
 {
-    char *row = palloc0(ds->row_size);
-    const char *raw;
+    EncodeTasks tasks = {.ds = ds, .encoder = encoder, .fitted = fitted};
     RoleSampler sampler;
 
+    tasks.raw = palloc(ds->raw_size * DATASET_SCAN_ROWS);
+    tasks.rows = palloc0(ds->row_size * DATASET_SCAN_ROWS);
     for (int s = 0; s < 2; s++) {
         ds->sets[s].rows = rowstore_create(ds->context, ds->row_size, &ds->budget);
         ds->sets[s].class_rows = allocate(ds, ds->n_classes, sizeof(int64));
         memset(ds->sets[s].class_rows, 0, sizeof(int64) * ds->n_classes);
     }
     roles_start(ds, &sampler);
-    for (int64 i = 0; (raw = rowstore_consume(ds->raw)) != NULL; i++) {
-        const RawTail *tail = raw_tail(ds, raw);
-        int fold = roles_next(&sampler, tail);
-        RowSet *set = &ds->sets[fold == FOLD_VALIDATION];
-
-        if (i % DATASET_SCAN_ROWS == 0)
-            CHECK_FOR_INTERRUPTS();
-        encode_row(ds, encoder, fitted, raw, fold, row);
-        rowstore_append(set->rows, row);
-        set->class_rows[(int)tail->label] += tail->weight > 0;
-        set->weight += tail->weight;
+    while (encode_take(ds, &sampler, &tasks)) {
+        CHECK_FOR_INTERRUPTS();
+        pool_run(ds->pool, encode_task, &tasks, (tasks.n + ENCODE_TASK - 1) / ENCODE_TASK, false);
+        encode_give(ds, &tasks);
     }
     rowstore_close(ds->raw);
     ds->raw = NULL;
@@ -184,8 +261,10 @@ dataset_encode(Dataset *ds, MemoryContext context)
     Encoder *encoder = encoder_create(context, ds->options, ds->features, ds->n_num, ds->n_cat, ds->known);
     MemoryContext scratch = AllocSetContextCreate(ds->context, "ctr encode", ALLOCSET_DEFAULT_SIZES);
     MemoryContext old = MemoryContextSwitchTo(scratch);
-    Fitted fitted = dataset_fit(ds, encoder);
+    Fitted fitted;
 
+    store_block(ds);
+    fitted = dataset_fit(ds, encoder);
     ds->budget.limit = ds->memory;
     encode_rows(ds, encoder, &fitted);
     prepare_passes(ds);
@@ -324,7 +403,7 @@ gather_task(void *arg, int task, int worker)
 }
 
 void
-dataset_next(Dataset *ds, NnPool *pool, NnBatch *batch)
+dataset_next(Dataset *ds, NnBatch *batch)
 {
     Pass *pass = &ds->pass;
     int rows = 0;
@@ -332,7 +411,8 @@ dataset_next(Dataset *ds, NnPool *pool, NnBatch *batch)
     while (rows < ds->batch_rows && (pass->next < pass->n || window_fill(ds))) {
         int n = Min(ds->batch_rows - rows, pass->n - pass->next);
 
-        pool_run(pool, gather_task, &(GatherTasks){ds, rows, n}, (n + GATHER_TASK - 1) / GATHER_TASK, false);
+        pool_run(ds->pool, gather_task, &(GatherTasks){ds, rows, n}, (n + GATHER_TASK - 1) / GATHER_TASK,
+                 false);
         pass->next += n;
         rows += n;
     }

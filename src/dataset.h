@@ -42,8 +42,11 @@ struct Dataset {
     RowBudget budget;
     Size memory; /* of the whole budget; while rows arrive it leaves some for the first encoded rows */
     Size raw_size, row_size;
+    NnPool *pool;
+    RowBlock *block; /* rows that have arrived last */
+    RawTail *tails;  /* [block->room] theirs */
+    int32 *numbered; /* [n_cat, block->room] the provisional numbers of their categories */
     RowStore *raw;
-    char *raw_row;
     Vocab **seen; /* [n_cat] provisional categories, each in a context of its own */
     MemoryContext *seen_contexts;
     int64 n_chance, n_training; /* rows whose role chance decides; training rows, once roles are known */

@@ -80,6 +80,25 @@ encoder_encode(const Encoder *encoder, RowMap *map, float *x_num, int32 *x_cat, 
     encoder_derive(encoder, encoder->statistics, 1, 0, x_num, x_cat, ld_cat);
 }
 
+void
+encoder_encode_block(const Encoder *encoder, const RowBlock *block, int first, int n, float *x_num,
+                     int32 *x_cat, Size ld_cat)
+{
+    for (int f = 0; f < encoder->n_cat; f++)
+        rowblock_find(block, f, first, n, encoder->vocabs[f], x_cat + f * ld_cat);
+    for (int row = 0; row < n; row++) {
+        const double *numbers = block->numbers + (Size)(first + row) * encoder->n_num;
+        float *to = x_num + (Size)row * encoder->d_num;
+
+        for (int i = 0; i < encoder->n_num; i++) {
+            to[i] = transform_apply(&encoder->transforms[i], numbers[i]);
+            if (encoder->buckets != NULL)
+                x_cat[(encoder->n_cat + i) * ld_cat + row] = encoder_bucket(encoder, i, numbers[i]);
+        }
+        encoder_derive(encoder, encoder->statistics, 1, 0, to, x_cat + row, ld_cat);
+    }
+}
+
 Encoder *
 encoder_create(MemoryContext context, const Options *options, const Feature *features, int n_num, int n_cat,
                const Encoder *known)
@@ -185,7 +204,7 @@ encoder_fit_categories(Encoder *encoder, int f, const Vocab *seen, const int32 *
     int32 *codes = MemoryContextAllocHuge(CurrentMemoryContext, mul_size(Max(n_seen, 1), sizeof(int32)));
     Vocab *vocab = vocab_create(encoder->context);
     int64 n = before ? vocab_count(before) : 0;
-    Size n_bytes = before ? vocab_bytes(before) : 0;
+    Size n_bytes = 0;
     int32 *frequencies;
     uint32 length;
 
@@ -193,7 +212,7 @@ encoder_fit_categories(Encoder *encoder, int f, const Vocab *seen, const int32 *
         if (counts[id] >= Max(min_count, 1)) {
             vocab_get(seen, id, &length);
             n++;
-            n_bytes += length;
+            n_bytes += vocab_string_bytes(length);
         }
     }
     vocab_reserve(vocab, (int32)Min(n, PG_INT32_MAX), n_bytes);

@@ -1,8 +1,7 @@
 /*
  * fit.c: the epochs of a training: parameters to start from, passes over the rows, what is best so far, when to stop.
  *
- * The engine's threads touch only memory of one context and of the model's; its reset callback joins them before
- * that goes, at the normal end and at an error alike.
+ * The engine's threads work only inside of the engine's calls: whatever ends a training, none of them is at work.
  */
 #include "ctr.h"
 
@@ -14,7 +13,6 @@
 /* What the epochs need; all of it in one context. */
 typedef struct Fit {
     MemoryContext context;
-    MemoryContextCallback callback; /* joins the pool's threads */
     Dataset *dataset;
     const Options *options;
     Model *model;
@@ -38,16 +36,6 @@ seconds_since(instr_time start)
     INSTR_TIME_SET_CURRENT(now);
     INSTR_TIME_SUBTRACT(now, start);
     return INSTR_TIME_GET_DOUBLE(now);
-}
-
-static void
-fit_stop_pool(void *arg)
-{
-    Fit *fit = arg;
-
-    if (fit->pool)
-        pool_stop(fit->pool);
-    fit->pool = NULL;
 }
 
 static void *
@@ -119,7 +107,7 @@ model_start(Model *model, const Model *given, NnPool *pool)
 }
 
 static Fit *
-fit_create(Model *model, Dataset *dataset, const Model *given)
+fit_create(Model *model, Dataset *dataset, const Model *given, NnPool *pool)
 {
     MemoryContext context = AllocSetContextCreate(model->context, "ctr fit", ALLOCSET_DEFAULT_SIZES);
     Fit *fit = MemoryContextAllocZero(context, sizeof(Fit));
@@ -141,13 +129,8 @@ fit_create(Model *model, Dataset *dataset, const Model *given)
     fit->dataset = dataset;
     fit->options = options;
     fit->model = model;
-    fit->callback.func = fit_stop_pool;
-    fit->callback.arg = fit;
-    MemoryContextRegisterResetCallback(context, &fit->callback);
     INSTR_TIME_SET_CURRENT(fit->start);
-    fit->pool = pool_create(ctr_nn_alloc(context), ctr_thread_count(options->threads), &InterruptPending);
-    if (fit->pool == NULL)
-        ctr_check_status(NN_NO_MEMORY, "start the threads");
+    fit->pool = pool;
     check_sizes(fit);
     model_start(model, given, fit->pool);
     check_memory(fit, trainer_create(&fit->trainer, &model->net, model->params, &hyper, fit->batch_size,
@@ -187,8 +170,7 @@ train_pass(Fit *fit, int epoch, Epoch *result)
 
     auc_reset(fit->auc);
     dataset_start(dataset, false, epoch);
-    for (dataset_next(dataset, fit->pool, &batch); batch.rows > 0 && !fit->out_of_time;
-         dataset_next(dataset, fit->pool, &batch)) {
+    for (dataset_next(dataset, &batch); batch.rows > 0 && !fit->out_of_time; dataset_next(dataset, &batch)) {
         double batch_loss;
         NnStatus status;
 
@@ -223,7 +205,7 @@ validation_pass(Fit *fit, Epoch *result)
         return;
     auc_reset(fit->auc);
     dataset_start(dataset, true, 0);
-    for (dataset_next(dataset, fit->pool, &batch); batch.rows > 0; dataset_next(dataset, fit->pool, &batch)) {
+    for (dataset_next(dataset, &batch); batch.rows > 0; dataset_next(dataset, &batch)) {
         double batch_loss;
         NnStatus status;
 
@@ -350,9 +332,9 @@ run_epochs(Fit *fit)
 }
 
 void
-model_fit(Model *model, Dataset *dataset, const Model *given)
+model_fit(Model *model, Dataset *dataset, const Model *given, NnPool *pool)
 {
-    Fit *fit = fit_create(model, dataset, given);
+    Fit *fit = fit_create(model, dataset, given, pool);
 
     run_epochs(fit);
     MemoryContextDelete(fit->context);

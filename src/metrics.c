@@ -466,7 +466,7 @@ ctr_evaluate_transition(PG_FUNCTION_ARGS)
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                         errmsg("the models of one evaluation have %d and %d classes", e->sums.classes,
                                model->options.net.n_classes)));
-    site_encode(site, &row, block->owner ? block->n : 0);
+    site_take(site, &row, block->owner ? block->n : 0);
     if (evaluation_label(model, site->models[0]->map, &label))
         block_add(block, e, label);
     PG_RETURN_POINTER(e);

@@ -48,7 +48,7 @@ predict(FunctionCallInfo fcinfo, const Row *row)
 
     site_use(site, PG_GETARG_DATUM(0), row);
     check_one_class(site->view->model, "ctr_predict", "ctr_predict_classes");
-    site_encode(site, row, 0);
+    site_take(site, row, 0);
     return site_score(site, 1)[0];
 }
 
@@ -83,7 +83,7 @@ predict_classes(FunctionCallInfo fcinfo, const Row *row)
     Datum *values;
 
     site_use(site, PG_GETARG_DATUM(0), row);
-    site_encode(site, row, 0);
+    site_take(site, row, 0);
     p = site_score(site, 1);
     n_classes = site->view->model->options.net.n_classes;
     values = palloc(sizeof(Datum) * Max(n_classes, 2));
@@ -165,7 +165,7 @@ batch_fill(WindowObject window, BatchState *state, int64 first, int most)
             used = site_use(state->site, model, &row);
             check_one_class(state->site->view->model, "ctr_predict_batch", "ctr_predict_classes");
         }
-        site_encode(state->site, &row, scored);
+        site_take(state->site, &row, scored);
         rows[scored++] = state->n;
     }
     if (scored == 0)
@@ -213,7 +213,7 @@ ctr_encode(PG_FUNCTION_ARGS)
 
     if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
         elog(ERROR, "return type must be a row type");
-    site_encode(site, &row, 0);
+    site_take(site, &row, 0);
     items = palloc(sizeof(Datum) * Max(encoder->d_num, encoder->d_cat));
     for (int i = 0; i < encoder->d_num; i++)
         items[i] = Float4GetDatum(sm->x_num[i]);

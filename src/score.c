@@ -42,6 +42,8 @@ site_model_create(Site *site, const CachedModelView *view, const Row *row)
     sm->capacity = site->capacity;
     sm->map = rowmap_for_scoring(row, encoder->features, encoder->n_num, encoder->n_cat,
                                  site->wants_label ? model->options.label : NULL, context);
+    if (sm->capacity > 1)
+        sm->block = rowblock_create(context, sm->capacity, encoder->n_num, encoder->n_cat);
     sm->x_num = palloc(mul_size(sizeof(float), mul_size(sm->capacity, Max(encoder->d_num, 1))));
     sm->x_cat = palloc(mul_size(sizeof(int32), mul_size(sm->capacity, Max(encoder->d_cat, 1))));
     sm->p = palloc(mul_size(sizeof(float), mul_size(sm->capacity, model->options.net.n_classes)));
@@ -105,16 +107,6 @@ site_use(Site *site, Datum model, const Row *row)
     return site->models[0];
 }
 
-void
-site_encode(Site *site, const Row *row, int at)
-{
-    SiteModel *sm = site->models[0];
-    const Encoder *encoder = site->view->model->encoder;
-
-    rowmap_read(sm->map, row);
-    encoder_encode(encoder, sm->map, sm->x_num + (Size)at * encoder->d_num, sm->x_cat + at, sm->capacity);
-}
-
 static void
 site_stop_pool(void *arg)
 {
@@ -143,6 +135,43 @@ site_prepare_threads(Site *site)
                          "prepare the model for scoring");
 }
 
+/* Encodes rows [first, end), as far as they wait in the block. */
+static void
+encode_waiting(const Site *site, int first, int end)
+{
+    const SiteModel *sm = site->models[0];
+    const Encoder *encoder = site->view->model->encoder;
+
+    if (sm->block == NULL)
+        return;
+    first = Max(first, sm->encoded);
+    end = Min(end, sm->encoded + sm->block->n);
+    if (first < end)
+        encoder_encode_block(encoder, sm->block, first - sm->encoded, end - first,
+                             sm->x_num + (Size)first * encoder->d_num, sm->x_cat + first, sm->capacity);
+}
+
+void
+site_take(Site *site, const Row *row, int at)
+{
+    SiteModel *sm = site->models[0];
+
+    rowmap_read(sm->map, row);
+    if (sm->block == NULL) {
+        encoder_encode(site->view->model->encoder, sm->map, sm->x_num, sm->x_cat, sm->capacity);
+        return;
+    }
+    if (at == 0)
+        sm->encoded = 0;
+    sm->block->n = at - sm->encoded;
+    if (rowblock_full(sm->block)) { /* of long texts */
+        encode_waiting(site, 0, at);
+        sm->encoded = at;
+        sm->block->n = 0;
+    }
+    rowblock_add(sm->block, sm->map);
+}
+
 typedef struct ScoreTasks {
     const Site *site;
     int n;
@@ -156,11 +185,11 @@ score_task(void *arg, int task, int worker)
     const SiteModel *sm = tasks->site->models[0];
     const CachedModelView *view = tasks->site->view;
     const NnConfig *config = &view->model->net.config;
-    Size first = (Size)task * NN_BLOCK;
+    int first = task * NN_BLOCK, n = Min(NN_BLOCK, tasks->n - first);
 
-    scorer_run(worker == 0 ? view->scorer : sm->scorers[worker], sm->x_num + first * config->n_num,
-               sm->x_cat + first, sm->capacity, Min(NN_BLOCK, tasks->n - (int)first),
-               sm->p + first * config->n_classes, NULL);
+    encode_waiting(tasks->site, first, first + n);
+    scorer_run(worker == 0 ? view->scorer : sm->scorers[worker], sm->x_num + (Size)first * config->n_num,
+               sm->x_cat + first, sm->capacity, n, sm->p + (Size)first * config->n_classes, NULL);
 }
 
 const float *

@@ -9,6 +9,8 @@ typedef struct SiteModel {
     char digest[MODEL_DIGEST_SIZE + 1];
     MemoryContext context;
     RowMap *map;
+    RowBlock *block;    /* rows that are not encoded yet; NULL: capacity is 1 */
+    int encoded;        /* rows before them, which are */
     float *x_num;       /* [capacity, d_num] */
     int32 *x_cat;       /* [d_cat, capacity] */
     float *p;           /* [capacity, n_classes] */
@@ -39,10 +41,10 @@ int site_most_rows(void);
 SiteModel *site_use(Site *site, Datum model, const Row *row);
 /* Is the site ready for this model and row type already? Then site_use would change nothing. */
 bool site_is(Site *site, Datum model, const Row *row);
-/* Encodes the row as number `at` of the site's inputs. */
-void site_encode(Site *site, const Row *row, int at);
+/* Takes the row as number `at` of the site's inputs; rows come in order, but the last one may be replaced. */
+void site_take(Site *site, const Row *row, int at);
 /*
- * Scores rows 0 .. n-1; returns [n, n_classes] probabilities. More than one block is shared among threads; the numbers
+ * Encodes and scores rows 0 .. n-1; returns [n, n_classes] probabilities. More than one block is shared among threads; the numbers
  * are the same for any number of threads.
  */
 const float *site_score(Site *site, int n);

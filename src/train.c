@@ -7,6 +7,7 @@
 
 #include <math.h>
 
+#include "miscadmin.h"
 #include "utils/builtins.h"
 
 typedef struct Training {
@@ -18,9 +19,47 @@ typedef struct Training {
     RowMap *map;
     Feature *features;
     int n_num, n_cat;
+    NnPool *pool;     /* of the call */
     Dataset *dataset; /* NULL once closed */
     int64 rows, skipped;
 } Training;
+
+/* ------------------------------------------------------------------ threads */
+
+/* What the trainings of one call have in common; in fn_extra. */
+typedef struct TrainSite {
+    NnPool *pool;
+    MemoryContextCallback callback; /* joins its threads */
+} TrainSite;
+
+static void
+site_stop_pool(void *arg)
+{
+    pool_stop(((TrainSite *)arg)->pool);
+}
+
+/*
+ * The call's threads. All groups of a GROUP BY share them, since only one is worked on at a time, and the first group's
+ * options say how many they are: results do not depend on that.
+ */
+static NnPool *
+training_pool(FunctionCallInfo fcinfo, const Options *options)
+{
+    MemoryContext context = fcinfo->flinfo->fn_mcxt;
+    TrainSite *site = fcinfo->flinfo->fn_extra;
+
+    if (site != NULL)
+        return site->pool;
+    site = MemoryContextAllocZero(context, sizeof(TrainSite));
+    site->pool = pool_create(ctr_nn_alloc(context), ctr_thread_count(options->threads), &InterruptPending);
+    if (site->pool == NULL)
+        ctr_check_status(NN_NO_MEMORY, "start the threads");
+    site->callback.func = site_stop_pool;
+    site->callback.arg = site;
+    MemoryContextRegisterResetCallback(context, &site->callback);
+    fcinfo->flinfo->fn_extra = site;
+    return site->pool;
+}
 
 /* ------------------------------------------------------------------ rows */
 
@@ -73,8 +112,9 @@ training_start(FunctionCallInfo fcinfo, MemoryContext parent, const Row *row)
         options_parse(&t->options, (Jsonb *)t->options_given);
         t->map = rowmap_for_training(row, &t->options, context, &t->features, &t->n_num, &t->n_cat);
     }
+    t->pool = training_pool(fcinfo, &t->options);
     t->dataset = dataset_create(context, &t->options, t->features, t->n_num, t->n_cat,
-                                t->given ? t->given->encoder : NULL);
+                                t->given ? t->given->encoder : NULL, t->pool);
     AggRegisterCallback(fcinfo, training_close, PointerGetDatum(t));
     MemoryContextSwitchTo(old);
     return t;
@@ -275,7 +315,7 @@ ctr_train_final(PG_FUNCTION_ARGS)
         ctr_check_status(NN_NO_BLAS, "train");
     model = model_create(t);
     check_labels(t);
-    model_fit(model, t->dataset, t->given);
+    model_fit(model, t->dataset, t->given, t->pool);
     training_close(PointerGetDatum(t));
     result = model_pack(model);
     MemoryContextDelete(t->context);

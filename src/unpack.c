@@ -281,11 +281,24 @@ add_category(Vocab *vocab, const char *bytes, uint32 length, bool convert)
     }
 }
 
+/* what n strings take in a vocabulary, besides their places by number */
+static Size
+strings_bytes(uint32 begin, const uint32 *ends, int32 n)
+{
+    Size bytes = 0;
+
+    for (int32 i = 0; i < n; i++) {
+        bytes += vocab_string_bytes(ends[i] - begin);
+        begin = ends[i];
+    }
+    return bytes;
+}
+
 /* One field's categories; bytes [ends[0] .. ends[n - 1]) of `bytes`, from `begin`. Returns where they end. */
 static uint32
 unpack_vocab(Vocab *vocab, const char *bytes, uint32 begin, const uint32 *ends, int32 n, bool convert)
 {
-    vocab_reserve(vocab, n, n > 0 ? ends[n - 1] - begin : 0);
+    vocab_reserve(vocab, n, strings_bytes(begin, ends, n));
     for (int32 i = 0; i < n; i++) {
         if ((i & 0xffff) == 0)
             CHECK_FOR_INTERRUPTS();

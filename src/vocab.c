@@ -181,11 +181,15 @@ vocab_create(MemoryContext context)
     return vocab;
 }
 
+/* A new chunk of at least so many bytes; each is twice as large as the last one. */
 static void
-chunk_create(Vocab *vocab, Size size)
+chunk_grow(Vocab *vocab, Size least)
 {
+    Size size = Max(vocab->chunk_size, least);
+
     vocab->chunk = MemoryContextAllocHuge(vocab->context, size);
     vocab->chunk_left = size;
+    vocab->chunk_size = Min(vocab->chunk_size * 2, CHUNK_LARGEST);
 }
 
 /* Room for n categories in a table that is at most two thirds full. */
@@ -203,13 +207,20 @@ table_grow(Vocab *vocab, int32 n)
     vocab->strings = repalloc_huge(vocab->strings, mul_size(vocab->room, sizeof(VocabString)));
 }
 
+/* n is doubled where that is little: many reservations in turn cost no more than one */
 void
 vocab_reserve(Vocab *vocab, int32 n, Size bytes)
 {
     if (n > vocab->room)
-        table_grow(vocab, n);
-    if (bytes > mul_size(n, SHORT_LENGTH) && bytes > vocab->chunk_left)
-        chunk_create(vocab, bytes);
+        table_grow(vocab, Max(n, Min((int64)vocab->count * 2, VOCAB_LIMIT)));
+    if (bytes > vocab->chunk_left)
+        chunk_grow(vocab, bytes);
+}
+
+Size
+vocab_string_bytes(uint32 length)
+{
+    return length <= SHORT_LENGTH ? 0 : length;
 }
 
 static inline const char *
@@ -270,10 +281,8 @@ string_store(Vocab *vocab, VocabString *string, const char *bytes, uint32 length
         memcpy(string->bytes, bytes, length);
         return;
     }
-    if (length > vocab->chunk_left) {
-        chunk_create(vocab, Max(vocab->chunk_size, length));
-        vocab->chunk_size = Min(vocab->chunk_size * 2, CHUNK_LARGEST);
-    }
+    if (length > vocab->chunk_left)
+        chunk_grow(vocab, length);
     memcpy(vocab->chunk, bytes, length);
     memcpy(string->bytes + SHORT_LENGTH - sizeof(char *), &vocab->chunk, sizeof(char *));
     vocab->chunk += length;
