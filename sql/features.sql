@@ -143,3 +143,17 @@ SELECT categories FROM words, ctr_features(model);
 SELECT count(*), count(DISTINCT word) AS words, count(DISTINCT x_cat[1]) AS codes, min(x_cat[1]) AS least, max(x_cat[1]) AS most FROM words, lengths l, ctr_encode(model, l);
 SELECT x_cat[1] AS unseen FROM words, ctr_encode(model, ROW(0, repeat('x', 19) || '1')::lengths);
 DROP TABLE lengths, words;
+
+-- long ones, which fill a block of rows before its rows do, beside NULLs and rows without a label
+CREATE TABLE pages AS SELECT CASE WHEN k % 11 > 0 THEN k % 2 END AS label, CASE WHEN k % 5 > 0 THEN k % 50 || repeat(md5((k % 50)::text), 200) END AS page,
+    k % 9 AS size FROM generate_series(1, 700) k;
+CREATE TABLE reader AS SELECT ctr_train(p, ctr_fit(epochs => 2, min_count => 1, validation => 0) || '{"mlp_layers": [4], "target_statistics": false}') AS model
+FROM pages p WHERE label IS NOT NULL;
+SELECT name, categories, missing FROM reader, ctr_features(model);
+SELECT count(*), count(DISTINCT page) AS pages, count(DISTINCT x_cat[1]) AS codes, bool_and((x_cat[1] = 1) = (page IS NULL)) AS missing FROM reader, pages p, ctr_encode(model, p);
+SELECT count(*), bool_and(abs(p - b) < 1e-6) AS same FROM (
+  SELECT ctr_predict(model, s) AS p, ctr_predict_batch(model, s) OVER () AS b FROM reader, pages s) t;
+SELECT e.rows, abs(e.loss - s.loss) < 1e-6 AS same FROM
+  (SELECT (ctr_evaluate(model, p)).* FROM reader, pages p) e,
+  (SELECT ctr_logloss(label, ctr_predict(model, p)) AS loss FROM reader, pages p WHERE label IS NOT NULL) s;
+DROP TABLE pages, reader;
