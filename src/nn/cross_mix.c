@@ -102,19 +102,26 @@ softmax_rows_backward(float *dg, int lddg, const float *g, int ldg, int n, int e
     }
 }
 
-/* s [n, 1] = a . b over the d columns */
+/*
+ * The way back of h [n, d] = g * c, with the gate g [n, 1], and of c = tanh of something, from h's gradient dh [n, d]:
+ * dg [n, 1], and dc [n, d] of that something.
+ */
 static NN_KERNEL void
-dot_rows(float *restrict s, int lds, const float *restrict a, int lda, const float *restrict b, int ldb,
-         int n, int d)
+gate_rows_backward(float *restrict dc, int lddc, float *restrict dg, const float *restrict dh, int lddh,
+                   const float *restrict c, int ldc, const float *restrict g, int ldg, int n, int d)
 {
     for (int r = 0; r < n; r++) {
-        const float *restrict ar = a + (size_t)r * lda, *restrict br = b + (size_t)r * ldb;
+        float *restrict dcr = dc + (size_t)r * lddc;
+        const float *restrict dhr = dh + (size_t)r * lddh, *restrict cr = c + (size_t)r * ldc;
+        const float gr = g[(size_t)r * ldg];
         float sum = 0;
 
 #pragma omp simd reduction(+ : sum)
-        for (int c = 0; c < d; c++)
-            sum += ar[c] * br[c];
-        s[(size_t)r * lds] = sum;
+        for (int k = 0; k < d; k++) {
+            sum += dhr[k] * cr[k];
+            dcr[k] = dhr[k] * gr * (1 - cr[k] * cr[k]);
+        }
+        dg[(size_t)r * ldg] = sum;
     }
 }
 
@@ -161,9 +168,7 @@ cross_mix_backward(float *dx, int lddx, float *da, float *dc, float *dg, float *
         gemm(true, false, d, k, n, du, m->ldu, m->h, k, true, du_weight + dk, k);
         /* h: now its gradient */
         gemm(false, false, n, k, d, du, m->ldu, m->u_weight + dk, k, false, m->h, k);
-        dot_rows(dg + e, m->ldg, m->h, k, c, m->ldc, n, k);
-        scale_rows(dc_e, m->ldc, m->h, k, g, m->ldg, n, k);
-        tanh_rows_backward(dc_e, m->ldc, c, m->ldc, n, k);
+        gate_rows_backward(dc_e, m->ldc, dg + e, m->h, k, c, m->ldc, g, m->ldg, n, k);
         gemm(true, false, k, k, n, a, m->lda, dc_e, m->ldc, true, dc_weight + kk, k);
         gemm(false, true, n, k, k, dc_e, m->ldc, m->c_weight + kk, k, false, da_e, m->lda);
         tanh_rows_backward(da_e, m->lda, a, m->lda, n, k);
