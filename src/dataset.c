@@ -15,6 +15,7 @@
 #include "dataset.h"
 
 #include "miscadmin.h"
+#include "nn/denormals.h"
 
 #define PAGE_ROWS       64   /* neighbours that stay in one window */
 #define WINDOW_LEAST    4096 /* rows, however wide they are */
@@ -176,11 +177,13 @@ encode_task(void *arg, int task, int worker)
     const EncodeTasks *t = arg;
     const Dataset *ds = t->ds;
     const int first = task * ENCODE_TASK;
+    const unsigned mode = denormals_keep();
 
     (void)worker;
     for (int i = first; i < Min(first + ENCODE_TASK, t->n); i++)
         encode_row(ds, t->encoder, t->fitted, t->raw + i * ds->raw_size, t->folds[i],
                    t->rows + i * ds->row_size);
+    denormals_restore(mode);
 }
 
 /* Takes the next rows out of the raw store; false: there are none. */

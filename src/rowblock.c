@@ -50,7 +50,7 @@ rowblock_add(RowBlock *block, RowMap *map)
     if (row == 0)
         block->text_used = 0;
     for (int i = 0; i < block->n_num; i++)
-        numbers[i] = row_number(map, &map->features[i]);
+        numbers[i] = row_number(map, &map->features[i]) + 0.0; /* -0 becomes 0 */
     for (int f = 0; f < block->n_cat; f++) {
         const Size cell = (Size)f * block->room + row;
         uint32 length;

@@ -7,6 +7,7 @@
 #include "score.h"
 
 #include "access/parallel.h"
+#include "nn/denormals.h"
 
 int
 site_most_rows(void)
@@ -146,9 +147,13 @@ encode_waiting(const Site *site, int first, int end)
         return;
     first = Max(first, sm->encoded);
     end = Min(end, sm->encoded + sm->block->n);
-    if (first < end)
+    if (first < end) {
+        const unsigned mode = denormals_keep();
+
         encoder_encode_block(encoder, sm->block, first - sm->encoded, end - first,
                              sm->x_num + (Size)first * encoder->d_num, sm->x_cat + first, sm->capacity);
+        denormals_restore(mode);
+    }
 }
 
 void

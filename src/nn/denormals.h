@@ -2,7 +2,8 @@
  * denormals.h: numbers below 1e-38 count as zero while the engine computes.
  *
  * L2 on rows that no batch touches takes them to zero, and past it through the denormal numbers, with which a CPU
- * computes twenty times slower. The mode belongs to a thread; a caller's own is put back, for SQL's float8.
+ * computes twenty times slower. The mode belongs to a thread; a caller's own is put back, for SQL's float8, and what a
+ * pool's threads do with float8 keeps them.
  */
 #ifndef NN_DENORMALS_H
 #define NN_DENORMALS_H
@@ -10,7 +11,7 @@
 #if defined(__SSE__)
 #include <xmmintrin.h>
 
-#define DENORMALS_ZERO 0x8040 /* of the control register: results (bit 15), operands (bit 6) */
+#define DENORMALS_ZERO 0x8040u /* of the control register: results (bit 15), operands (bit 6) */
 
 /* Returns the mode before, for denormals_restore. */
 static inline unsigned
@@ -22,6 +23,16 @@ denormals_flush(void)
     return before;
 }
 
+/* The contrary, inside of a pool's task. */
+static inline unsigned
+denormals_keep(void)
+{
+    const unsigned before = _mm_getcsr();
+
+    _mm_setcsr(before & ~DENORMALS_ZERO);
+    return before;
+}
+
 static inline void
 denormals_restore(unsigned before)
 {
@@ -30,6 +41,12 @@ denormals_restore(unsigned before)
 #else
 static inline unsigned
 denormals_flush(void)
+{
+    return 0;
+}
+
+static inline unsigned
+denormals_keep(void)
 {
     return 0;
 }

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """The parts of the benchmark that need a server: train, score, load, job, growth. See bench.sh, which starts it.
 
-Ours is measured through psql on the server that the environment names; the peer, PyTorch, in this process.
+Ours is measured through psql on the server that the environment names; the peer, PyTorch, in this process, or, where it
+trains, in one of its own.
 """
+import json
 import os
 import pathlib
 import re
@@ -66,18 +68,19 @@ def header(*cells):
     row(*["---"] * len(cells))
 
 
-def compare(name, ours, peer, absent="PyTorch is absent"):
-    """A row: ours and the peer's rates, one sample of each in turn, and the median quotient."""
-    mine, other = [], []
+def compare(name, ours, *peers, absent="PyTorch is absent"):
+    """A row: our rates, then those of each peer and the quotients; one sample of each side in turn."""
+    mine, others = [], [[] for _ in peers]
     for _ in range(SAMPLES):
         mine.append(ours())
-        if peer:
-            other.append(peer())
-    if not peer:
-        row(name, spread(mine), absent, "")
-        return
-    quotients = [a / b for a, b in zip(mine, other)]
-    row(name, spread(mine), spread(other), spread(quotients, digits=1))
+        for peer, rates in zip(peers, others):
+            if peer:
+                rates.append(peer())
+    cells = []
+    for rates in others:
+        quotients = [a / b for a, b in zip(mine, rates)]
+        cells += [spread(rates), spread(quotients, digits=1)] if rates else [absent, ""]
+    row(name, spread(mine), *cells)
 
 
 def load_table(name, rows, share=1.0, first=0):
@@ -110,14 +113,14 @@ def reference_network(name, sizes):
 class Peer:
     """PyTorch on tensors in memory, whole batches."""
 
-    def __init__(self, name, sizes, batches=16):
+    def __init__(self, name, sizes, batches=16, fused=None):
         self.net, self.batches, self.step = reference_network(name, sizes), batches, 0
         n = BATCH * batches
         popular = torch.rand(n, 1) < 0.5  # as in rows.h: half of the rows draw from a heavy tail
         u = torch.rand(n, len(sizes), dtype=torch.float64)
         self.x_cat = (torch.where(popular, u ** 4, u) * torch.tensor(sizes)).long()
         self.x_num, self.label = torch.rand(n, 13), (torch.rand(n) < 0.25).float()
-        self.optimizer = torch.optim.Adam(self.net.parameters(), lr=0.002, weight_decay=0.001)
+        self.optimizer = torch.optim.Adam(self.net.parameters(), lr=0.002, weight_decay=0.001, fused=fused)
 
     def batch(self):
         first = self.step % self.batches * BATCH
@@ -149,6 +152,41 @@ class Peer:
         return steps * BATCH / (time.perf_counter() - start)
 
 
+class PeerProcess:
+    """
+    A Peer that trains in a process of its own. tuned: as somebody who knows PyTorch well runs it. Adam is one fused
+    kernel; and the C library keeps the memory of the embeddings' gradients, which it otherwise, at every step, gives back
+    to the system and gets again page by page.
+    """
+
+    KEEP = {"MALLOC_TRIM_THRESHOLD_": str(1 << 32), "MALLOC_MMAP_THRESHOLD_": str(1 << 25)}
+
+    def __init__(self, name, sizes, tuned):
+        self.process = subprocess.Popen([sys.executable, __file__, "peer", name, "tuned" if tuned else ""], text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        env=os.environ | (self.KEEP if tuned else {}))
+        self.ask(json.dumps(sizes))
+
+    def ask(self, line=""):
+        print(line, file=self.process.stdin, flush=True)
+        return self.process.stdout.readline()
+
+    def train_rate(self):
+        return float(self.ask())
+
+    def stop(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def serve_peer(name, tuned):
+    """The other end: sizes come as the first line, then a line for each measurement."""
+    peer = Peer(name, json.loads(sys.stdin.readline()), fused=bool(tuned) or None)
+    print(peer.train_rate(0), flush=True)
+    for _ in sys.stdin:
+        print(peer.train_rate(), flush=True)
+
+
 # ------------------------------------------------------------------ train
 
 def training(network, options):
@@ -168,12 +206,13 @@ def train():
     sizes = categories("criteo")
     print(f"{ROWS:,} rows, {sum(sizes):,} categories, batch {BATCH}, reference recipe. "
           "rows/s: median (least … most).\n")
-    header("network", "ctr_train", "PyTorch " + (torch.__version__ if torch else ""), "quotient")
+    header("network", "ctr_train", "PyTorch " + (torch.__version__ if torch else ""), "quotient",
+           "PyTorch, tuned", "quotient")
     for name in os.environ.get("NETS", " ".join(NETWORKS)).split():
-        peer = Peer(name, sizes) if torch else None
-        if peer:
-            peer.train_rate(0)
-        compare(name, lambda: epoch_rate(NETWORKS[name], "criteo"), peer and peer.train_rate)
+        peers = [PeerProcess(name, sizes, tuned) for tuned in (False, True)] if torch else []
+        compare(name, lambda: epoch_rate(NETWORKS[name], "criteo"), *([p.train_rate for p in peers] or [None, None]))
+        for peer in peers:
+            peer.stop()
 
 
 # ------------------------------------------------------------------ score
@@ -277,7 +316,7 @@ def score():
         absent = plpython(directory)
         compare("ctr_predict, matrix; peer: PL/Python + PyTorch per row",
                 lambda: scoring_rate("ctr_predict", "matrix", "small", small),
-                None if absent else plpython_rate, absent)
+                None if absent else plpython_rate, absent=absent)
 
     megabytes = int(psql("SELECT octet_length(model::bytea) FROM models WHERE name = 'first';")[0]) / 1e6
     costs = sorted(one_row_cost())
@@ -389,4 +428,5 @@ def growth():
 
 
 if __name__ == "__main__":
-    {"train": train, "score": score, "load": load, "job": job, "growth": growth}[sys.argv[1]]()
+    parts = {"train": train, "score": score, "load": load, "job": job, "growth": growth, "peer": serve_peer}
+    parts[sys.argv[1]](*sys.argv[2:])

@@ -20,6 +20,7 @@
 # Peers. PyTorch, pandas, scikit-learn: pip install torch pandas scikit-learn, for the python3 in PATH (or PYTHON=). The
 # networks are those of test/parity/reference.py. PL/Python: apt install postgresql-plpython3-15, and TORCH_PATH=, a
 # directory with torch (pip install --target) that the server's user can read. A peer that is absent is named as absent.
+# `train` has PyTorch twice: as it comes, and tuned (fused Adam; a C library that keeps memory).
 #
 # OPENBLAS_* in the environment is dropped for both sides, so that each chooses its kernels itself.
 
