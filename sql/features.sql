@@ -166,9 +166,4 @@ SELECT auc > 0.99 AS learned FROM (SELECT (ctr_evaluate(model, t)).* FROM small,
 SELECT count(*), bool_and(abs(p - b) < 1e-6) AS same, count(DISTINCT p) > 500 AS vary FROM (
   SELECT ctr_predict(model, t) AS p, ctr_predict_batch(model, t) OVER () AS b FROM small, tiny t) s;
 RESET ctr.threads;
--- -0 is 0
-SELECT count(DISTINCT tensors) AS models, count(*) AS trainings FROM (SELECT sign, string_agg(t.name || ctr_tensor(model, t.name)::text, ' ' ORDER BY t.name) FILTER (WHERE t.name NOT LIKE 'ctr.history%') AS tensors
-  FROM (SELECT sign, ctr_train(z, '{"ignore": ["sign"], "epochs": 1, "numerical_buckets": 8, "numerical_transform": "quantile"}') AS model
-        FROM (SELECT sign, k % 2 AS label, CASE WHEN k % 3 = 0 THEN sign * '0'::float8 ELSE k % 7 - 3 END AS x FROM unnest('{1,-1}'::int[]) sign, generate_series(1, 300) k ORDER BY sign, k) z
-        GROUP BY sign OFFSET 0) m, ctr_tensors(model) t GROUP BY sign) s;
 DROP TABLE tiny, small;
