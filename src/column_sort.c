@@ -1,6 +1,9 @@
 /*
- * column_sort.c: the values of one numerical column in ascending order, in an array where the memory allows, else
- * in PostgreSQL's tuple sort, which goes through temporary files. Both give the same numbers in the same order.
+ * column_sort.c: the values of one numerical column in ascending order.
+ *
+ * Most columns have few different values, however many rows there are: these are counted. A column that turns out to
+ * have more goes on in an array where the memory allows, else in PostgreSQL's tuple sort, which goes through temporary
+ * files. All give the same numbers in the same order.
  */
 #include "encoder.h"
 
@@ -8,13 +11,27 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 
-#define RUN_VALUES ((Size)1 << 20) /* sorted at a time, between looks at interrupts */
+#define RUN_VALUES      ((Size)1 << 20) /* sorted at a time, between looks at interrupts */
+#define SLOTS_LEAST     ((Size)16)
+#define SLOTS_MOST_BITS 16
+#define SLOTS_MOST      ((Size)1 << SLOTS_MOST_BITS)
 
+typedef struct Counted {
+    double value;
+    int64 count; /* 0: a free slot */
+} Counted;
+
+/* One of slots, values and sort is there. */
 struct ColumnSort {
     NnColumn column;
-    double *values; /* NULL: in `sort` */
+    int64 most;     /* values that may come */
+    Size memory;    /* for the tuple sort; 0: an array */
+    Counted *slots; /* a hash table with linear probing; once sorted, without gaps */
+    Size n_slots, distinct;
+    double *values;
     Tuplesortstate *sort;
-    Size n_read;
+    Size n_read;   /* by sort_next; slots by counted_next */
+    int64 repeats; /* counted_next has given out of the current slot */
 };
 
 Size
@@ -24,26 +41,40 @@ column_sort_memory(int64 n, int columns)
 }
 
 ColumnSort *
-column_sort_inside(int64 n)
+column_sort_create(int64 n, Size memory)
 {
     ColumnSort *cs = palloc0(sizeof(ColumnSort));
+    Size room =
+        memory > 0 ? memory : mul_size(n, sizeof(double)); /* a table takes no more than what may follow it */
 
-    cs->values = MemoryContextAllocHuge(CurrentMemoryContext, mul_size(Max(n, 1), sizeof(double)));
+    cs->most = n;
+    cs->memory = memory;
+    cs->n_slots = SLOTS_LEAST;
+    while (cs->n_slots < SLOTS_MOST && cs->n_slots * 2 * sizeof(Counted) <= room)
+        cs->n_slots *= 2;
+    cs->slots = palloc0(cs->n_slots * sizeof(Counted));
     return cs;
 }
 
-ColumnSort *
-column_sort_outside(Size memory)
+/*
+ * The slot that has the value, or the free one where it belongs. The hash is Knuth's, a multiplication by 2^64 divided by the
+ * golden ratio, of which the upper bits are good: those of a whole number's double are at its upper end, too.
+ */
+static inline Counted *
+slot_find(const ColumnSort *cs, double value)
 {
-    ColumnSort *cs = palloc0(sizeof(ColumnSort));
+    uint64 bits;
+    Size at;
 
-    cs->sort = tuplesort_begin_datum(FLOAT8OID, Float8LessOperator, InvalidOid, false,
-                                     (int)Min(memory / 1024, PG_INT32_MAX), NULL, SORT_REREAD);
-    return cs;
+    memcpy(&bits, &value, sizeof(bits));
+    at = (bits * UINT64CONST(0x9e3779b97f4a7c15)) >> (64 - SLOTS_MOST_BITS);
+    for (at &= cs->n_slots - 1; cs->slots[at].count > 0 && cs->slots[at].value != value;)
+        at = (at + 1) & (cs->n_slots - 1);
+    return &cs->slots[at];
 }
 
-void
-column_sort_add(ColumnSort *cs, double value)
+static inline void
+put(ColumnSort *cs, double value)
 {
     if (cs->values)
         cs->values[cs->column.n++] = value;
@@ -52,6 +83,99 @@ column_sort_add(ColumnSort *cs, double value)
         cs->column.n++;
     }
 }
+
+/* There are too many different values to be counted. */
+static void
+pour_out(ColumnSort *cs)
+{
+    Counted *slots = cs->slots;
+
+    cs->slots = NULL;
+    cs->column.n = 0;
+    if (cs->memory == 0)
+        cs->values = MemoryContextAllocHuge(CurrentMemoryContext, mul_size(cs->most, sizeof(double)));
+    else
+        cs->sort = tuplesort_begin_datum(FLOAT8OID, Float8LessOperator, InvalidOid, false,
+                                         (int)Min(cs->memory / 1024, PG_INT32_MAX), NULL, SORT_REREAD);
+    for (Size i = 0; i < cs->n_slots; i++) {
+        CHECK_FOR_INTERRUPTS();
+        for (int64 k = 0; k < slots[i].count; k++)
+            put(cs, slots[i].value);
+    }
+    pfree(slots);
+}
+
+void
+column_sort_add(ColumnSort *cs, double value)
+{
+    Counted *slot;
+
+    if (cs->slots == NULL) {
+        put(cs, value);
+        return;
+    }
+    slot = slot_find(cs, value);
+    if (slot->count == 0) {
+        if (cs->distinct == cs->n_slots / 4 * 3) {
+            pour_out(cs);
+            put(cs, value);
+            return;
+        }
+        slot->value = value;
+        cs->distinct++;
+    }
+    slot->count++;
+    cs->column.n++;
+}
+
+/* ------------------------------------------------------------------ counted values */
+
+static int
+counted_compare(const void *a, const void *b)
+{
+    const double x = ((const Counted *)a)->value, y = ((const Counted *)b)->value;
+
+    return (x > y) - (x < y);
+}
+
+static double
+counted_next(void *source)
+{
+    ColumnSort *cs = source;
+
+    if (cs->repeats == cs->slots[cs->n_read].count) {
+        cs->repeats = 0;
+        cs->n_read++;
+    }
+    cs->repeats++;
+    return cs->slots[cs->n_read].value;
+}
+
+static void
+counted_rewind(void *source)
+{
+    ColumnSort *cs = source;
+
+    cs->n_read = 0;
+    cs->repeats = 0;
+}
+
+static void
+sort_counted(ColumnSort *cs)
+{
+    Size n = 0;
+
+    for (Size i = 0; i < cs->n_slots; i++) {
+        if (cs->slots[i].count > 0)
+            cs->slots[n++] = cs->slots[i];
+    }
+    qsort(cs->slots, n, sizeof(Counted), counted_compare);
+    cs->column.next = counted_next;
+    cs->column.rewind = counted_rewind;
+    cs->column.source = cs;
+}
+
+/* ------------------------------------------------------------------ an array */
 
 /* Merges the sorted ranges [begin, middle) and [middle, end) of `from` into `to`. */
 static void
@@ -93,6 +217,8 @@ sort_values(ColumnSort *cs)
     cs->column.values = from;
 }
 
+/* ------------------------------------------------------------------ the tuple sort */
+
 static double
 sort_next(void *source)
 {
@@ -113,10 +239,14 @@ sort_rewind(void *source)
     tuplesort_rescan(((ColumnSort *)source)->sort);
 }
 
+/* ------------------------------------------------------------------ all three */
+
 NnColumn *
 column_sort_finish(ColumnSort *cs)
 {
-    if (cs->values)
+    if (cs->slots)
+        sort_counted(cs);
+    else if (cs->values)
         sort_values(cs);
     else {
         tuplesort_performsort(cs->sort);
@@ -132,7 +262,9 @@ column_sort_free(ColumnSort *cs)
 {
     if (cs->sort)
         tuplesort_end(cs->sort);
-    else
+    if (cs->slots)
+        pfree(cs->slots);
+    if (cs->values)
         pfree(cs->values);
     pfree(cs);
 }

@@ -137,7 +137,7 @@ fit_columns(Dataset *ds, Encoder *encoder, int first, int n, Size outside, const
     RawScan scan;
 
     for (int i = 0; i < n; i++)
-        sorts[i] = outside > 0 ? column_sort_outside(outside) : column_sort_inside(ds->n_training);
+        sorts[i] = column_sort_create(ds->n_training, outside);
     for (scan_start(ds, &scan); (row = scan_next_training(&scan)) != NULL;) {
         const double *numbers = raw_numbers(row) + first;
 

@@ -36,11 +36,10 @@ void encoder_derive(const Encoder *encoder, float *const *statistics, int stride
 
 typedef struct ColumnSort ColumnSort;
 
-/* bytes for sorting so many columns of n values inside of memory, one after the other */
+/* bytes at most for so many columns of n values inside of memory, sorted one after the other */
 Size column_sort_memory(int64 n, int columns);
-/* For at most n values in memory; for any number of them in so much memory. From the current context. */
-ColumnSort *column_sort_inside(int64 n);
-ColumnSort *column_sort_outside(Size memory);
+/* For at most n values, in so many bytes and in files; memory 0: inside of memory. From the current context. */
+ColumnSort *column_sort_create(int64 n, Size memory);
 void column_sort_add(ColumnSort *cs, double value); /* finite, and no -0 */
 NnColumn *column_sort_finish(ColumnSort *cs);
 void column_sort_free(ColumnSort *cs);

@@ -23,6 +23,22 @@ my $spilled = trained('1MB');
 is($spilled, $plenty, 'spilled rows give the same tensors as rows in memory');
 is(temp_files(), '', 'temporary files are gone after a training');
 
+# Numbers with many different values are sorted in an array, or, where 16 MB do not hold one column, in files; those with
+# few are counted. Neither the quantiles nor the means know.
+query('CREATE TABLE numbers AS SELECT i % 2 AS label, sin(i) AS many, i % 1000 AS few FROM generate_series(1, 1200000) i');
+sub quantiles
+{
+    my ($memory) = @_;
+    return query("SET maintenance_work_mem = '$memory'; SET client_min_messages = error;
+        SELECT string_agg(md5(ctr_tensor(model, t.name)::text), ',' ORDER BY t.name) || count(*)
+        FROM (SELECT ctr_train(n, ctr_fit(epochs => 1, validation => 0, max_seconds => 1e-6, recipe => 'reference')) AS model
+              FROM numbers n OFFSET 0) m, ctr_tensors(model) t WHERE t.name LIKE 'ctr.numerical.%'");
+}
+my ($array, $files) = (quantiles('1GB'), quantiles('1MB'));
+like($array, qr/,.*[1-9]$/, 'numerical columns have tensors');
+is($files, $array, 'numbers sorted in files as in memory');
+query('DROP TABLE numbers');
+
 # While it runs there are temporary files; a cancel removes them.
 my $endless = q{SELECT length(ctr_train(c, ctr_fit(ignore => '{id}', epochs => 1000, patience => 1000))::bytea) FROM criteo c};
 for my $memory ('1MB', '256MB') {
