@@ -11,10 +11,9 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 
-#define RUN_VALUES      ((Size)1 << 20) /* sorted at a time, between looks at interrupts */
-#define SLOTS_LEAST     ((Size)16)
-#define SLOTS_MOST_BITS 16
-#define SLOTS_MOST      ((Size)1 << SLOTS_MOST_BITS)
+#define RUN_VALUES  ((Size)1 << 20) /* sorted at a time, between looks at interrupts */
+#define SLOTS_LEAST ((Size)16)
+#define SLOTS_MOST  ((Size)64 * 1024) /* 1 MB of them */
 
 typedef struct Counted {
     double value;
@@ -56,19 +55,13 @@ column_sort_create(int64 n, Size memory)
     return cs;
 }
 
-/*
- * The slot that has the value, or the free one where it belongs. The hash is Knuth's, a multiplication by 2^64 divided by the
- * golden ratio, of which the upper bits are good: those of a whole number's double are at its upper end, too.
- */
+/* the slot that has the value, or the free one where it belongs */
 static inline Counted *
 slot_find(const ColumnSort *cs, double value)
 {
-    uint64 bits;
-    Size at;
+    Size at = vocab_hash((const char *)&value, sizeof(value)) & (cs->n_slots - 1);
 
-    memcpy(&bits, &value, sizeof(bits));
-    at = (bits * UINT64CONST(0x9e3779b97f4a7c15)) >> (64 - SLOTS_MOST_BITS);
-    for (at &= cs->n_slots - 1; cs->slots[at].count > 0 && cs->slots[at].value != value;)
+    while (cs->slots[at].count > 0 && cs->slots[at].value != value)
         at = (at + 1) & (cs->n_slots - 1);
     return &cs->slots[at];
 }

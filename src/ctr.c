@@ -105,6 +105,26 @@ ctr_nn_alloc(MemoryContext context)
     return (NnAlloc){.alloc = nn_context_alloc, .owner = context};
 }
 
+static void
+stop_pool(void *pool)
+{
+    pool_stop(pool);
+}
+
+NnPool *
+ctr_pool_create(MemoryContext context, int threads, const volatile sig_atomic_t *interrupt)
+{
+    MemoryContextCallback *callback = MemoryContextAllocZero(context, sizeof(MemoryContextCallback));
+    NnPool *pool = pool_create(ctr_nn_alloc(context), threads, interrupt);
+
+    if (pool == NULL)
+        ctr_check_status(NN_NO_MEMORY, "start the threads");
+    callback->func = stop_pool;
+    callback->arg = pool;
+    MemoryContextRegisterResetCallback(context, callback);
+    return pool;
+}
+
 void
 ctr_check_status(NnStatus status, const char *doing)
 {

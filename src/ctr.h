@@ -47,6 +47,8 @@ int ctr_thread_count(int wanted);
 void ctr_huge_pages(void *memory, Size size);
 /* An NnAlloc over a memory context: zeroed, 64-byte aligned, NULL when memory is out. */
 NnAlloc ctr_nn_alloc(MemoryContext context);
+/* A pool whose threads are joined before the context goes. interrupt: pool_create's. Errors where it cannot be. */
+NnPool *ctr_pool_create(MemoryContext context, int threads, const volatile sig_atomic_t *interrupt);
 /* Turns a failed NnStatus into an error; `doing` completes "could not …". Serves interrupts for NN_INTERRUPTED. */
 void ctr_check_status(NnStatus status, const char *doing);
 
@@ -240,7 +242,6 @@ char *row_value_text(RowMap *map, Column *column);
 
 /* The features of a few rows, copied. */
 typedef struct RowBlock {
-    MemoryContext context;
     int n, room; /* rows; setting n to less takes back the last ones */
     int n_num, n_cat;
     double *numbers; /* [room, n_num]; NaN: NULL or NaN */
@@ -256,8 +257,10 @@ void rowblock_add(RowBlock *block, RowMap *map);
 bool rowblock_full(const RowBlock *block);
 /* Field f of rows [first, first + n): codes[n] by what the vocabulary knows. For threads. */
 void rowblock_find(const RowBlock *block, int f, int first, int n, const Vocab *vocab, int32 *codes);
-/* Field f of all rows: ids[n], added where they are new; -1: no category. For threads, each with fields of its own, once
- * rowblock_reserve has made room. */
+/*
+ * Field f of all rows: ids[n], added where they are new; -1: no category. For threads, each with fields of its own, once
+ * rowblock_reserve has made room.
+ */
 void rowblock_reserve(const RowBlock *block, int f, Vocab *vocab);
 void rowblock_number(const RowBlock *block, int f, Vocab *vocab, int32 *ids);
 

@@ -9,6 +9,7 @@
 #include <math.h>
 
 #include "miscadmin.h"
+#include "nn/denormals.h"
 
 #define INTERRUPT_INTERVAL 65536 /* categories */
 
@@ -53,6 +54,14 @@ encoder_derive(const Encoder *encoder, float *const *statistics, int stride, int
         derived[0] = sum / sqrtf((float)encoder->n_statistics);
 }
 
+static inline void
+encode_number(const Encoder *encoder, int i, double value, float *x_num, int32 *x_cat, Size ld_cat)
+{
+    x_num[i] = transform_apply(&encoder->transforms[i], value);
+    if (encoder->buckets != NULL)
+        x_cat[(encoder->n_cat + i) * ld_cat] = encoder_bucket(encoder, i, value);
+}
+
 void
 encoder_encode(const Encoder *encoder, RowMap *map, float *x_num, int32 *x_cat, Size ld_cat)
 {
@@ -60,13 +69,8 @@ encoder_encode(const Encoder *encoder, RowMap *map, float *x_num, int32 *x_cat, 
 
     row_categories(map, columns, encoder->n_cat,
                    encoder->vocabs); /* what it fetches arrives during the numbers */
-    for (int i = 0; i < encoder->n_num; i++) {
-        double value = row_number(map, &map->features[i]);
-
-        x_num[i] = transform_apply(&encoder->transforms[i], value);
-        if (encoder->buckets != NULL)
-            x_cat[(encoder->n_cat + i) * ld_cat] = encoder_bucket(encoder, i, value);
-    }
+    for (int i = 0; i < encoder->n_num; i++)
+        encode_number(encoder, i, row_number(map, &map->features[i]), x_num, x_cat, ld_cat);
     for (int f = 0; f < encoder->n_cat; f++) {
         int32 code = CODE_MISSING;
 
@@ -84,19 +88,19 @@ void
 encoder_encode_block(const Encoder *encoder, const RowBlock *block, int first, int n, float *x_num,
                      int32 *x_cat, Size ld_cat)
 {
+    const unsigned mode = denormals_keep();
+
     for (int f = 0; f < encoder->n_cat; f++)
         rowblock_find(block, f, first, n, encoder->vocabs[f], x_cat + f * ld_cat);
     for (int row = 0; row < n; row++) {
         const double *numbers = block->numbers + (Size)(first + row) * encoder->n_num;
         float *to = x_num + (Size)row * encoder->d_num;
 
-        for (int i = 0; i < encoder->n_num; i++) {
-            to[i] = transform_apply(&encoder->transforms[i], numbers[i]);
-            if (encoder->buckets != NULL)
-                x_cat[(encoder->n_cat + i) * ld_cat + row] = encoder_bucket(encoder, i, numbers[i]);
-        }
+        for (int i = 0; i < encoder->n_num; i++)
+            encode_number(encoder, i, numbers[i], to, x_cat + row, ld_cat);
         encoder_derive(encoder, encoder->statistics, 1, 0, to, x_cat + row, ld_cat);
     }
+    denormals_restore(mode);
 }
 
 Encoder *

@@ -17,7 +17,6 @@ rowblock_create(MemoryContext context, int room, int n_num, int n_cat)
     RowBlock *block = MemoryContextAllocZero(context, sizeof(RowBlock));
     Size cells = mul_size(room, Max(n_cat, 1));
 
-    block->context = context;
     block->room = room;
     block->n_num = n_num;
     block->n_cat = n_cat;
@@ -57,6 +56,7 @@ rowblock_add(RowBlock *block, RowMap *map)
 
         if (!row_category(map, &columns[f], &bytes, &length)) {
             block->lengths[cell] = NO_CATEGORY;
+            block->places[cell] = 0;
             continue;
         }
         text_reserve(block, length);
@@ -95,8 +95,12 @@ hash_ahead(const RowBlock *block, int f, int first, int n, const Vocab *vocab, u
     }
 }
 
-void
-rowblock_find(const RowBlock *block, int f, int first, int n, const Vocab *vocab, int32 *codes)
+#define UNKNOWN (CODE_UNSEEN - CODE_KNOWN) /* as numbers, beside those of known categories */
+#define MISSING (CODE_MISSING - CODE_KNOWN)
+
+/* ids[n] of rows [first, first + n); adding: the same vocabulary, where new ones go; NULL: they are UNKNOWN */
+static inline void
+look_up(const RowBlock *block, int f, int first, int n, const Vocab *vocab, Vocab *adding, int32 *ids)
 {
     uint64 hashes[AHEAD];
 
@@ -107,16 +111,27 @@ rowblock_find(const RowBlock *block, int f, int first, int n, const Vocab *vocab
         hash_ahead(block, f, first + done, m, vocab, hashes);
         for (int i = 0; i < m; i++) {
             const uint32 length = block->lengths[cell + i];
-            int32 id;
+            const char *bytes = block->text + block->places[cell + i];
 
-            if (length == NO_CATEGORY) {
-                codes[done + i] = CODE_MISSING;
-                continue;
+            if (length == NO_CATEGORY)
+                ids[done + i] = MISSING;
+            else if (adding)
+                ids[done + i] = vocab_add(adding, bytes, length, hashes[i]);
+            else {
+                int32 id = vocab_find(vocab, bytes, length, hashes[i]);
+
+                ids[done + i] = id < 0 ? UNKNOWN : id;
             }
-            id = vocab_find(vocab, block->text + block->places[cell + i], length, hashes[i]);
-            codes[done + i] = id < 0 ? CODE_UNSEEN : id + CODE_KNOWN;
         }
     }
+}
+
+void
+rowblock_find(const RowBlock *block, int f, int first, int n, const Vocab *vocab, int32 *codes)
+{
+    look_up(block, f, first, n, vocab, NULL, codes);
+    for (int i = 0; i < n; i++)
+        codes[i] += CODE_KNOWN;
 }
 
 void
@@ -133,19 +148,5 @@ rowblock_reserve(const RowBlock *block, int f, Vocab *vocab)
 void
 rowblock_number(const RowBlock *block, int f, Vocab *vocab, int32 *ids)
 {
-    uint64 hashes[AHEAD];
-
-    for (int first = 0; first < block->n; first += AHEAD) {
-        const int m = Min(AHEAD, block->n - first);
-        const Size cell = (Size)f * block->room + first;
-
-        hash_ahead(block, f, first, m, vocab, hashes);
-        for (int i = 0; i < m; i++) {
-            const uint32 length = block->lengths[cell + i];
-
-            ids[first + i] = length == NO_CATEGORY
-                                 ? -1
-                                 : vocab_add(vocab, block->text + block->places[cell + i], length, hashes[i]);
-        }
-    }
+    look_up(block, f, 0, block->n, vocab, vocab, ids);
 }

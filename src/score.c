@@ -7,7 +7,6 @@
 #include "score.h"
 
 #include "access/parallel.h"
-#include "nn/denormals.h"
 
 int
 site_most_rows(void)
@@ -108,26 +107,14 @@ site_use(Site *site, Datum model, const Row *row)
     return site->models[0];
 }
 
-static void
-site_stop_pool(void *arg)
-{
-    pool_stop(((Site *)arg)->pool);
-}
-
 /* The threads, and a scorer for each but the first, whose is the cache's. */
 static void
 site_prepare_threads(Site *site)
 {
     SiteModel *sm = site->models[0];
 
-    if (site->pool == NULL) {
-        site->pool = pool_create(ctr_nn_alloc(site->context), site->capacity / NN_BLOCK, NULL);
-        if (site->pool == NULL)
-            ctr_check_status(NN_NO_MEMORY, "start the threads");
-        site->callback.func = site_stop_pool;
-        site->callback.arg = site;
-        MemoryContextRegisterResetCallback(site->context, &site->callback);
-    }
+    if (site->pool == NULL)
+        site->pool = ctr_pool_create(site->context, site->capacity / NN_BLOCK, NULL);
     if (sm->scorers == NULL)
         sm->scorers = MemoryContextAllocZero(sm->context, sizeof(NnScorer *) * SITE_BLOCKS);
     /* anew each time: the cache may have unpacked the model again */
@@ -147,13 +134,9 @@ encode_waiting(const Site *site, int first, int end)
         return;
     first = Max(first, sm->encoded);
     end = Min(end, sm->encoded + sm->block->n);
-    if (first < end) {
-        const unsigned mode = denormals_keep();
-
+    if (first < end)
         encoder_encode_block(encoder, sm->block, first - sm->encoded, end - first,
                              sm->x_num + (Size)first * encoder->d_num, sm->x_cat + first, sm->capacity);
-        denormals_restore(mode);
-    }
 }
 
 void

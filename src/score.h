@@ -25,10 +25,9 @@ typedef struct SiteModel {
 typedef struct Site {
     MemoryContext context;
     ModelHold *hold;
-    bool wants_label;               /* also find the model's label column */
-    int capacity;                   /* rows scored at once: 1, or blocks */
-    NnPool *pool;                   /* NULL: not needed yet */
-    MemoryContextCallback callback; /* joins its threads */
+    bool wants_label; /* also find the model's label column */
+    int capacity;     /* rows scored at once: 1, or blocks */
+    NnPool *pool;     /* NULL: not needed yet */
     int n_models;
     SiteModel *models[SITE_MODELS]; /* most recently used first: a join may bring several models in turn */
     const CachedModelView *view;    /* of the model in use: models[0] */
@@ -44,8 +43,8 @@ bool site_is(Site *site, Datum model, const Row *row);
 /* Takes the row as number `at` of the site's inputs; rows come in order, but the last one may be replaced. */
 void site_take(Site *site, const Row *row, int at);
 /*
- * Encodes and scores rows 0 .. n-1; returns [n, n_classes] probabilities. More than one block is shared among threads; the numbers
- * are the same for any number of threads.
+ * Encodes and scores rows 0 .. n-1; returns [n, n_classes] probabilities. More than one block is shared among threads;
+ * the numbers are the same for any number of threads.
  */
 const float *site_score(Site *site, int n);
 

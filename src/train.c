@@ -26,39 +26,17 @@ typedef struct Training {
 
 /* ------------------------------------------------------------------ threads */
 
-/* What the trainings of one call have in common; in fn_extra. */
-typedef struct TrainSite {
-    NnPool *pool;
-    MemoryContextCallback callback; /* joins its threads */
-} TrainSite;
-
-static void
-site_stop_pool(void *arg)
-{
-    pool_stop(((TrainSite *)arg)->pool);
-}
-
 /*
- * The call's threads. All groups of a GROUP BY share them, since only one is worked on at a time, and the first group's
- * options say how many they are: results do not depend on that.
+ * The call's threads, in fn_extra. All groups of a GROUP BY share them, since only one is worked on at a time, and the
+ * first group's options say how many they are: results do not depend on that.
  */
 static NnPool *
-training_pool(FunctionCallInfo fcinfo, const Options *options)
+training_pool(FmgrInfo *call, const Options *options)
 {
-    MemoryContext context = fcinfo->flinfo->fn_mcxt;
-    TrainSite *site = fcinfo->flinfo->fn_extra;
-
-    if (site != NULL)
-        return site->pool;
-    site = MemoryContextAllocZero(context, sizeof(TrainSite));
-    site->pool = pool_create(ctr_nn_alloc(context), ctr_thread_count(options->threads), &InterruptPending);
-    if (site->pool == NULL)
-        ctr_check_status(NN_NO_MEMORY, "start the threads");
-    site->callback.func = site_stop_pool;
-    site->callback.arg = site;
-    MemoryContextRegisterResetCallback(context, &site->callback);
-    fcinfo->flinfo->fn_extra = site;
-    return site->pool;
+    if (call->fn_extra == NULL)
+        call->fn_extra =
+            ctr_pool_create(call->fn_mcxt, ctr_thread_count(options->threads), &InterruptPending);
+    return call->fn_extra;
 }
 
 /* ------------------------------------------------------------------ rows */
@@ -112,7 +90,7 @@ training_start(FunctionCallInfo fcinfo, MemoryContext parent, const Row *row)
         options_parse(&t->options, (Jsonb *)t->options_given);
         t->map = rowmap_for_training(row, &t->options, context, &t->features, &t->n_num, &t->n_cat);
     }
-    t->pool = training_pool(fcinfo, &t->options);
+    t->pool = training_pool(fcinfo->flinfo, &t->options);
     t->dataset = dataset_create(context, &t->options, t->features, t->n_num, t->n_cat,
                                 t->given ? t->given->encoder : NULL, t->pool);
     AggRegisterCallback(fcinfo, training_close, PointerGetDatum(t));
