@@ -156,6 +156,9 @@ SELECT count(*), bool_and(abs(p - b) < 1e-6) AS same FROM (
 SELECT e.rows, abs(e.loss - s.loss) < 1e-6 AS same FROM
   (SELECT (ctr_evaluate(model, p)).* FROM reader, pages p) e,
   (SELECT ctr_logloss(label, ctr_predict(model, p)) AS loss FROM reader, pages p WHERE label IS NOT NULL) s;
+-- pages that the model has not seen are not those without a page
+SELECT count(*), bool_and(abs(p - b) < 1e-6) AS same, count(DISTINCT round(p::numeric, 6)) > 9 AS vary FROM (
+  SELECT ctr_predict(model, s) AS p, ctr_predict_batch(model, s) OVER () AS b FROM reader, (SELECT label, CASE WHEN label = 0 THEN reverse(page) END AS page, size FROM pages) s) t;
 DROP TABLE pages, reader;
 
 -- the smallest numbers are numbers in threads, too
