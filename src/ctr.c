@@ -150,6 +150,15 @@ ctr_check_status(NnStatus status, const char *doing)
     }
 }
 
+/* What makes the matrix products. */
+static const char *
+products(void)
+{
+    const char *library = blas_load() ? blas_version() : blas_error();
+
+    return gemm_kernels() ? psprintf("ctr's %s kernels, in place of %s", gemm_kernels(), library) : library;
+}
+
 /* CREATE FUNCTION ctr_build_info(OUT version text, OUT postgresql text, OUT blas text, OUT threads integer) */
 PG_FUNCTION_INFO_V1(ctr_build_info);
 Datum
@@ -163,7 +172,7 @@ ctr_build_info(PG_FUNCTION_ARGS)
         elog(ERROR, "return type must be a row type");
     values[0] = CStringGetTextDatum(CTR_VERSION);
     values[1] = CStringGetTextDatum(PG_VERSION);
-    values[2] = CStringGetTextDatum(blas_load() ? blas_version() : blas_error());
+    values[2] = CStringGetTextDatum(products());
     values[3] = Int32GetDatum(ctr_thread_count(0));
     PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }

@@ -185,6 +185,7 @@ typedef struct RowMap {
     const struct TypeCacheEntry *entry; /* of a named type; NULL: record, whose types never change */
     uint64 shape;              /* the entry's number of the type's columns when they were looked up */
     TupleDesc desc;            /* a copy */
+    int *by_name, n_names;     /* its attributes' indexes, sorted by name; dropped ones left out */
     MemoryContext context;     /* everything of this map */
     MemoryContext row_context; /* detoasted values of one row; reset by rowmap_read */
     int n_features;

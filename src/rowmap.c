@@ -80,20 +80,47 @@ attribute_name(TupleDesc desc, int attribute)
     return NameStr(TupleDescAttr(desc, attribute)->attname);
 }
 
+static int
+compare_names(const void *a, const void *b, void *desc)
+{
+    return strcmp(attribute_name(desc, *(const int *)a), attribute_name(desc, *(const int *)b));
+}
+
+/* Sorted, because a query of one row spends half of its time here if each of n features is sought among n columns. */
+static void
+sort_names(RowMap *map)
+{
+    map->by_name = palloc(sizeof(int) * Max(map->desc->natts, 1));
+    for (int i = 0; i < map->desc->natts; i++) {
+        if (!TupleDescAttr(map->desc, i)->attisdropped)
+            map->by_name[map->n_names++] = i;
+    }
+    qsort_arg(map->by_name, map->n_names, sizeof(int), compare_names, map->desc);
+}
+
+static bool
+is_name(const RowMap *map, int i, const char *name)
+{
+    return i < map->n_names && strcmp(attribute_name(map->desc, map->by_name[i]), name) == 0;
+}
+
 /* the attribute's index, NOT_FOUND or DUPLICATE */
 static int
-find_attribute(TupleDesc desc, const char *name)
+find_attribute(const RowMap *map, const char *name)
 {
-    int found = NOT_FOUND;
+    int low = 0, high = map->n_names; /* the first name that is not less lies between, or at high */
 
-    for (int i = 0; i < desc->natts; i++) {
-        if (TupleDescAttr(desc, i)->attisdropped || strcmp(attribute_name(desc, i), name) != 0)
-            continue;
-        if (found >= 0)
-            return DUPLICATE;
-        found = i;
+    while (low < high) {
+        int middle = (low + high) / 2;
+
+        if (strcmp(attribute_name(map->desc, map->by_name[middle]), name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return found;
+    if (!is_name(map, low, name))
+        return NOT_FOUND;
+    return is_name(map, low + 1, name) ? DUPLICATE : map->by_name[low];
 }
 
 /* the column whose name is most like `name`, or NULL when none is near */
@@ -131,14 +158,14 @@ duplicate_error(const char *name)
 
 /* The column that an option names: an error when it is not there. */
 static int
-named_attribute(TupleDesc desc, const char *option, const char *name)
+named_attribute(const RowMap *map, const char *option, const char *name)
 {
-    int attribute = find_attribute(desc, name);
+    int attribute = find_attribute(map, name);
 
     if (attribute == DUPLICATE)
         duplicate_error(name);
     if (attribute == NOT_FOUND) {
-        const char *nearest = nearest_column(desc, name);
+        const char *nearest = nearest_column(map->desc, name);
 
         ereport(ERROR,
                 (errcode(ERRCODE_UNDEFINED_COLUMN), errmsg("column \"%s\" is missing in the rows", name),
@@ -209,6 +236,7 @@ rowmap_create(const Row *row, MemoryContext parent)
         map->entry = lookup_type_cache(map->type, TYPECACHE_TUPDESC);
         map->shape = map->entry->tupDesc_identifier;
     }
+    sort_names(map);
     map->values = palloc0(sizeof(Datum) * Max(map->desc->natts, 1));
     map->nulls = palloc0(sizeof(bool) * Max(map->desc->natts, 1));
     map->label.attribute = map->weight.attribute = map->validation.attribute = NOT_FOUND;
@@ -246,7 +274,9 @@ column_set(const RowMap *map, Column *column, int attribute)
 
     column->attribute = attribute;
     column->name = attribute_name(map->desc, attribute);
-    column->reader = type_reader(getBaseType(type));
+    column->reader = type_reader(type);
+    if (column->reader == READ_OUTPUT) /* a domain? */
+        column->reader = type_reader(getBaseType(type));
     if (column->reader == READ_OUTPUT) {
         Oid output;
         bool is_varlena;
@@ -308,7 +338,7 @@ check_lists(const RowMap *map, const Options *options)
 
     for (int l = 0; l < (int)lengthof(lists); l++) {
         for (int i = 0; i < lists[l]->n; i++) {
-            int attribute = named_attribute(map->desc, keys[l], lists[l]->names[i]);
+            int attribute = named_attribute(map, keys[l], lists[l]->names[i]);
             bool taken = has_role(map, attribute);
 
             if (named[attribute])
@@ -351,16 +381,16 @@ feature_kind(const RowMap *map, const Options *options, int attribute, FeatureKi
 static void
 set_roles(RowMap *map, const Options *options)
 {
-    column_set(map, &map->label, named_attribute(map->desc, "label", options->label));
+    column_set(map, &map->label, named_attribute(map, "label", options->label));
     check_label_type(map);
     if (options->weight) {
-        column_set(map, &map->weight, named_attribute(map->desc, "weight", options->weight));
+        column_set(map, &map->weight, named_attribute(map, "weight", options->weight));
         if (!reads_number(map->weight.reader))
             type_error(map, "weight", &map->weight, "a number");
     }
     if (options->validation_column) {
         column_set(map, &map->validation,
-                   named_attribute(map->desc, "validation_column", options->validation_column));
+                   named_attribute(map, "validation_column", options->validation_column));
         if (map->validation.reader != READ_BOOL)
             type_error(map, "validation", &map->validation, "a boolean");
     }
@@ -377,7 +407,7 @@ rowmap_for_training(const Row *row, const Options *options, MemoryContext contex
 
     for (int i = 0; i < natts; i++) {
         if (!TupleDescAttr(map->desc, i)->attisdropped &&
-            find_attribute(map->desc, attribute_name(map->desc, i)) == DUPLICATE)
+            find_attribute(map, attribute_name(map->desc, i)) == DUPLICATE)
             duplicate_error(attribute_name(map->desc, i));
     }
     set_roles(map, options);
@@ -437,7 +467,7 @@ find_features(RowMap *map, const Feature *features, int n_num, int n_cat)
     map->n_features = n_num + n_cat;
     map->features = MemoryContextAllocZero(map->context, sizeof(Column) * Max(map->n_features, 1));
     for (int i = 0; i < map->n_features; i++) {
-        int attribute = find_attribute(map->desc, features[i].name);
+        int attribute = find_attribute(map, features[i].name);
 
         map->features[i].attribute = attribute;
         if (attribute == DUPLICATE)
@@ -476,7 +506,7 @@ rowmap_for_scoring(const Row *row, const Feature *features, int n_num, int n_cat
 
     find_features(map, features, n_num, n_cat);
     if (label) {
-        int attribute = find_attribute(map->desc, label);
+        int attribute = find_attribute(map, label);
 
         if (attribute == DUPLICATE)
             duplicate_error(label);

@@ -289,7 +289,7 @@ ctr_train_final(PG_FUNCTION_ARGS)
                  t && t->skipped > 0 ? errdetail("All " INT64_FORMAT " rows have a NULL label.", t->skipped)
                                      : 0));
     report_skipped(t);
-    if (!blas_load())
+    if (!gemm_prepare())
         ctr_check_status(NN_NO_BLAS, "train");
     model = model_create(t);
     check_labels(t);

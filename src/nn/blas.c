@@ -1,8 +1,9 @@
 /*
- * blas.c: matrix products: loads OpenBLAS (or another CBLAS) at run time, is its only caller, and decides which
- * products are its, which our own kernel's (gemm_kernel.h).
+ * blas.c: matrix products: by our own kernels (gemm_kernel.h, matvec_kernel.h) on a CPU that can run them, elsewhere by
+ * OpenBLAS (or another CBLAS), which is loaded when it is first needed and has no other caller.
  *
- * Loading it late, instead of linking with it, lets us decide three things first, which OpenBLAS reads from
+ * Loading it late, instead of linking with it, spares a new backend 10 to 20 ms where our kernels do, and lets us decide
+ * three things first, which OpenBLAS reads from
  * the environment only once, while it is loaded:
  *   - no threads of its own: they would run with our signal mask, and setting one later does not end them;
  *   - AVX-512 kernels where the CPU has the instructions: an OpenBLAS older than the CPU falls back to AVX2;
@@ -77,8 +78,8 @@ open_library(void)
     void *handle = NULL;
 
     setting_change(&threads, "OPENBLAS_NUM_THREADS", "1", false);
-    if (blas.kernels && blas.kernels->openblas_core)
-        setting_change(&core, "OPENBLAS_CORETYPE", blas.kernels->openblas_core, true);
+    if (simd_kernels(0) && simd_kernels(0)->openblas_core)
+        setting_change(&core, "OPENBLAS_CORETYPE", simd_kernels(0)->openblas_core, true);
     if (cache_bytes > 0) {
         snprintf(kilobytes, sizeof(kilobytes), "%ld", cache_bytes / 1024);
         setting_change(&cache, "OPENBLAS_L2_SIZE", kilobytes, true);
@@ -118,10 +119,9 @@ describe_library(void *handle)
     find_function(handle, "openblas_set_num_threads", &set_threads);
     if (get_threads && set_threads && get_threads() > 1)
         set_threads(1);
-    snprintf(blas.version, sizeof(blas.version), "%s, kernel %s, threads %d%s%s%s",
+    snprintf(blas.version, sizeof(blas.version), "%s, kernel %s, threads %d",
              config ? config() : "CBLAS of unknown make", core ? core() : "unknown",
-             get_threads ? get_threads() : 1, blas.kernels ? "; blocks of rows: ctr's " : "",
-             blas.kernels ? blas.kernels->name : "", blas.kernels ? " kernel" : "");
+             get_threads ? get_threads() : 1);
 }
 
 #define CHECK_M 37
@@ -167,7 +167,6 @@ blas_load(void)
 
     if (blas.handle)
         return true;
-    blas.kernels = simd_kernels(0);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     blas.handle = open_library();
@@ -191,6 +190,19 @@ blas_load(void)
     dlclose(blas.handle);
     blas.handle = NULL;
     return false;
+}
+
+bool
+gemm_prepare(void)
+{
+    blas.kernels = simd_kernels(0);
+    return blas.kernels || blas_load();
+}
+
+const char *
+gemm_kernels(void)
+{
+    return simd_kernels(0) ? simd_kernels(0)->name : NULL;
 }
 
 const char *
@@ -218,7 +230,7 @@ blas_gemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float *
 
 /* c [n] (+)= a [k] times B: sgemm would first copy the whole of B */
 static void
-gemv(bool transpose_b, int n, int k, const float *a, const float *b, int ldb, bool add, float *c)
+blas_gemv(bool transpose_b, int n, int k, const float *a, const float *b, int ldb, bool add, float *c)
 {
     if (!add)
         memset(c, 0, (size_t)n * sizeof(float)); /* 0 * c would keep a NaN of an unused c */
@@ -230,12 +242,16 @@ void
 gemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda, const float *b,
      int ldb, bool add, float *c, int ldc)
 {
-    if (m == 1 && !transpose_a) {
-        gemv(transpose_b, n, k, a, b, ldb, add, c);
-        return;
-    }
-    if (blas.kernels && k > 0)
-        blas.kernels->gemm(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, add, c, ldc);
-    else
+    const bool one_row = m == 1 && !transpose_a;
+
+    if (blas.kernels) {
+        if (one_row)
+            blas.kernels->gemv(transpose_b, n, k, a, b, ldb, add, c);
+        else
+            blas.kernels->gemm(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, add, c, ldc);
+    } else if (one_row) {
+        blas_gemv(transpose_b, n, k, a, b, ldb, add, c);
+    } else {
         blas_gemm(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, add, c, ldc);
+    }
 }

@@ -12,6 +12,7 @@
 const SimdKernels simd_avx2 = {.name = "AVX2",
                                .openblas_core = NULL,
                                .gemm = gemm_kernel,
+                               .gemv = gemv_kernel,
                                .lanes = LANES,
                                .matvec = matvec_kernel,
                                .adam_step = adam_step_kernel,

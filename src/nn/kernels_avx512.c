@@ -12,6 +12,7 @@
 const SimdKernels simd_avx512 = {.name = "AVX-512",
                                  .openblas_core = "SkylakeX",
                                  .gemm = gemm_kernel,
+                                 .gemv = gemv_kernel,
                                  .lanes = LANES,
                                  .matvec = matvec_kernel,
                                  .adam_step = adam_step_kernel,

@@ -1,7 +1,10 @@
 /*
- * matvec_kernel.h: one row times a tile of a transposed weight, for the vectors of simd_*.h. All columns of the result
- * stay in registers while the tile is read in one stretch, which the CPU prefetches well.
+ * matvec_kernel.h: products with one row, for the vectors of simd_*.h.
  */
+
+/* ------------------------------------------------------------------ times a tile of a transposed weight */
+
+/* All columns of the result stay in registers while the tile is read in one stretch, which the CPU prefetches well. */
 
 /* y [vectors] = x [d_in] w;  w [d_in, vectors] */
 SIMD_INLINE void
@@ -45,4 +48,66 @@ matvec_kernel(float *restrict y, const float *restrict x, const float *restrict 
         CASE(13)
 #undef CASE
     }
+}
+
+/* ------------------------------------------------------------------ times a matrix as it lies */
+
+#define GEMV_VECTORS 4 /* at once: as many sums as hide the time that one addition takes */
+
+/* c [(vectors - 1) * LANES + last]  (+)= a [k] b [k, …] */
+SIMD_INLINE void
+gemv_columns(float *c, const float *a, const float *b, int ldb, int k, bool adding, int last,
+             const int vectors)
+{
+    Vector sum[GEMV_VECTORS];
+
+    for (int v = 0; v < vectors; v++)
+        sum[v] = zero();
+    for (int p = 0; p < k; p++, b += ldb)
+        for (int v = 0; v < vectors; v++)
+            sum[v] = fmadd(splat(a[p]), load_lanes(b + v * LANES, v == vectors - 1 ? last : LANES), sum[v]);
+    for (int v = 0; v < vectors; v++, c += LANES) {
+        const int lanes = v == vectors - 1 ? last : LANES;
+
+        store_lanes(c, adding ? add(sum[v], load_lanes(c, lanes)) : sum[v], lanes);
+    }
+}
+
+/* c [rows]  (+)= b [rows, k] a [k];  rows <= LANES */
+SIMD_INLINE void
+gemv_rows(float *c, const float *a, const float *b, int ldb, int rows, int k, bool adding)
+{
+    Vector sum[LANES];
+
+    for (int i = 0; i < LANES; i++)
+        sum[i] = zero();
+    for (int p = 0; p < k; p += LANES) {
+        const int lanes = k - p < LANES ? k - p : LANES;
+        const Vector x = load_lanes(a + p, lanes);
+
+        for (int i = 0; i < rows; i++)
+            sum[i] = fmadd(load_lanes(b + (size_t)i * (size_t)ldb + p, lanes), x, sum[i]);
+    }
+    transpose(sum); /* now the sums of their lanes are sums of vectors */
+    for (int i = 1; i < LANES; i++)
+        sum[0] = add(sum[0], sum[i]);
+    store_lanes(c, adding ? add(sum[0], load_lanes(c, rows)) : sum[0], rows);
+}
+
+SIMD static void
+gemv_kernel(bool transpose_b, int n, int k, const float *a, const float *b, int ldb, bool adding, float *c)
+{
+    int j = 0;
+
+    if (transpose_b) {
+        for (; n - j >= LANES; j += LANES)
+            gemv_rows(c + j, a, b + (size_t)j * (size_t)ldb, ldb, LANES, k, adding);
+        if (j < n)
+            gemv_rows(c + j, a, b + (size_t)j * (size_t)ldb, ldb, n - j, k, adding);
+        return;
+    }
+    for (; n - j >= GEMV_VECTORS * LANES; j += GEMV_VECTORS * LANES)
+        gemv_columns(c + j, a, b + j, ldb, k, adding, LANES, GEMV_VECTORS);
+    for (; j < n; j += LANES)
+        gemv_columns(c + j, a, b + j, ldb, k, adding, n - j < LANES ? n - j : LANES, 1);
 }

@@ -334,19 +334,21 @@ void fibinet_build(NnNet *net);
 
 /* ------------------------------------------------------------------ blas.c: matrix products, the only caller of BLAS */
 
-/* Loads the library once per process: one thread, the widest kernels, all signals blocked while it loads. */
-bool blas_load(void);
-const char *blas_error(void); /* why blas_load() failed */
-/* the library's own description of itself, its kernel, and ours if it is used */
-const char *blas_version(void);
-
+/* Before the first gemm(), and in one thread. false: this CPU needs the library, and it cannot be loaded. */
+bool gemm_prepare(void);
+const char *gemm_kernels(void); /* "AVX2"; NULL: the library's */
 /*
- * Row-major. C[m,n] = A[m,k] B[k,n], or += if `add`, with A and B as stored or transposed. By our own kernel where the
- * CPU has what it needs, else by the library.
+ * Row-major. C[m,n] = A[m,k] B[k,n], or += if `add`, with A and B as stored or transposed; k >= 1. By our own kernels where
+ * the CPU has what they need, else by the library.
  */
 void gemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda, const float *b,
           int ldb, bool add, float *c, int ldc);
-/* The same by the library: what others are measured against. */
+/* Loads the library once per process: one thread, the widest kernels, all signals blocked while it loads. */
+bool blas_load(void);
+const char *blas_error(void); /* why blas_load() failed */
+/* the library's own description of itself, and its kernel */
+const char *blas_version(void);
+/* The same as gemm() by the loaded library: what others are measured against. */
 void blas_gemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda,
                const float *b, int ldb, bool add, float *c, int ldc);
 

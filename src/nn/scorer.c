@@ -79,7 +79,7 @@ scorer_create(NnScorer **scorer, const NnNet *net, const float *params, int capa
     NnScorer s = {.net = net, .params = params, .tables = params};
     NnArena arena = {0};
 
-    if (!blas_load())
+    if (!gemm_prepare())
         return NN_NO_BLAS;
     arena.base = alloc.alloc(alloc.owner, scorer_size(net, capacity));
     if (!arena.base)

@@ -21,6 +21,8 @@ typedef struct SimdKernels {
     /* as gemm(); k >= 1 */
     void (*gemm)(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda,
                  const float *b, int ldb, bool add, float *c, int ldc);
+    /* c [n] (+)= a [k] B, with B [k, n] as stored, or transposed; k >= 1 */
+    void (*gemv)(bool transpose_b, int n, int k, const float *a, const float *b, int ldb, bool add, float *c);
     int lanes; /* of a vector */
     /* y [vectors * lanes] = x [d_in] w; w [d_in, vectors * lanes]; 1 <= vectors <= MATVEC_VECTORS */
     void (*matvec)(float *y, const float *x, const float *w, int d_in, int vectors);

@@ -518,7 +518,7 @@ trainer_create(NnTrainer **trainer, const NnNet *net, float *params, const NnHyp
     NnTrainer t = {.net = net, .pool = pool, .params = params, .hyper = *hyper, .batch_size = batch_size};
     NnArena arena = {0};
 
-    if (!blas_load())
+    if (!gemm_prepare())
         return NN_NO_BLAS;
     arena.base = alloc.alloc(alloc.owner, trainer_size(net, batch_size, pool_threads(pool)));
     if (!arena.base)

@@ -370,7 +370,7 @@ main(int argc, char **argv)
     make_rows(&b);
     make_trainer(&b);
     list_products(&b);
-    fprintf(stderr, "BLAS: %s\n", blas_version());
+    fprintf(stderr, "kernels: ctr's %s; BLAS: %s\n", gemm_kernels() ? gemm_kernels() : "none", blas_version());
     run(&b, argv[1]);
     pool_stop(b.pool);
     return 0;

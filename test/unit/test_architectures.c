@@ -201,7 +201,7 @@ test_fibinet(void)
 int
 main(void)
 {
-    if (!blas_load()) {
+    if (!gemm_prepare()) {
         printf("%s\n", blas_error());
         return 1;
     }

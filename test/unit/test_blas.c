@@ -32,6 +32,7 @@ loading_leaves_no_trace(void)
     CHECK(getenv("OPENBLAS_L2_SIZE") == NULL);
     CHECK(count_threads() == threads);
     CHECK(strstr(blas_version(), "kernel") != NULL);
+    CHECK(gemm_prepare());
     pthread_sigmask(SIG_SETMASK, NULL, &mask);
     CHECK(!sigismember(&mask, SIGINT) && !sigismember(&mask, SIGTERM));
 }
@@ -76,6 +77,19 @@ compare(Gemm *product, bool transpose_a, bool transpose_b, int m, int n, int k, 
     free(a);
 }
 
+static const SimdKernels *kernels;
+
+/* one row's kernel as a product of any kind */
+static void
+kernels_gemv(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda, const float *b,
+             int ldb, bool add, float *c, int ldc)
+{
+    if (m == 1 && !transpose_a)
+        kernels->gemv(transpose_b, n, k, a, b, ldb, add, c);
+    else
+        kernels->gemm(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, add, c, ldc);
+}
+
 /* sizes on both sides of what a vector, a tile, a strip and a stretch of k hold */
 static void
 products(void)
@@ -91,9 +105,10 @@ products(void)
                 for (int way = 0; way < 8; way++) {
                     compare(gemm, way & 1, way & 2, sizes[m], sizes[n], sizes[k], way & 4, &rng);
                     compare(blas_gemm, way & 1, way & 2, sizes[m], sizes[n], sizes[k], way & 4, &rng);
-                    for (int i = 0; simd_kernels(i); i++)
-                        compare(simd_kernels(i)->gemm, way & 1, way & 2, sizes[m], sizes[n], sizes[k],
-                                way & 4, &rng);
+                    for (int i = 0; (kernels = simd_kernels(i)) != NULL; i++) {
+                        compare(kernels->gemm, way & 1, way & 2, sizes[m], sizes[n], sizes[k], way & 4, &rng);
+                        compare(kernels_gemv, way & 1, way & 2, sizes[m], sizes[n], sizes[k], way & 4, &rng);
+                    }
                 }
 }
 
@@ -110,6 +125,7 @@ edges_of(Gemm *product)
             compare(product, way & 1, way & 2, 20, size, 20, true, &rng);
             compare(product, way & 1, way & 2, 20, 20, 100 + size, true, &rng);
             compare(product, way & 1, way & 2, 20, 20, 220 + size, false, &rng);
+            compare(product, false, way & 1, 1, size, 81 - size, way & 2, &rng);
         }
 }
 
@@ -117,8 +133,10 @@ static void
 edges(void)
 {
     edges_of(gemm);
-    for (int i = 0; simd_kernels(i); i++)
-        edges_of(simd_kernels(i)->gemm);
+    for (int i = 0; (kernels = simd_kernels(i)) != NULL; i++) {
+        edges_of(kernels->gemm);
+        edges_of(kernels_gemv);
+    }
 }
 
 int

@@ -413,7 +413,7 @@ test_dropout(void)
 int
 main(void)
 {
-    if (!blas_load()) {
+    if (!gemm_prepare()) {
         printf("%s\n", blas_error());
         return 1;
     }

@@ -320,7 +320,7 @@ main(int argc, char **argv)
     const struct dirent *entry;
     int n = 0;
 
-    if (!blas_load()) {
+    if (!gemm_prepare()) {
         printf("%s\n", blas_error());
         return 1;
     }

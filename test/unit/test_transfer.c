@@ -214,7 +214,7 @@ test_buffers(void)
 int
 main(void)
 {
-    if (!blas_load()) {
+    if (!gemm_prepare()) {
         printf("%s\n", blas_error());
         return 1;
     }
