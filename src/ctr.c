@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "access/parallel.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -66,6 +67,12 @@ ctr_thread_count(int wanted)
     if (ctr_max_threads > 0)
         threads = Min(threads, ctr_max_threads);
     return threads;
+}
+
+int
+ctr_query_threads(void)
+{
+    return IsParallelWorker() ? 1 : ctr_thread_count(0);
 }
 
 void

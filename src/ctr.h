@@ -40,6 +40,8 @@ extern int ctr_model_cache_size; /* kB */
 
 /* threads to use when the options ask for `wanted` (0 = ctr.threads), after all caps; at least 1 */
 int ctr_thread_count(int wanted);
+int ctr_query_threads(
+    void); /* of a query's functions: one in a parallel worker, which shares the cores already */
 /*
  * Asks the system for large pages, before memory is touched for the first time: it then has fewer pages to hand out, and
  * reading here and there meets fewer misses of the address translation. A hint; small pieces are left alone.
@@ -111,6 +113,12 @@ void json_append_strings(StringInfo text, char *const *strings, int n);
 typedef struct Vocab Vocab;
 
 Vocab *vocab_create(MemoryContext context);
+/*
+ * One for n strings that are known already, `bytes` of vocab_string_bytes in all, to be filled before all else. Filling, which a
+ * thread may do, adds bytes[begin … ends[0]), bytes[ends[0] … ends[1]) …; false: one was there before, vocab_count() before it.
+ */
+Vocab *vocab_create_for(MemoryContext context, int32 n, Size bytes);
+bool vocab_fill(Vocab *vocab, const char *bytes, uint32 begin, const uint32 *ends, int32 n);
 /*
  * Makes room for n categories in all, and for `bytes` more of vocab_string_bytes: until then adding allocates nothing,
  * raises nothing, and so may be done by a thread. Serves interrupts.
@@ -350,6 +358,21 @@ void dataset_next(Dataset *dataset, NnBatch *batch);
 /* Must be called in a transaction that goes on (not at abort: there PostgreSQL deletes the files itself). */
 void dataset_close(Dataset *dataset);
 
+/* ------------------------------------------------------------------ value_bytes.c: large values, piece by piece */
+
+typedef struct ValueBytes {
+    Size size;
+    const char *memory;    /* the whole; NULL: in a TOAST table */
+    Datum toasted;         /* the pointer there */
+    struct varlena *piece; /* the bytes that were read last: */
+    Size piece_begin, piece_end;
+} ValueBytes;
+
+/* In the current context. A compressed value is decompressed whole. */
+ValueBytes *value_bytes(Datum value);
+/* to [n] = the bytes from `at` on. Serves interrupts. */
+void value_read(ValueBytes *bytes, Size at, Size n, void *to);
+
 /* ------------------------------------------------------------------ safetensors.c: the container format */
 
 #define SAFE_DIGEST_SIZE 64 /* hexadecimal SHA-256 */
@@ -362,8 +385,9 @@ typedef struct SafeTensor {
     SafeDtype dtype;
     int ndim;
     int64 shape[8];
-    const char *data; /* size bytes; not aligned */
-    Size size;
+    Size size;        /* of its data, in bytes */
+    Size at;          /* where they begin in the file that was read; safetensors_read gets them */
+    const char *data; /* to be written */
 } SafeTensor;
 
 typedef struct SafeEntry {
@@ -375,14 +399,20 @@ typedef struct SafeFile {
     SafeTensor *tensors;  /* as their data lie in the file */
     SafeTensor **by_name; /* sorted; only a parsed file has it */
     SafeEntry *entries;   /* __metadata__ */
+    ValueBytes *bytes;    /* it was read from */
 } SafeFile;
 
 /* ERRCODE_INVALID_BINARY_REPRESENTATION, "invalid ctr_model: …" */
 void safetensors_invalid(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 const char *safetensors_dtype_name(SafeDtype dtype); /* "F32" */
 
-/* Reads the whole file strictly; anything amiss is an error that says what. Memory from the current context. */
-SafeFile *safetensors_parse(const char *bytes, Size size);
+/*
+ * Reads the header strictly; anything amiss in it, or in where it says the tensors are, is an error that says what. Memory from
+ * the current context.
+ */
+SafeFile *safetensors_parse(Datum value);
+/* to [tensor->size] = its data */
+void safetensors_read(const SafeFile *file, const SafeTensor *tensor, void *to);
 /*
  * One varlena, the same for the same input. digest: the file begins with a metadata entry "digest", the SHA-256 of all
  * else. Error when it would pass 1 GB.
@@ -438,7 +468,7 @@ ctr_model *model_pack(const Model *model);
  * The only reader and the only validator: whatever it accepts can be scored. parent: the context under which the
  * model's own is made. verify: recompute the digest (bytes from outside; stored values were verified on their way in).
  */
-Model *model_unpack(const char *bytes, Size size, MemoryContext parent, bool verify);
+Model *model_unpack(Datum value, MemoryContext parent, bool verify);
 /* Describes model->net from options and encoder. Errors: an unusable shape. Memory from the model's context. */
 void model_create_net(Model *model);
 /* size of model_pack's result for a net and encoder that are about to be trained */

@@ -19,17 +19,7 @@
 static Model *
 argument_model(FunctionCallInfo fcinfo)
 {
-    ctr_model *value = DatumGetModelP(PG_GETARG_DATUM(0));
-
-    return model_unpack(value->data, VARSIZE(value) - VARHDRSZ, CurrentMemoryContext, false);
-}
-
-static SafeFile *
-argument_file(FunctionCallInfo fcinfo)
-{
-    ctr_model *value = DatumGetModelP(PG_GETARG_DATUM(0));
-
-    return safetensors_parse(value->data, VARSIZE(value) - VARHDRSZ);
+    return model_unpack(PG_GETARG_DATUM(0), CurrentMemoryContext, false);
 }
 
 Tuplestorestate *
@@ -226,7 +216,7 @@ ctr_tensors(PG_FUNCTION_ARGS)
 {
     TupleDesc desc;
     Tuplestorestate *rows = srf_begin(fcinfo, &desc);
-    SafeFile *file = argument_file(fcinfo);
+    SafeFile *file = safetensors_parse(PG_GETARG_DATUM(0));
 
     for (int i = 0; i < file->n_tensors; i++) {
         const SafeTensor *tensor = file->by_name[i];
@@ -249,15 +239,20 @@ ctr_tensors(PG_FUNCTION_ARGS)
 #define CONVERT(type)                                                                                        \
     for (Size i = 0; i < n; i++) {                                                                           \
         type x;                                                                                              \
-        memcpy(&x, tensor->data + i * sizeof(x), sizeof(x));                                                 \
+        memcpy(&x, data + i * sizeof(x), sizeof(x));                                                         \
         values[i] = (float4)x;                                                                               \
     }
 
 /* values [n]: the tensor's elements */
 static void
-convert_elements(float4 *values, const SafeTensor *tensor, Size n)
+read_elements(float4 *values, const SafeFile *file, const SafeTensor *tensor, Size n)
 {
+    char *data = tensor->dtype == SAFE_F32 ? (char *)values : palloc_extended(tensor->size, MCXT_ALLOC_HUGE);
+
+    safetensors_read(file, tensor, data);
     switch (tensor->dtype) {
+    case SAFE_F32:
+        return;
     case SAFE_U8:
         CONVERT(uint8)
         break;
@@ -270,18 +265,16 @@ convert_elements(float4 *values, const SafeTensor *tensor, Size n)
     case SAFE_I64:
         CONVERT(int64)
         break;
-    case SAFE_F32:
-        memcpy(values, tensor->data, n * sizeof(float4));
-        break;
     case SAFE_F64:
         CONVERT(double)
         break;
     }
+    pfree(data);
 }
 
 /* An array of the tensor's shape; a single number becomes an array of one. */
 static ArrayType *
-tensor_array(const SafeTensor *tensor)
+tensor_array(const SafeFile *file, const SafeTensor *tensor)
 {
     int ndim = Max(tensor->ndim, 1);
     Size n = 1, size;
@@ -308,7 +301,7 @@ tensor_array(const SafeTensor *tensor)
         ARR_DIMS(array)[i] = tensor->ndim > 0 ? (int)tensor->shape[i] : 1;
         ARR_LBOUND(array)[i] = 1;
     }
-    convert_elements((float4 *)((char *)array + ARR_OVERHEAD_NONULLS(ndim)), tensor, n);
+    read_elements((float4 *)((char *)array + ARR_OVERHEAD_NONULLS(ndim)), file, tensor, n);
     return array;
 }
 
@@ -317,12 +310,12 @@ PG_FUNCTION_INFO_V1(ctr_tensor);
 Datum
 ctr_tensor(PG_FUNCTION_ARGS)
 {
-    SafeFile *file = argument_file(fcinfo);
+    SafeFile *file = safetensors_parse(PG_GETARG_DATUM(0));
     char *name = text_to_cstring(PG_GETARG_TEXT_PP(1));
     const SafeTensor *tensor = safetensors_find(file, name);
 
     if (tensor == NULL)
         ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("the model has no tensor \"%s\"", name),
                         errhint("ctr_tensors(model) lists the names.")));
-    PG_RETURN_ARRAYTYPE_P(tensor_array(tensor));
+    PG_RETURN_ARRAYTYPE_P(tensor_array(file, tensor));
 }

@@ -332,7 +332,7 @@ static Datum
 checked_model(Datum bytes)
 {
     struct varlena *value = PG_DETOAST_DATUM(bytes);
-    Model *model = model_unpack(VARDATA(value), VARSIZE(value) - VARHDRSZ, CurrentMemoryContext, true);
+    Model *model = model_unpack(PointerGetDatum(value), CurrentMemoryContext, true);
 
     MemoryContextDelete(model->context);
     return PointerGetDatum(value);
@@ -384,12 +384,15 @@ Datum
 ctr_state_dict(PG_FUNCTION_ARGS)
 {
     ctr_model *value = DatumGetModelP(PG_GETARG_DATUM(0));
-    SafeFile *file = safetensors_parse(value->data, VARSIZE(value) - VARHDRSZ);
+    SafeFile *file = safetensors_parse(PointerGetDatum(value));
     SafeFile *weights = file_create(file->n_tensors);
 
     for (int i = 0; i < file->n_tensors; i++) {
-        if (strncmp(file->tensors[i].name, MODEL_PREFIX, strlen(MODEL_PREFIX)) != 0)
-            weights->tensors[weights->n_tensors++] = file->tensors[i];
+        SafeTensor *tensor = &file->tensors[i];
+
+        tensor->data = value->data + tensor->at;
+        if (strncmp(tensor->name, MODEL_PREFIX, strlen(MODEL_PREFIX)) != 0)
+            weights->tensors[weights->n_tensors++] = *tensor;
     }
     add_entry(weights, "format", "pt"); /* what the transformers library looks for */
     PG_RETURN_BYTEA_P(safetensors_write(weights, false));

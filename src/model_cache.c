@@ -2,8 +2,9 @@
  * model_cache.c: models unpacked once per backend.
  *
  * An entry is found by its TOAST pointer, which costs nothing to compare, or else by the digest in the value's first
- * bytes, which names the content. TOAST ids can be reused after a value is gone, so a pointer is believed only
- * within the statement in which its digest was read; the next statement fetches one slice of the value again.
+ * bytes, which names the content. TOAST ids are reused when a value is gone and 2^32 others were given out. So a pointer
+ * is believed within a statement, and by others for a time in which nobody can give out so many; then one slice of the
+ * value is fetched again.
  *
  * A call site pins the entry that it used last. Entries beyond ctr.model_cache_size are dropped, least recently used
  * first, unless pinned; so several models in one query do not evict each other while they are in use.
@@ -13,10 +14,10 @@
 #include "access/detoast.h"
 #include "access/xact.h"
 #include "lib/ilist.h"
-#include "miscadmin.h"
+#include "portability/instr_time.h"
 #include "utils/memutils.h"
 
-#define SLICE ((Size)1 << 20) /* bytes that come out of TOAST at once */
+#define BELIEVED_SECONDS 60
 
 struct CachedModel {
     dlist_node node; /* in recently used order, the newest first */
@@ -24,7 +25,8 @@ struct CachedModel {
     MemoryContext context; /* the model's, which also holds the scorer and this struct */
     char digest[MODEL_DIGEST_SIZE];
     Oid toast_relation, toast_value; /* the TOAST pointer that led here last; InvalidOid: none */
-    TimestampTz toast_statement;     /* statement in which that pointer's digest was read */
+    instr_time toast_read;           /* when that pointer's digest was read */
+    TimestampTz toast_statement;     /* the last statement that came with that pointer, and believed it */
     int pins;
 };
 
@@ -78,52 +80,13 @@ cache_find_digest(const char *digest)
     return NULL;
 }
 
-/*
- * The value's bytes; what was allocated for them is *owned, or NULL. A large value comes out of TOAST slice by slice into
- * memory for which large pages were asked: in small ones, a quarter of a first call's time would go into page faults.
- */
-static const char *
-fetch_bytes(Datum datum, Size *size, void **owned)
-{
-    struct varlena *value = (struct varlena *)DatumGetPointer(datum);
-    struct varatt_external pointer;
-    char *bytes;
-
-    if (VARATT_IS_EXTERNAL_ONDISK(value)) {
-        VARATT_EXTERNAL_GET_POINTER(pointer, value);
-        *size = VARATT_EXTERNAL_GET_EXTSIZE(pointer);
-        if (*size == (Size)pointer.va_rawsize - VARHDRSZ) { /* not compressed */
-            *owned = bytes = palloc_extended(*size, MCXT_ALLOC_HUGE);
-            ctr_huge_pages(bytes, *size);
-            for (Size at = 0; at < *size; at += SLICE) {
-                struct varlena *slice;
-
-                CHECK_FOR_INTERRUPTS();
-                slice = PG_DETOAST_DATUM_SLICE(datum, at, Min(SLICE, *size - at));
-                memcpy(bytes + at, VARDATA(slice), VARSIZE(slice) - VARHDRSZ);
-                pfree(slice);
-            }
-            return bytes;
-        }
-    }
-    value = PG_DETOAST_DATUM_PACKED(datum);
-    *owned = (Pointer)value != DatumGetPointer(datum) ? value : NULL;
-    *size = VARSIZE_ANY_EXHDR(value);
-    return VARDATA_ANY(value);
-}
-
 static CachedModel *
 cache_insert(Datum datum)
 {
-    Size size;
-    void *owned;
-    const char *bytes = fetch_bytes(datum, &size, &owned);
-    Model *model = model_unpack(bytes, size, CurrentMemoryContext, false);
+    Model *model = model_unpack(datum, CurrentMemoryContext, false);
     CachedModel *entry = MemoryContextAllocZero(model->context, sizeof(CachedModel));
     NnScorer *scorer;
 
-    if (owned)
-        pfree(owned);
     ctr_check_status(
         scorer_create(&scorer, &model->net, model->params, NN_BLOCK, ctr_nn_alloc(model->context)),
         "prepare the model for scoring");
@@ -196,8 +159,23 @@ holds_flat(const ModelHold *hold, struct varlena *value)
 static bool
 leads_to(const CachedModel *entry, const struct varatt_external *pointer)
 {
-    return entry->toast_value == pointer->va_valueid && entry->toast_relation == pointer->va_toastrelid &&
-           entry->toast_statement == GetCurrentStatementStartTimestamp();
+    return entry->toast_value == pointer->va_valueid && entry->toast_relation == pointer->va_toastrelid;
+}
+
+static bool
+in_statement(const CachedModel *entry)
+{
+    return entry->toast_statement == GetCurrentStatementStartTimestamp();
+}
+
+static bool
+is_believed(const CachedModel *entry)
+{
+    instr_time since;
+
+    INSTR_TIME_SET_CURRENT(since);
+    INSTR_TIME_SUBTRACT(since, entry->toast_read);
+    return INSTR_TIME_GET_DOUBLE(since) < BELIEVED_SECONDS;
 }
 
 const CachedModelView *
@@ -211,7 +189,7 @@ model_hold_view(const ModelHold *hold, Datum datum)
     if (!VARATT_IS_EXTERNAL_ONDISK(value))
         return holds_flat(hold, value) ? &hold->pinned->view : NULL;
     VARATT_EXTERNAL_GET_POINTER(pointer, value);
-    return leads_to(hold->pinned, &pointer) ? &hold->pinned->view : NULL;
+    return leads_to(hold->pinned, &pointer) && in_statement(hold->pinned) ? &hold->pinned->view : NULL;
 }
 
 static CachedModel *
@@ -223,7 +201,7 @@ cache_find_toast(const struct varatt_external *pointer)
     {
         CachedModel *entry = dlist_container(CachedModel, node, iter.cur);
 
-        if (leads_to(entry, pointer))
+        if (leads_to(entry, pointer) && (in_statement(entry) || is_believed(entry)))
             return entry;
     }
     return NULL;
@@ -242,8 +220,10 @@ model_cache_get(Datum datum, ModelHold *hold)
 
         VARATT_EXTERNAL_GET_POINTER(pointer, value);
         entry = cache_find_toast(&pointer);
-        if (entry == NULL)
+        if (entry == NULL) {
             entry = cache_get(datum);
+            INSTR_TIME_SET_CURRENT(entry->toast_read);
+        }
         entry->toast_relation = pointer.va_toastrelid;
         entry->toast_value = pointer.va_valueid;
         entry->toast_statement = GetCurrentStatementStartTimestamp();

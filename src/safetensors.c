@@ -73,9 +73,8 @@ safetensors_invalid(const char *format, ...)
 typedef struct Reader {
     SafeFile *file;
     int max_tensors, max_entries;
-    Size data_size;
-    const char *data;
-    int depth; /* 1: tensors; 2: a tensor or the metadata; 3: a list of numbers */
+    Size data, data_size; /* where they begin, how many there are */
+    int depth;            /* 1: tensors; 2: a tensor or the metadata; 3: a list of numbers */
     bool in_metadata, seen_metadata;
     SafeTensor *tensor; /* the one at hand */
     const char *field;  /* its field at hand */
@@ -118,7 +117,7 @@ end_tensor(Reader *reader)
     if (reader->offsets[1] - reader->offsets[0] != size)
         safetensors_invalid("tensor \"%s\" has " INT64_FORMAT " bytes, not the " INT64_FORMAT " of its shape",
                             tensor->name, reader->offsets[1] - reader->offsets[0], size);
-    tensor->data = reader->data + reader->offsets[0];
+    tensor->at = reader->data + (Size)reader->offsets[0];
     tensor->size = (Size)size;
 }
 
@@ -299,8 +298,8 @@ compare_positions(const void *a, const void *b)
 {
     const SafeTensor *x = a, *y = b;
 
-    if (x->data != y->data)
-        return x->data < y->data ? -1 : 1;
+    if (x->at != y->at)
+        return x->at < y->at ? -1 : 1;
     return x->size < y->size ? -1 : x->size > y->size; /* empty ones first */
 }
 
@@ -321,18 +320,17 @@ static void
 check_layout(Reader *reader)
 {
     SafeFile *file = reader->file;
-    const char *at = reader->data;
+    Size at = reader->data;
 
     qsort(file->tensors, file->n_tensors, sizeof(SafeTensor), compare_positions);
     for (int i = 0; i < file->n_tensors; i++) {
-        if (file->tensors[i].data != at)
+        if (file->tensors[i].at != at)
             safetensors_invalid("tensor \"%s\" does not begin where the one before it ends",
                                 file->tensors[i].name);
         at += file->tensors[i].size;
     }
     if (at != reader->data + reader->data_size)
-        safetensors_invalid("it has %zu bytes after its last tensor",
-                            (Size)(reader->data + reader->data_size - at));
+        safetensors_invalid("it has %zu bytes after its last tensor", reader->data + reader->data_size - at);
 }
 
 static void
@@ -354,26 +352,37 @@ check_names(SafeFile *file)
 }
 
 SafeFile *
-safetensors_parse(const char *bytes, Size size)
+safetensors_parse(Datum value)
 {
+    ValueBytes *bytes = value_bytes(value);
     Reader reader = {.max_tensors = 64, .max_entries = 16};
     uint64 header_size;
+    char *header;
 
-    if (size < LENGTH_SIZE)
-        safetensors_invalid("it has only %zu bytes", size);
-    memcpy(&header_size, bytes, LENGTH_SIZE);
-    if (header_size > size - LENGTH_SIZE)
+    if (bytes->size < LENGTH_SIZE)
+        safetensors_invalid("it has only %zu bytes", bytes->size);
+    value_read(bytes, 0, LENGTH_SIZE, &header_size);
+    if (header_size > bytes->size - LENGTH_SIZE)
         safetensors_invalid("its header of " UINT64_FORMAT " bytes ends after its %zu bytes", header_size,
-                            size);
-    reader.data = bytes + LENGTH_SIZE + header_size;
-    reader.data_size = size - LENGTH_SIZE - header_size;
+                            bytes->size);
+    header = palloc_extended(Max(header_size, 1), MCXT_ALLOC_HUGE);
+    value_read(bytes, LENGTH_SIZE, header_size, header);
+    reader.data = LENGTH_SIZE + header_size;
+    reader.data_size = bytes->size - reader.data;
     reader.file = palloc0(sizeof(SafeFile));
+    reader.file->bytes = bytes;
     reader.file->tensors = palloc(reader.max_tensors * sizeof(SafeTensor));
     reader.file->entries = palloc(reader.max_entries * sizeof(SafeEntry));
-    parse_header(&reader, bytes + LENGTH_SIZE, header_size);
+    parse_header(&reader, header, header_size);
     check_layout(&reader);
     check_names(reader.file);
     return reader.file;
+}
+
+void
+safetensors_read(const SafeFile *file, const SafeTensor *tensor, void *to)
+{
+    value_read(file->bytes, tensor->at, tensor->size, to);
 }
 
 const SafeTensor *

@@ -2,18 +2,14 @@
  * score.c: a call site that scores rows. Looks the row type up once per model, then: encode, score.
  *
  * Several blocks of rows are scored by threads, which are started when a site first has so many rows and touch the
- * engine's memory only. The parallel workers of a query have none: they share its cores already.
+ * engine's memory only.
  */
 #include "score.h"
-
-#include "access/parallel.h"
 
 int
 site_most_rows(void)
 {
-    int threads = IsParallelWorker() ? 1 : ctr_thread_count(0);
-
-    return NN_BLOCK * Min(threads, SITE_BLOCKS);
+    return NN_BLOCK * Min(ctr_query_threads(), SITE_BLOCKS);
 }
 
 Site *

@@ -57,12 +57,9 @@ static void
 training_continue(Training *t, Datum given, const Row *row)
 {
     struct varlena *argument = (struct varlena *)DatumGetPointer(given);
-    ctr_model *value = DatumGetModelP(given);
     const Encoder *encoder;
 
-    t->given = model_unpack(VARDATA(value), VARSIZE(value) - VARHDRSZ, t->context, false);
-    if ((void *)value != (void *)argument)
-        pfree(value);
+    t->given = model_unpack(given, t->context, false);
     if (VARATT_IS_EXTERNAL_ONDISK(argument))
         t->given_pointer = memcpy(palloc(VARSIZE_ANY(argument)), argument, VARSIZE_ANY(argument));
     options_check_continues(&t->options, (Jsonb *)t->options_given, &t->given->options);

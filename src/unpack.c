@@ -13,13 +13,26 @@
 
 #include "nn/derive.h"
 
-#define AHEAD 16 /* categories whose place in the hash table is fetched before it is needed */
+#define UNPACK_THREADS      4     /* at most: more would wait for memory */
+#define THREADED_CATEGORIES 50000 /* at least; few are in their tables sooner than threads are there */
+
+/* One column's categories, which a thread puts into their vocabulary. */
+typedef struct Filling {
+    Vocab *vocab;
+    const char *bytes;
+    uint32 begin; /* of the first, in bytes */
+    const uint32 *ends;
+    int32 n;
+    bool unique;
+} Filling;
 
 typedef struct Unpacker {
     SafeFile *file;
     bool *used; /* [file->n_tensors] */
     Model *model;
     MemoryContext scratch; /* gone when the model is read */
+    NnPool *pool;          /* fills the vocabularies: fillings [encoder->n_cat], the longest first */
+    Filling *fillings;
 } Unpacker;
 
 /* ------------------------------------------------------------------ tensors and metadata */
@@ -64,7 +77,8 @@ take_vector(Unpacker *u, const char *name, SafeDtype dtype, int64 n)
     const SafeTensor *tensor = take(u, name, dtype, 1, &n);
     void *copy = MemoryContextAllocHuge(CurrentMemoryContext, Max(tensor->size, 1));
 
-    memcpy(copy, tensor->data, tensor->size);
+    ctr_huge_pages(copy, tensor->size);
+    safetensors_read(u->file, tensor, copy);
     return copy;
 }
 
@@ -114,14 +128,17 @@ unpack_version(Unpacker *u)
 }
 
 static void
-unpack_digest(Unpacker *u, const char *bytes, Size size, bool verify)
+unpack_digest(Unpacker *u, bool verify)
 {
-    char computed[MODEL_DIGEST_SIZE];
+    ValueBytes *bytes = u->file->bytes;
+    char head[MODEL_HEAD_SIZE], computed[MODEL_DIGEST_SIZE];
+    Size size = Min(bytes->size, MODEL_HEAD_SIZE);
 
-    model_peek_digest(bytes, size, u->model->digest);
+    value_read(bytes, 0, size, head);
+    model_peek_digest(head, size, u->model->digest);
     if (!verify)
         return;
-    safetensors_compute_digest(bytes, size, computed);
+    safetensors_compute_digest(bytes->memory, bytes->size, computed);
     if (memcmp(computed, u->model->digest, MODEL_DIGEST_SIZE) != 0)
         safetensors_invalid("its digest does not fit its bytes");
 }
@@ -260,25 +277,28 @@ unpack_transforms(Unpacker *u)
     }
 }
 
-/* Adds a category that must be new. */
+/* Puts all strings [n] into the server's encoding, which moves their ends. */
 static void
-add_category(Vocab *vocab, const char *bytes, uint32 length, bool convert)
+convert_categories(const char **bytes, uint32 *ends, int64 n)
 {
-    int32 expected = vocab_count(vocab);
+    StringInfoData converted;
+    uint32 begin = 0;
 
-    if (convert) {
-        char *given = pnstrdup(bytes, length);
-        char *converted = pg_any_to_server(given, (int)length, PG_UTF8);
+    initStringInfo(&converted);
+    for (int64 i = 0; i < n; i++) {
+        char *given = pnstrdup(*bytes + begin, ends[i] - begin);
+        char *string = pg_any_to_server(given, (int)(ends[i] - begin), PG_UTF8);
 
-        length = (uint32)strlen(converted);
-        if (vocab_add(vocab, converted, length, vocab_hash(converted, length)) != expected)
-            safetensors_invalid("a feature has the category \"%s\" twice", converted);
-        if (converted != given)
-            pfree(converted);
+        if ((i & 0xffff) == 0)
+            CHECK_FOR_INTERRUPTS();
+        appendStringInfoString(&converted, string);
+        begin = ends[i];
+        ends[i] = (uint32)converted.len;
+        if (string != given)
+            pfree(string);
         pfree(given);
-    } else if (vocab_add(vocab, bytes, length, vocab_hash(bytes, length)) != expected) {
-        safetensors_invalid("a feature has its category number %d twice", expected + 1);
     }
+    *bytes = converted.data;
 }
 
 /* what n strings take in a vocabulary, besides their places by number */
@@ -294,25 +314,6 @@ strings_bytes(uint32 begin, const uint32 *ends, int32 n)
     return bytes;
 }
 
-/* One field's categories; bytes [ends[0] .. ends[n - 1]) of `bytes`, from `begin`. Returns where they end. */
-static uint32
-unpack_vocab(Vocab *vocab, const char *bytes, uint32 begin, const uint32 *ends, int32 n, bool convert)
-{
-    vocab_reserve(vocab, n, strings_bytes(begin, ends, n));
-    for (int32 i = 0; i < n; i++) {
-        if ((i & 0xffff) == 0)
-            CHECK_FOR_INTERRUPTS();
-        if (i + AHEAD < n) {
-            uint32 next = ends[i + AHEAD - 1], length = ends[i + AHEAD] - next;
-
-            vocab_prefetch(vocab, length, vocab_hash(bytes + next, length), 0);
-        }
-        add_category(vocab, bytes + begin, ends[i] - begin, convert);
-        begin = ends[i];
-    }
-    return begin;
-}
-
 static void
 check_ends(const uint32 *ends, const int32 *frequencies, int64 n, Size bytes)
 {
@@ -325,40 +326,94 @@ check_ends(const uint32 *ends, const int32 *frequencies, int64 n, Size bytes)
 }
 
 static void
+fill_task(void *arg, int task, int worker)
+{
+    Filling *f = (Filling *)arg + task;
+
+    f->unique = vocab_fill(f->vocab, f->bytes, f->begin, f->ends, f->n);
+}
+
+static int
+compare_fillings(const void *a, const void *b)
+{
+    const Filling *x = a, *y = b;
+
+    return x->n > y->n ? -1 : x->n < y->n;
+}
+
+/* The threads begin to fill the vocabularies, while we go on reading. */
+static void
+begin_filling(Unpacker *u, int64 total)
+{
+    int threads = total < THREADED_CATEGORIES ? 1 : Min(ctr_query_threads(), UNPACK_THREADS);
+    int n = u->model->encoder->n_cat;
+
+    qsort(u->fillings, n, sizeof(Filling), compare_fillings);
+    u->pool = ctr_pool_create(u->scratch, threads, NULL);
+    pool_begin(u->pool, fill_task, u->fillings, n, false);
+}
+
+static void
+end_filling(Unpacker *u)
+{
+    pool_end(u->pool);
+    for (int f = 0; f < u->model->encoder->n_cat; f++) {
+        if (!u->fillings[f].unique)
+            safetensors_invalid("a feature has its category number %d twice",
+                                vocab_count(u->fillings[f].vocab) + 1);
+    }
+}
+
+/* All columns' categories, one after the other: *ends and frequencies of each, and their bytes. */
+static const char *
+read_categories(Unpacker *u, int64 total, uint32 **ends, int32 **frequencies)
+{
+    const SafeTensor *tensor = safetensors_find(u->file, MODEL_BYTES);
+    int64 size = tensor != NULL ? (int64)tensor->size : 0;
+    const char *bytes = take_vector(u, MODEL_BYTES, SAFE_U8, size);
+
+    *ends = take_vector(u, MODEL_END, SAFE_U32, total);
+    MemoryContextSwitchTo(u->model->context);
+    *frequencies = take_vector(u, MODEL_FREQUENCY, SAFE_I32, total);
+    MemoryContextSwitchTo(u->scratch);
+    check_ends(*ends, *frequencies, total, (Size)size);
+    if (model_converts_text())
+        convert_categories(&bytes, *ends, total);
+    return bytes;
+}
+
+static void
 unpack_vocabs(Unpacker *u)
 {
     Encoder *encoder = u->model->encoder;
     MemoryContext context = u->model->context;
     int n = encoder->n_cat;
-    bool convert = model_converts_text();
     uint32 *counts = take_vector(u, MODEL_COUNT, SAFE_U32, n);
-    const SafeTensor *bytes = safetensors_find(u->file, MODEL_BYTES);
-    int64 total = 0, size = bytes != NULL ? (int64)bytes->size : 0;
+    int64 total = 0;
     uint32 begin = 0;
     uint32 *ends;
     int32 *frequencies;
+    const char *bytes;
 
     for (int f = 0; f < n; f++)
         total += counts[f];
-    bytes = take(u, MODEL_BYTES, SAFE_U8, 1, &size);
-    ends = take_vector(u, MODEL_END, SAFE_U32, total);
-    MemoryContextSwitchTo(context);
-    frequencies = take_vector(u, MODEL_FREQUENCY, SAFE_I32, total);
-    MemoryContextSwitchTo(u->scratch);
-    check_ends(ends, frequencies, total, bytes->size);
-
+    bytes = read_categories(u, total, &ends, &frequencies);
     encoder->vocabs = MemoryContextAlloc(context, sizeof(Vocab *) * Max(n, 1));
     encoder->frequencies = MemoryContextAlloc(context, sizeof(int32 *) * Max(n, 1));
+    u->fillings = palloc(sizeof(Filling) * Max(n, 1));
     for (int f = 0; f < n; f++) {
         int32 known = (int32)counts[f];
 
-        encoder->vocabs[f] = vocab_create(context);
-        begin = unpack_vocab(encoder->vocabs[f], bytes->data, begin, ends, known, convert);
+        encoder->vocabs[f] = vocab_create_for(context, known, strings_bytes(begin, ends, known));
         encoder->frequencies[f] = frequencies;
         encoder->categories[f] = known + CODE_KNOWN;
+        u->fillings[f] = (Filling){encoder->vocabs[f], bytes, begin, ends, known, false};
+        if (known > 0)
+            begin = ends[known - 1];
         ends += known;
         frequencies += known;
     }
+    begin_filling(u, total);
 }
 
 /* ------------------------------------------------------------------ derived inputs */
@@ -504,7 +559,7 @@ unpack_params(Unpacker *u)
         const NnParam *p = &net->params[i];
 
         CHECK_FOR_INTERRUPTS();
-        memcpy(block + p->offset, tensors[i]->data, tensors[i]->size);
+        safetensors_read(u->file, tensors[i], block + p->offset);
         memset((char *)(block + p->offset) + tensors[i]->size, 0,
                TYPEALIGN(NN_ALIGN * sizeof(float), tensors[i]->size) - tensors[i]->size);
         if (p->init == NN_OFFSETS)
@@ -521,6 +576,7 @@ unpack_history(Unpacker *u)
     Model *model = u->model;
     const SafeTensor *tensor = safetensors_find(u->file, MODEL_HISTORY);
     int64 shape[] = {tensor != NULL ? tensor->shape[0] : 0, MODEL_EPOCH_MEMBERS};
+    double *rows;
     int n_seconds;
     char **seconds = take_names(u, "epoch_seconds", &n_seconds);
 
@@ -531,11 +587,12 @@ unpack_history(Unpacker *u)
     if (n_seconds != model->n_epochs)
         safetensors_invalid("metadata entry \"epoch_seconds\" speaks of %d epochs, not %d", n_seconds,
                             model->n_epochs);
+    rows = palloc_extended(Max(tensor->size, 1), MCXT_ALLOC_HUGE);
+    safetensors_read(u->file, tensor, rows);
     model->history = MemoryContextAllocHuge(model->context, mul_size(Max(model->n_epochs, 1), sizeof(Epoch)));
     for (int i = 0; i < model->n_epochs; i++) {
-        double row[MODEL_EPOCH_MEMBERS];
+        const double *row = rows + i * MODEL_EPOCH_MEMBERS;
 
-        memcpy(row, tensor->data + i * sizeof(row), sizeof(row));
         model->history[i] = (Epoch){.train_loss = row[0],
                                     .train_auc = row[1],
                                     .val_loss = row[2],
@@ -560,7 +617,7 @@ check_nothing_else(const Unpacker *u)
 }
 
 Model *
-model_unpack(const char *bytes, Size size, MemoryContext parent, bool verify)
+model_unpack(Datum value, MemoryContext parent, bool verify)
 {
     MemoryContext context = AllocSetContextCreate(parent, "ctr model", ALLOCSET_DEFAULT_SIZES);
     MemoryContext caller;
@@ -572,10 +629,10 @@ model_unpack(const char *bytes, Size size, MemoryContext parent, bool verify)
     model->encoder->context = context;
     u.scratch = AllocSetContextCreate(context, "ctr model unpack", ALLOCSET_DEFAULT_SIZES);
     caller = MemoryContextSwitchTo(u.scratch);
-    u.file = safetensors_parse(bytes, size);
+    u.file = safetensors_parse(value);
     u.used = palloc0(Max(u.file->n_tensors, 1));
     unpack_version(&u);
-    unpack_digest(&u, bytes, size, verify);
+    unpack_digest(&u, verify);
     unpack_options(&u);
     unpack_features(&u);
     unpack_transforms(&u);
@@ -586,6 +643,7 @@ model_unpack(const char *bytes, Size size, MemoryContext parent, bool verify)
     unpack_params(&u);
     unpack_history(&u);
     check_nothing_else(&u);
+    end_filling(&u);
     MemoryContextSwitchTo(caller);
     MemoryContextDelete(u.scratch);
     return model;

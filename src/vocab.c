@@ -16,6 +16,7 @@
 #define VOCAB_LIMIT       (PG_INT32_MAX - 2) /* codes begin at CODE_KNOWN, and tables have a row for each code */
 #define CHUNK_FIRST       ((Size)1024)
 #define CHUNK_LARGEST     ((Size)1024 * 1024)
+#define AHEAD             16 /* strings whose slot is fetched before it is needed */
 
 #define KEY_LENGTH ((uint32)sizeof(uint64))
 
@@ -140,12 +141,28 @@ allocate(Vocab *vocab, Size n, Size size)
 }
 
 static void
-slots_create(Vocab *vocab, uint64 n)
+slots_allocate(Vocab *vocab, uint64 n)
 {
     vocab->slots = allocate(vocab, n, sizeof(Slot));
     vocab->mask = n - 1;
-    for (uint64 i = 0; i < n; i++)
+}
+
+static void
+slots_clear(Vocab *vocab)
+{
+    for (uint64 i = 0; i <= vocab->mask; i++)
         vocab->slots[i] = (Slot){.id = -1};
+}
+
+/* the least number of which n categories are at most two thirds; a power of two */
+static uint64
+slots_for(int32 n)
+{
+    uint64 slots = VOCAB_FIRST_SLOTS;
+
+    while (slots < (uint64)n * 3 / 2)
+        slots *= 2;
+    return slots;
 }
 
 static void
@@ -154,7 +171,8 @@ slots_grow(Vocab *vocab, uint64 n)
     Slot *old = vocab->slots;
     uint64 old_n = vocab->mask + 1;
 
-    slots_create(vocab, n);
+    slots_allocate(vocab, n);
+    slots_clear(vocab);
     for (uint64 i = 0; i < old_n; i++) {
         uint64 at;
 
@@ -168,19 +186,6 @@ slots_grow(Vocab *vocab, uint64 n)
     pfree(old);
 }
 
-Vocab *
-vocab_create(MemoryContext context)
-{
-    Vocab *vocab = MemoryContextAllocZero(context, sizeof(Vocab));
-
-    vocab->context = context;
-    slots_create(vocab, VOCAB_FIRST_SLOTS);
-    vocab->room = VOCAB_FIRST_SLOTS / 2;
-    vocab->strings = allocate(vocab, vocab->room, sizeof(VocabString));
-    vocab->chunk_size = CHUNK_FIRST;
-    return vocab;
-}
-
 /* A new chunk of at least so many bytes; each is twice as large as the last one. */
 static void
 chunk_grow(Vocab *vocab, Size least)
@@ -192,17 +197,37 @@ chunk_grow(Vocab *vocab, Size least)
     vocab->chunk_size = Min(vocab->chunk_size * 2, CHUNK_LARGEST);
 }
 
+Vocab *
+vocab_create_for(MemoryContext context, int32 n, Size bytes)
+{
+    Vocab *vocab = MemoryContextAllocZero(context, sizeof(Vocab));
+
+    vocab->context = context;
+    vocab->chunk_size = CHUNK_FIRST;
+    vocab->room = Max(n, VOCAB_FIRST_SLOTS / 2);
+    vocab->strings = allocate(vocab, vocab->room, sizeof(VocabString));
+    slots_allocate(vocab, slots_for(n));
+    if (bytes > 0)
+        chunk_grow(vocab, bytes);
+    return vocab;
+}
+
+Vocab *
+vocab_create(MemoryContext context)
+{
+    Vocab *vocab = vocab_create_for(context, 0, 0);
+
+    slots_clear(vocab);
+    return vocab;
+}
+
 /* Room for n categories in a table that is at most two thirds full. */
 static void
 table_grow(Vocab *vocab, int32 n)
 {
-    uint64 slots = vocab->mask + 1;
-
     CHECK_FOR_INTERRUPTS();
-    while (slots < (uint64)n * 3 / 2)
-        slots *= 2;
-    if (slots > vocab->mask + 1)
-        slots_grow(vocab, slots);
+    if (slots_for(n) > vocab->mask + 1)
+        slots_grow(vocab, slots_for(n));
     vocab->room = n;
     vocab->strings = repalloc_huge(vocab->strings, mul_size(vocab->room, sizeof(VocabString)));
 }
@@ -307,6 +332,26 @@ vocab_add(Vocab *vocab, const char *bytes, uint32 length, uint64 hash)
     *slot = (Slot){string_key(bytes, length, hash), length, vocab->count};
     vocab->bytes += length;
     return vocab->count++;
+}
+
+bool
+vocab_fill(Vocab *vocab, const char *bytes, uint32 begin, const uint32 *ends, int32 n)
+{
+    slots_clear(vocab);
+    for (int32 i = 0; i < n; i++) {
+        const char *string = bytes + begin;
+        uint32 length = ends[i] - begin;
+
+        if (i + AHEAD < n) {
+            uint32 next = ends[i + AHEAD - 1], next_length = ends[i + AHEAD] - next;
+
+            vocab_prefetch(vocab, next_length, vocab_hash(bytes + next, next_length), 0);
+        }
+        if (vocab_add(vocab, string, length, vocab_hash(string, length)) != i)
+            return false;
+        begin = ends[i];
+    }
+    return true;
 }
 
 int32

@@ -361,7 +361,10 @@ NnPool *pool_create(NnAlloc alloc, int threads, const volatile sig_atomic_t *int
 int pool_threads(const NnPool *pool);
 /* Runs tasks 0 .. n-1 and waits. NN_INTERRUPTED: the flag was seen and some tasks did not run. */
 NnStatus pool_run(NnPool *pool, NnTask task, void *arg, int n, bool interruptible);
-/* Joins the threads. Must come before the memory goes. Harmless when repeated. */
+/* The same in two halves: between them the caller does something else, while the threads work. */
+void pool_begin(NnPool *pool, NnTask task, void *arg, int n, bool interruptible);
+NnStatus pool_end(NnPool *pool);
+/* Joins the threads, which finish the tasks at hand only. Must come before the memory goes. Harmless when repeated. */
 void pool_stop(NnPool *pool);
 /* For long tasks of an interruptible run: true = return early, the run's status will be NN_INTERRUPTED. */
 bool pool_interrupted(NnPool *pool);

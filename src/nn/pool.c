@@ -184,8 +184,8 @@ pool_threads(const NnPool *pool)
     return pool->threads;
 }
 
-NnStatus
-pool_run(NnPool *pool, NnTask task, void *arg, int n, bool interruptible)
+void
+pool_begin(NnPool *pool, NnTask task, void *arg, int n, bool interruptible)
 {
     uint_fast64_t run = (atomic_load(&pool->ticket) >> 32) + 1;
 
@@ -197,9 +197,21 @@ pool_run(NnPool *pool, NnTask task, void *arg, int n, bool interruptible)
     atomic_store(&pool->unfinished, (uint32_t)n);
     atomic_store(&pool->ticket, run << 32 | (uint32_t)n);
     wake_workers(pool);
+}
+
+NnStatus
+pool_end(NnPool *pool)
+{
     work(pool, 0);
     wait_until_done(pool);
     return atomic_load(&pool->interrupted) ? NN_INTERRUPTED : NN_OK;
+}
+
+NnStatus
+pool_run(NnPool *pool, NnTask task, void *arg, int n, bool interruptible)
+{
+    pool_begin(pool, task, arg, n, interruptible);
+    return pool_end(pool);
 }
 
 void
@@ -207,6 +219,7 @@ pool_stop(NnPool *pool)
 {
     if (atomic_exchange(&pool->stop, true))
         return;
+    atomic_store(&pool->ticket, 0);
     pthread_mutex_lock(&pool->mutex);
     pthread_cond_broadcast(&pool->work);
     pthread_mutex_unlock(&pool->mutex);
