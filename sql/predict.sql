@@ -31,6 +31,10 @@ SELECT count(*), bool_and(abs(p - b) < 1e-6) AS same FROM (
 SELECT count(*) AS rows, count(b) AS scored FROM (
   SELECT ctr_predict_batch(CASE WHEN id % 3 > 0 THEN model END, CASE WHEN id % 5 > 0 THEN c END) OVER () AS b FROM models, clicks c WHERE name = 'fit') t;
 SELECT count(*) FROM (SELECT ctr_predict_batch(model, c) OVER () FROM models, clicks c WHERE name = 'fit' LIMIT 10) t;
+-- models that come as values, not as pointers into a TOAST table: the window function reads them in the slot that its rows share
+WITH m AS MATERIALIZED (SELECT name, model::bytea::ctr_model AS model FROM models WHERE name = 'fit')
+SELECT count(*), bool_and(abs(p - b) < 1e-6) AS same FROM (
+  SELECT ctr_predict(model, c) AS p, ctr_predict_batch(model, c) OVER () AS b FROM m, clicks c) t;
 
 -- several models in one query, side by side and in turn
 INSERT INTO models SELECT 'other', ctr_train(c, ctr_fit(epochs => 1, seed => 9, ignore => '{id,price}')) FROM clicks c;

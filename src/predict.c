@@ -131,6 +131,27 @@ typedef struct BatchState {
     bool nulls[NN_BLOCK * SITE_BLOCKS];
 } BatchState;
 
+/* Argument `number` of the row `ahead` rows further on. Its memory is good until the next call: the rows share a slot. */
+static Datum
+batch_argument(WindowObject window, int number, int ahead, bool *is_null, bool *outside)
+{
+    return WinGetFuncArgInPartition(window, number, ahead, WINDOW_SEEK_CURRENT, false, is_null, outside);
+}
+
+/* Makes the site ready for the row `ahead` rows further on. */
+static void
+batch_use(WindowObject window, Site *site, int ahead)
+{
+    bool is_null, outside;
+    Datum record = batch_argument(window, 1, ahead, &is_null, &outside);
+    HeapTupleHeader copy = DatumGetHeapTupleHeaderCopy(record);
+    Row row = row_of_record(copy);
+
+    site_use(site, batch_argument(window, 0, ahead, &is_null, &outside), &row);
+    check_one_class(site->view->model, "ctr_predict_batch", "ctr_predict_classes");
+    pfree(copy);
+}
+
 /*
  * Scores rows from `first` on: at most `most`, as many as share one model and row type. Rows whose model or record is
  * NULL are NULL and take part in the block.
@@ -140,37 +161,38 @@ batch_fill(WindowObject window, BatchState *state, int64 first, int most)
 {
     int rows[NN_BLOCK * SITE_BLOCKS]; /* scored row -> position in the block */
     int scored = 0;
-    SiteModel *used = NULL;
+    Site *site = state->site;
     const float *p;
 
     state->first = first;
     for (state->n = 0; state->n < most; state->n++) {
-        bool no_model, no_record, outside;
-        Datum model =
-            WinGetFuncArgInPartition(window, 0, state->n, WINDOW_SEEK_CURRENT, false, &no_model, &outside);
+        bool no_model, no_record, outside, same_model;
+        Datum model = batch_argument(window, 0, state->n, &no_model, &outside);
         Datum record;
         Row row;
 
         if (outside)
             break;
-        record =
-            WinGetFuncArgInPartition(window, 1, state->n, WINDOW_SEEK_CURRENT, false, &no_record, &outside);
+        same_model = !no_model && scored > 0 && site_has_model(site, model);
+        record = batch_argument(window, 1, state->n, &no_record, &outside);
         state->nulls[state->n] = no_model || no_record;
         if (no_model || no_record)
             continue;
-        row = row_of_record(DatumGetHeapTupleHeader(record));
-        if (used && !site_is(state->site, model, &row))
+        if (scored == 0) {
+            batch_use(window, site, state->n);
+            record = batch_argument(window, 1, state->n, &no_record, &outside);
+        } else if (!same_model) {
             break;
-        if (used == NULL) {
-            used = site_use(state->site, model, &row);
-            check_one_class(state->site->view->model, "ctr_predict_batch", "ctr_predict_classes");
         }
-        site_take(state->site, &row, scored);
+        row = row_of_record(DatumGetHeapTupleHeader(record));
+        if (!rowmap_fits(site->models[0]->map, &row))
+            break;
+        site_take(site, &row, scored);
         rows[scored++] = state->n;
     }
     if (scored == 0)
         return;
-    p = site_score(state->site, scored);
+    p = site_score(site, scored);
     for (int i = 0; i < scored; i++)
         state->p[rows[i]] = p[i];
 }

@@ -109,7 +109,7 @@ row_columns(PlannerInfo *root, Node *row, Oid *type)
     return columns;
 }
 
-/* The function of the same schema that takes columns; InvalidOid where the user may not call it. */
+/* The function of the same schema that takes columns; InvalidOid where the user may not call both. */
 static Oid
 columns_function(Oid function, Oid model_type)
 {
@@ -119,7 +119,7 @@ columns_function(Oid function, Oid model_type)
                                 PointerGetDatum(buildoidvector(types, lengthof(types))),
                                 ObjectIdGetDatum(get_func_namespace(function)));
 
-    return OidIsValid(found) && may_execute(found) ? found : InvalidOid;
+    return OidIsValid(found) && may_execute(function) && may_execute(found) ? found : InvalidOid;
 }
 
 /*

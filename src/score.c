@@ -66,10 +66,15 @@ site_forget(Site *site, int i)
 }
 
 bool
+site_has_model(Site *site, Datum model)
+{
+    return site->view && model_hold_view(site->hold, model) == site->view;
+}
+
+bool
 site_is(Site *site, Datum model, const Row *row)
 {
-    return site->view && model_hold_view(site->hold, model) == site->view &&
-           rowmap_fits(site->models[0]->map, row);
+    return site_has_model(site, model) && rowmap_fits(site->models[0]->map, row);
 }
 
 SiteModel *

@@ -38,7 +38,8 @@ Site *site_create(MemoryContext context, int capacity, bool wants_label);
 int site_most_rows(void);
 /* Makes the site ready for this model and row type; models[0] and view speak of them afterwards. */
 SiteModel *site_use(Site *site, Datum model, const Row *row);
-/* Is the site ready for this model and row type already? Then site_use would change nothing. */
+/* Is the site ready for this model already? And for the row type, so that site_use would change nothing? */
+bool site_has_model(Site *site, Datum model);
 bool site_is(Site *site, Datum model, const Row *row);
 /* Takes the row as number `at` of the site's inputs; rows come in order, but the last one may be replaced. */
 void site_take(Site *site, const Row *row, int at);

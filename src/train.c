@@ -22,6 +22,7 @@ typedef struct Training {
     NnPool *pool;     /* of the call */
     Dataset *dataset; /* NULL once closed */
     int64 rows, skipped;
+    ctr_model *result; /* once trained: a hash table of groups that is scanned again asks for it again */
 } Training;
 
 /* ------------------------------------------------------------------ threads */
@@ -185,10 +186,10 @@ ctr_train_transition(PG_FUNCTION_ARGS)
 
     if (!AggCheckCallContext(fcinfo, &aggregate))
         elog(ERROR, "ctr_train_transition called in non-aggregate context");
-    if (PG_ARGISNULL(1)) {
-        if (t)
-            t->skipped++;
-        return t ? PointerGetDatum(t) : (Datum)0;
+    if (PG_ARGISNULL(1)) { /* no row */
+        if (t == NULL)
+            PG_RETURN_NULL();
+        PG_RETURN_POINTER(t);
     }
     row = row_of_record(PG_GETARG_HEAPTUPLEHEADER(1));
     if (t == NULL)
@@ -271,20 +272,12 @@ report_skipped(const Training *t)
                                 t->options.label)));
 }
 
-/* CREATE FUNCTION ctr_train_final(internal) RETURNS ctr_model */
-PG_FUNCTION_INFO_V1(ctr_train_final);
-Datum
-ctr_train_final(PG_FUNCTION_ARGS)
+/* Memory of the result alone stays, in the aggregate's context. */
+static void
+train(Training *t, MemoryContext aggregate)
 {
-    Training *t = PG_ARGISNULL(0) ? NULL : (Training *)PG_GETARG_POINTER(0);
     Model *model;
-    ctr_model *result;
 
-    if (t == NULL || t->rows == 0)
-        ereport(ERROR,
-                (errcode(ERRCODE_NO_DATA_FOUND), errmsg("no rows to train on"),
-                 t && t->skipped > 0 ? errdetail("All " INT64_FORMAT " rows have a NULL label.", t->skipped)
-                                     : 0));
     report_skipped(t);
     if (!gemm_prepare())
         ctr_check_status(NN_NO_BLAS, "train");
@@ -292,7 +285,28 @@ ctr_train_final(PG_FUNCTION_ARGS)
     check_labels(t);
     model_fit(model, t->dataset, t->given, t->pool);
     training_close(PointerGetDatum(t));
-    result = model_pack(model);
+    MemoryContextSwitchTo(aggregate);
+    t->result = model_pack(model);
     MemoryContextDelete(t->context);
-    PG_RETURN_MODEL_P(result);
+}
+
+/* CREATE FUNCTION ctr_train_final(internal) RETURNS ctr_model */
+PG_FUNCTION_INFO_V1(ctr_train_final);
+Datum
+ctr_train_final(PG_FUNCTION_ARGS)
+{
+    Training *t = PG_ARGISNULL(0) ? NULL : (Training *)PG_GETARG_POINTER(0);
+    MemoryContext aggregate, caller = CurrentMemoryContext;
+
+    if (!AggCheckCallContext(fcinfo, &aggregate))
+        elog(ERROR, "ctr_train_final called in non-aggregate context");
+    if (t == NULL || t->rows == 0)
+        ereport(ERROR,
+                (errcode(ERRCODE_NO_DATA_FOUND), errmsg("no rows to train on"),
+                 t && t->skipped > 0 ? errdetail("All " INT64_FORMAT " rows have a NULL label.", t->skipped)
+                                     : 0));
+    if (t->result == NULL)
+        train(t, aggregate);
+    MemoryContextSwitchTo(caller);
+    PG_RETURN_MODEL_P(t->result);
 }
