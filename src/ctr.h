@@ -307,7 +307,7 @@ void encoder_encode_block(const Encoder *encoder, const RowBlock *block, int fir
 
 /* ------------------------------------------------------------------ rowstore.c: fixed-width rows, spilled */
 
-/* What rows may take in memory, shared by the stores of one training. */
+/* What rows may take in memory, shared by the stores of all groups that one ctr_train call trains. */
 typedef struct RowBudget {
     Size limit, used;
 } RowBudget;
@@ -340,9 +340,12 @@ typedef struct Dataset Dataset;
 
 typedef enum RowRole { ROLE_CHANCE, ROLE_TRAINING, ROLE_VALIDATION } RowRole;
 
-/* features [n_num + n_cat]; known: the encoder of a model to go on from, or NULL; pool: shares the work */
+/*
+ * features [n_num + n_cat]; known: the encoder of a model to go on from, or NULL; pool: shares the work. budget: its limit is
+ * set from maintenance_work_mem.
+ */
 Dataset *dataset_create(MemoryContext context, const Options *options, const Feature *features, int n_num,
-                        int n_cat, const Encoder *known, NnPool *pool);
+                        int n_cat, const Encoder *known, NnPool *pool, RowBudget *budget);
 /* The current row of map. label: 0 … n_classes-1; weight: > 0 */
 void dataset_add(Dataset *dataset, RowMap *map, float label, float weight, RowRole role);
 /* Roles, vocabularies, transforms; the encoder lives in `context`. Serves interrupts. */

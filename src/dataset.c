@@ -38,7 +38,7 @@ allocate(Dataset *ds, Size n, Size size)
 
 Dataset *
 dataset_create(MemoryContext parent, const Options *options, const Feature *features, int n_num, int n_cat,
-               const Encoder *known, NnPool *pool)
+               const Encoder *known, NnPool *pool, RowBudget *budget)
 {
     MemoryContext context = AllocSetContextCreate(parent, "ctr dataset", ALLOCSET_DEFAULT_SIZES);
     Dataset *ds = MemoryContextAllocZero(context, sizeof(Dataset));
@@ -49,6 +49,7 @@ dataset_create(MemoryContext parent, const Options *options, const Feature *feat
     ds->options = options;
     ds->known = known;
     ds->pool = pool;
+    ds->budget = budget;
     ds->n_num = n_num;
     ds->n_cat = n_cat;
     encoder_widths(&widths, options);
@@ -62,8 +63,8 @@ dataset_create(MemoryContext parent, const Options *options, const Feature *feat
 
     ds->memory = (Size)maintenance_work_mem * 1024;
     reserve = 4 * Max(ROWSTORE_CHUNK, ds->raw_size);
-    ds->budget.limit = ds->memory - Min(reserve, ds->memory / 2);
-    ds->raw = rowstore_create(context, ds->raw_size, &ds->budget);
+    ds->budget->limit = ds->memory - Min(reserve, ds->memory / 2);
+    ds->raw = rowstore_create(context, ds->raw_size, ds->budget);
     ds->block =
         rowblock_create(context, (int)Max(Min(BLOCK_SIZE / ds->raw_size, BLOCK_ROWS), 1), n_num, n_cat);
     ds->tails = allocate(ds, ds->block->room, sizeof(RawTail));
@@ -224,7 +225,7 @@ encode_rows(Dataset *ds, const Encoder *encoder, const Fitted *fitted)
     tasks.raw = palloc(ds->raw_size * DATASET_SCAN_ROWS);
     tasks.rows = palloc0(ds->row_size * DATASET_SCAN_ROWS);
     for (int s = 0; s < 2; s++) {
-        ds->sets[s].rows = rowstore_create(ds->context, ds->row_size, &ds->budget);
+        ds->sets[s].rows = rowstore_create(ds->context, ds->row_size, ds->budget);
         ds->sets[s].class_rows = allocate(ds, ds->n_classes, sizeof(int64));
         memset(ds->sets[s].class_rows, 0, sizeof(int64) * ds->n_classes);
     }
@@ -268,7 +269,7 @@ dataset_encode(Dataset *ds, MemoryContext context)
 
     store_block(ds);
     fitted = dataset_fit(ds, encoder);
-    ds->budget.limit = ds->memory;
+    ds->budget->limit = ds->memory;
     encode_rows(ds, encoder, &fitted);
     prepare_passes(ds);
     MemoryContextSwitchTo(old);

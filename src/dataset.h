@@ -39,7 +39,7 @@ struct Dataset {
     const Encoder *known;
     int n_num, n_cat, d_num, d_cat, n_classes;
     Feature *features;
-    RowBudget budget;
+    RowBudget *budget;
     Size memory; /* of the whole budget; while rows arrive it leaves some for the first encoded rows */
     Size raw_size, row_size;
     NnPool *pool;

@@ -158,7 +158,7 @@ fit_columns(Dataset *ds, Encoder *encoder, int first, int n, Size outside, const
 static void
 fit_numbers(Dataset *ds, Encoder *encoder, const int64 *missing)
 {
-    Size memory = ds->memory > ds->budget.used ? ds->memory - ds->budget.used : 0;
+    Size memory = ds->memory > ds->budget->used ? ds->memory - ds->budget->used : 0;
     bool inside;
     int step = ds->n_num; /* columns fitted in one scan */
 

@@ -195,6 +195,8 @@ copy_categories(Vocab *to, const Vocab *from)
         uint32 length;
         const char *bytes = vocab_get(from, id, &length);
 
+        if (id % INTERRUPT_INTERVAL == 0)
+            CHECK_FOR_INTERRUPTS();
         vocab_add(to, bytes, length, vocab_hash(bytes, length));
     }
 }

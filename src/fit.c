@@ -48,6 +48,9 @@ fit_alloc(Fit *fit, Size size)
     return p;
 }
 
+#define TEXT_LARGEST                                                                                         \
+    ((MaxAllocSize - 3) / 2) /* bytes whose hexadecimal form, with \\x before it, is a value still */
+
 /* A model too large for a value, or for this machine, is refused before the work starts. */
 static void
 check_sizes(Fit *fit)
@@ -66,6 +69,11 @@ check_sizes(Fit *fit)
              tables > bytes / 2
                  ? errhint("Raise \"min_count\" to pool rare categories, or lower the embedding size.")
                  : errhint("Lower \"mlp_layers\" or other sizes of the network.")));
+    if (bytes > TEXT_LARGEST)
+        ereport(WARNING, (errmsg("the model may take %zu MB, too much for its text form", bytes >> 20),
+                          errdetail("pg_dump and COPY in text format could not write it: they end at %zu MB.",
+                                    TEXT_LARGEST >> 20),
+                          errhint("COPY in binary format can.")));
     ereport(DEBUG1,
             (errmsg("ctr: model %zu kB, training memory %zu kB besides rows", bytes >> 10, memory >> 10)));
 }
@@ -189,7 +197,12 @@ train_pass(Fit *fit, int epoch, Epoch *result)
         fit->steps++;
         fit->out_of_time = time_is_up(fit);
     }
-    result->train_loss = loss / weight;
+    if (!isfinite(loss))
+        ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+                        errmsg("training diverged: the loss of epoch %d is not finite", epoch),
+                        errhint("Lower \"learning_rate\", or set \"clip_norm\".")));
+    /* max_seconds may have ended it before a row that counts */
+    result->train_loss = weight > 0 ? loss / weight : NAN;
     result->train_auc = fit->options->net.n_classes == 1 ? auc_value(fit->auc) : NAN;
 }
 
@@ -261,10 +274,6 @@ run_epoch(Fit *fit, int epoch, Epoch *e)
 
     INSTR_TIME_SET_CURRENT(start);
     train_pass(fit, epoch, e);
-    if (!isfinite(e->train_loss))
-        ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-                        errmsg("training diverged: the loss of epoch %d is not finite", epoch),
-                        errhint("Lower \"learning_rate\", or set \"clip_norm\".")));
     sync_parameters(fit);
     validation_pass(fit, e);
     e->seconds = seconds_since(start);

@@ -51,6 +51,12 @@ scores_append(Scores *into, MemoryContext context, const Scores *from)
     into->n += from->n;
 }
 
+static void
+serve_interrupts(void)
+{
+    CHECK_FOR_INTERRUPTS();
+}
+
 /* NaN where there is one class only. Works on a copy: a window aggregate adds more rows afterwards. */
 static double
 scores_auc(const Scores *scores)
@@ -62,8 +68,7 @@ scores_auc(const Scores *scores)
 
     if (scores->n > 0)
         memcpy(sorted, scores->items, sizeof(NnScore) * scores->n);
-    CHECK_FOR_INTERRUPTS();
-    value = auc(sorted, scratch, scores->n);
+    value = auc(sorted, scratch, scores->n, serve_interrupts);
     pfree(scratch);
     pfree(sorted);
     return value;

@@ -18,6 +18,7 @@
 #include "common/jsonapi.h"
 #include "common/sha2.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 
@@ -27,6 +28,7 @@
 
 #define LENGTH_SIZE   8
 #define DATA_ALIGN    64
+#define DIGEST_PIECE  ((Size)16 * 1024 * 1024)
 #define DIGEST_PREFIX "{\"__metadata__\":{\"digest\":\""
 #define DIGEST_OFFSET (LENGTH_SIZE + sizeof(DIGEST_PREFIX) - 1)
 
@@ -415,6 +417,20 @@ safetensors_digest(const char *bytes, Size size)
     return bytes + DIGEST_OFFSET;
 }
 
+/* in pieces, between which a cancel gets through; at an error the hash goes with its resource owner */
+static bool
+update_hash(pg_cryptohash_ctx *hash, const uint8 *bytes, Size n)
+{
+    bool good = true;
+
+    for (Size piece; good && n > 0; bytes += piece, n -= piece) {
+        CHECK_FOR_INTERRUPTS();
+        piece = Min(n, DIGEST_PIECE);
+        good = pg_cryptohash_update(hash, bytes, piece) >= 0;
+    }
+    return good;
+}
+
 void
 safetensors_compute_digest(const char *bytes, Size size, char *digest)
 {
@@ -424,8 +440,7 @@ safetensors_compute_digest(const char *bytes, Size size, char *digest)
     uint8 sum[PG_SHA256_DIGEST_LENGTH];
 
     if (hash == NULL || pg_cryptohash_init(hash) < 0 || pg_cryptohash_update(hash, head, DIGEST_OFFSET) < 0 ||
-        pg_cryptohash_update(hash, head + tail, size - tail) < 0 ||
-        pg_cryptohash_final(hash, sum, sizeof(sum)) < 0)
+        !update_hash(hash, head + tail, size - tail) || pg_cryptohash_final(hash, sum, sizeof(sum)) < 0)
         ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not compute a model's SHA-256")));
     pg_cryptohash_free(hash);
     hex_encode((const char *)sum, sizeof(sum), digest);

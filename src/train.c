@@ -25,19 +25,24 @@ typedef struct Training {
     ctr_model *result; /* once trained: a hash table of groups that is scanned again asks for it again */
 } Training;
 
-/* ------------------------------------------------------------------ threads */
+/* ------------------------------------------------------------------ what groups share */
 
-/*
- * The call's threads, in fn_extra. All groups of a GROUP BY share them, since only one is worked on at a time, and the
- * first group's options say how many they are: results do not depend on that.
- */
-static NnPool *
-training_pool(FmgrInfo *call, const Options *options)
+/* In fn_extra of the call, for all groups of a GROUP BY, of which many may have rows at the same time. */
+typedef struct Shared {
+    NnPool *pool; /* as large as the first group's options say; results do not depend on that */
+    RowBudget budget;
+} Shared;
+
+static Shared *
+shared_by_groups(FmgrInfo *call, const Options *options)
 {
-    if (call->fn_extra == NULL)
-        call->fn_extra =
-            ctr_pool_create(call->fn_mcxt, ctr_thread_count(options->threads), &InterruptPending);
-    return call->fn_extra;
+    Shared *shared = call->fn_extra;
+
+    if (shared == NULL) {
+        call->fn_extra = shared = MemoryContextAllocZero(call->fn_mcxt, sizeof(Shared));
+        shared->pool = ctr_pool_create(call->fn_mcxt, ctr_thread_count(options->threads), &InterruptPending);
+    }
+    return shared;
 }
 
 /* ------------------------------------------------------------------ rows */
@@ -76,6 +81,7 @@ training_start(FunctionCallInfo fcinfo, MemoryContext parent, const Row *row)
 {
     /* the struct outlives its context: the callback that is registered below looks at it */
     Training *t = MemoryContextAllocZero(parent, sizeof(Training));
+    Shared *shared;
     MemoryContext context = AllocSetContextCreate(parent, "ctr training", ALLOCSET_DEFAULT_SIZES);
     MemoryContext old = MemoryContextSwitchTo(context);
 
@@ -88,9 +94,10 @@ training_start(FunctionCallInfo fcinfo, MemoryContext parent, const Row *row)
         options_parse(&t->options, (Jsonb *)t->options_given);
         t->map = rowmap_for_training(row, &t->options, context, &t->features, &t->n_num, &t->n_cat);
     }
-    t->pool = training_pool(fcinfo->flinfo, &t->options);
+    shared = shared_by_groups(fcinfo->flinfo, &t->options);
+    t->pool = shared->pool;
     t->dataset = dataset_create(context, &t->options, t->features, t->n_num, t->n_cat,
-                                t->given ? t->given->encoder : NULL, t->pool);
+                                t->given ? t->given->encoder : NULL, t->pool, &shared->budget);
     AggRegisterCallback(fcinfo, training_close, PointerGetDatum(t));
     MemoryContextSwitchTo(old);
     return t;

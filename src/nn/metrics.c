@@ -45,7 +45,7 @@ score_key(const NnScore *s)
 }
 
 double
-auc(NnScore *scores, NnScore *scratch, size_t n)
+auc(NnScore *scores, NnScore *scratch, size_t n, void (*pause)(void))
 {
     Area area = {0, 0, 0};
 
@@ -55,7 +55,7 @@ auc(NnScore *scores, NnScore *scratch, size_t n)
             return NAN;
         memcpy(&scores[i].score, &key, sizeof(key));
     }
-    radix_sort(scores, scratch, n, sizeof(NnScore), 0);
+    radix_sort(scores, scratch, n, sizeof(NnScore), 0, pause);
     for (size_t i = 0; i < n;) {
         uint64_t key = score_key(&scores[i]);
         double positives = 0, negatives = 0;
@@ -174,7 +174,7 @@ exact_value(NnAuc *a)
 {
     Area area = {0, 0, 0};
 
-    radix_sort(a->rows, a->u.scratch, a->n, sizeof(uint64_t), 4);
+    radix_sort(a->rows, a->u.scratch, a->n, sizeof(uint64_t), 4, NULL);
     for (size_t i = 0; i < a->n;) {
         uint64_t score = a->rows[i] >> 32;
         Bin group = {0, 0};

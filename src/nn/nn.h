@@ -42,11 +42,16 @@
 
 /*
  * A function of element-wise loops, compiled for the widest vectors that the CPU may have and chosen when the library
- * is loaded. Sanitizers start after such choices are made, so they get the plain version.
+ * is loaded. Sanitizers start after such choices are made, so they get the plain version. "fma" alone, which older
+ * compilers must do with, has no vectors of eight integers, and loops with a few integers then get half as wide.
  */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) &&     \
     !defined(__SANITIZE_THREAD__)
+#if __GNUC__ >= 12
+#define NN_KERNEL __attribute__((target_clones("avx512f", "arch=x86-64-v3", "default")))
+#else
 #define NN_KERNEL __attribute__((target_clones("avx512f", "fma", "default")))
+#endif
 #else
 #define NN_KERNEL
 #endif
@@ -507,9 +512,10 @@ typedef struct NnScore {
 
 /*
  * Area under the ROC curve, ties count half; labels > 0.5 are positive. Exact. Leaves scores in no useful state;
- * scratch [n]. NaN if there is one class only or a score is NaN.
+ * scratch [n]. NaN if there is one class only or a score is NaN. pause: called every few milliseconds, and may never
+ * return; or NULL.
  */
-double auc(NnScore *scores, NnScore *scratch, size_t n);
+double auc(NnScore *scores, NnScore *scratch, size_t n, void (*pause)(void));
 
 /*
  * The same over a stream of any length in fixed memory, for scores of a network: exact up to NN_AUC_EXACT rows; from

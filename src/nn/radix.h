@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define RADIX_KEY_BYTES 8
+#define RADIX_PAUSE     ((size_t)1 << 20)
 
 /* The bits of a number so that unsigned order is the order of the numbers (NaN: beyond the infinities). */
 static inline uint64_t
@@ -44,10 +45,11 @@ ordered_from_float(float x)
 
 /*
  * items, scratch: n items of `size` bytes (a constant at the call, so that copies are moves), each beginning with a
- * uint64 key. Sorts by the key's bits from byte first_byte (0 = lowest) upwards, ascending, in place.
+ * uint64 key. Sorts by the key's bits from byte first_byte (0 = lowest) upwards, ascending, in place. pause: called
+ * every RADIX_PAUSE items, and may never return; or NULL.
  */
 static inline __attribute__((always_inline)) void
-radix_sort(void *items, void *scratch, size_t n, size_t size, int first_byte)
+radix_sort(void *items, void *scratch, size_t n, size_t size, int first_byte, void (*pause)(void))
 {
     size_t counts[RADIX_KEY_BYTES][256] = {{0}};
     char *from = items;
@@ -55,6 +57,8 @@ radix_sort(void *items, void *scratch, size_t n, size_t size, int first_byte)
     uint64_t key;
 
     for (size_t i = 0; i < n; i++) {
+        if (pause && i % RADIX_PAUSE == 0)
+            pause();
         memcpy(&key, from + i * size, sizeof(key));
         for (int b = first_byte; b < RADIX_KEY_BYTES; b++)
             counts[b][key >> 8 * b & 255]++;
@@ -73,6 +77,8 @@ radix_sort(void *items, void *scratch, size_t n, size_t size, int first_byte)
             sum += count;
         }
         for (size_t i = 0; i < n; i++) {
+            if (pause && i % RADIX_PAUSE == 0)
+                pause();
             memcpy(&key, from + i * size, sizeof(key));
             memcpy(to + next[key >> 8 * b & 255]++ * size, from + i * size, size);
         }

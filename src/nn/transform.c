@@ -24,7 +24,7 @@ sort_doubles(double *values, double *scratch, size_t n)
         uint64_t key = ordered_from_double(values[i]);
         memcpy(&keys[i], &key, sizeof(key));
     }
-    radix_sort(keys, scratch, n, sizeof(uint64_t), 0);
+    radix_sort(keys, scratch, n, sizeof(uint64_t), 0, NULL);
     for (size_t i = 0; i < n; i++) {
         uint64_t key;
         memcpy(&key, &keys[i], sizeof(key));

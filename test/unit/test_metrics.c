@@ -49,7 +49,7 @@ auc_of(const NnScore *rows, size_t n)
     NnScore copy[MAX_ROWS], scratch[MAX_ROWS];
 
     memcpy(copy, rows, n * sizeof(NnScore));
-    return auc(copy, scratch, n);
+    return auc(copy, scratch, n, NULL);
 }
 
 static double
@@ -179,7 +179,7 @@ test_bins(void)
     for (size_t i = 0; i < n; i++)
         rows[i].score = -rows[i].score;
     CHECK_NEAR(streamed_auc(a, rows, n), 1 - streamed, 1e-6); /* nothing is left of the first time */
-    CHECK_NEAR(auc(rows, scratch, n), 1 - streamed, 2e-6);
+    CHECK_NEAR(auc(rows, scratch, n, NULL), 1 - streamed, 2e-6);
     unit_release(&memory);
     free(rows);
     free(scratch);
