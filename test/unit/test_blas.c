@@ -51,12 +51,15 @@ static void
 compare(Gemm *product, bool transpose_a, bool transpose_b, int m, int n, int k, bool add, NnRng *rng)
 {
     int lda = (transpose_a ? m : k) + 3, ldb = (transpose_b ? k : n) + 1, ldc = n + 2, wrong = 0;
-    int size_a = lda * (transpose_a ? k : m), size_b = ldb * (transpose_b ? n : k), size_c = ldc * m;
-    float *a = malloc((size_t)(size_a + size_b + 2 * size_c) * sizeof(float)), *b = a + size_a,
-          *c = b + size_b;
-    float *expected = c + size_c;
+    int size_a = lda * (transpose_a ? k : m) - 3, size_b = ldb * (transpose_b ? n : k) - 1,
+        size_c = ldc * m - 2;
+    /* pieces of their own, so that a sanitizer sees what is read beyond one */
+    float *a = malloc((size_t)size_a * sizeof(float)), *b = malloc((size_t)size_b * sizeof(float));
+    float *c = malloc((size_t)size_c * sizeof(float)), *expected = malloc((size_t)size_c * sizeof(float));
 
-    fill(a, size_a + size_b + size_c, rng);
+    fill(a, size_a, rng);
+    fill(b, size_b, rng);
+    fill(c, size_c, rng);
     for (int i = 0; i < size_c && !add; i++)
         c[i] = NAN; /* must not be read */
     memcpy(expected, c, (size_t)size_c * sizeof(float));
@@ -75,6 +78,9 @@ compare(Gemm *product, bool transpose_a, bool transpose_b, int m, int n, int k, 
     CHECK_MESSAGE(wrong == 0, "%d of %d wrong: %c%c m %d n %d k %d add %d", wrong, m * n,
                   transpose_a ? 't' : 'n', transpose_b ? 't' : 'n', m, n, k, add);
     free(a);
+    free(b);
+    free(c);
+    free(expected);
 }
 
 static const SimdKernels *kernels;

@@ -33,6 +33,13 @@ draw(NnRng *rng)
     return (float)(2 * rng_uniform(rng) - 1);
 }
 
+static void
+fill_nan(float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = NAN;
+}
+
 /* the builder between the two calls adds layers from run->input on and says what the output is */
 static void
 run_begin(Run *run, int d_in)
@@ -63,6 +70,8 @@ run_end(Run *run, int output, uint64_t seed)
     run->scratch = ROOM(float, net->scratch);
     run->probe = ROOM(float, (size_t)ROWS *(size_t)net->tensors[output].d);
 #undef ROOM
+    fill_nan(run->values, net->row_floats * ROWS); /* what is read before it is written shows */
+    fill_nan(run->scratch, net->scratch);
     net_init(net, run->params, 0, seed, NULL);
     rng_seed(&rng, seed, 99);
     for (int p = 0; p < net->n_params; p++) /* nothing stays at zero or one, where a mistake could hide */

@@ -1,6 +1,6 @@
 /*
  * test_trainer.c: whole steps: the same bits for any number of threads and after interrupts, batches of odd
- * sizes, evaluation and scoring agree, clipping, and a planted model is learnt.
+ * sizes, evaluation and scoring agree, clipping, many blocks, and a planted model is learnt.
  */
 #include <stdatomic.h>
 #include <sys/time.h>
@@ -12,6 +12,8 @@
 #define N_NUM 5
 #define N_CAT 4
 #define ROWS  600
+
+#define MOST_CLASSES 3
 
 static const int categories[N_CAT] = {50, 7, 3, 1000};
 static volatile sig_atomic_t interrupt;
@@ -42,6 +44,20 @@ small_config(void)
 }
 
 static void
+run_create_with(Run *run, const NnConfig *config, int threads, int rows, const NnHyper *hyper)
+{
+    NnAlloc alloc;
+
+    *run = (Run){0};
+    alloc = unit_alloc(&run->memory);
+    CHECK(net_create(&run->net, config, alloc) == NN_OK);
+    run->params = alloc.alloc(alloc.owner, run->net.n_block * sizeof(float));
+    net_init(&run->net, run->params, 0, 1, NULL);
+    run->pool = pool_create(alloc, threads, &interrupt);
+    CHECK(trainer_create(&run->trainer, &run->net, run->params, hyper, rows, run->pool, alloc) == NN_OK);
+}
+
+static void
 run_create(Run *run, const NnConfig *config, int threads, float clip_norm)
 {
     NnHyper hyper = {.weight_decay = 1e-3f,
@@ -51,15 +67,8 @@ run_create(Run *run, const NnConfig *config, int threads, float clip_norm)
                      .epsilon = 1e-8f,
                      .clip_norm = clip_norm,
                      .seed = 11};
-    NnAlloc alloc;
 
-    *run = (Run){0};
-    alloc = unit_alloc(&run->memory);
-    CHECK(net_create(&run->net, config, alloc) == NN_OK);
-    run->params = alloc.alloc(alloc.owner, run->net.n_block * sizeof(float));
-    net_init(&run->net, run->params, 0, 1, NULL);
-    run->pool = pool_create(alloc, threads, &interrupt);
-    CHECK(trainer_create(&run->trainer, &run->net, run->params, &hyper, ROWS, run->pool, alloc) == NN_OK);
+    run_create_with(run, config, threads, ROWS, &hyper);
 }
 
 static void
@@ -105,7 +114,7 @@ make_data(Data *data, int rows, uint64_t seed)
 
 typedef struct Outcome {
     double loss;
-    float logits[ROWS];
+    float logits[ROWS * MOST_CLASSES];
     float *params; /* a copy of the block */
     size_t size;
 } Outcome;
@@ -152,23 +161,42 @@ check_same(Outcome *a, const Outcome *b)
 }
 
 static void
-same_bits_for_any_threads(void)
+check_threads(const NnConfig *config, float clip_norm)
 {
     static const int threads[] = {1, 2, 3, 8};
     static Outcome first, other;
+
+    for (int i = 0; i < 4; i++) {
+        Run run;
+
+        run_create(&run, config, threads[i], clip_norm);
+        CHECK(train_some(&run, i == 0 ? &first : &other) == 0);
+        if (i > 0)
+            check_same(&other, &first);
+        run_release(&run);
+    }
+    free(first.params);
+}
+
+static void
+same_bits_for_any_threads(void)
+{
     NnConfig config = small_config();
 
-    for (int clip = 0; clip < 2; clip++) {
-        for (int i = 0; i < 4; i++) {
-            Run run;
-
-            run_create(&run, &config, threads[i], clip ? 0.1f : 0);
-            CHECK(train_some(&run, i == 0 ? &first : &other) == 0);
-            if (i > 0)
-                check_same(&other, &first);
-            run_release(&run);
-        }
-        free(first.params);
+    check_threads(&config, 0);
+    check_threads(&config, 0.1f);
+    config.cross_type = NN_CROSS_MIX;
+    config.n_experts = 2;
+    config.low_rank = 4;
+    config.n_classes = MOST_CLASSES;
+    check_threads(&config, 0);
+    for (NnBilinearType type = NN_FIELD_INTERACTION; type <= NN_FIELD_ALL; type++) {
+        config = small_config();
+        config.architecture = NN_FIBINET;
+        config.bilinear_type = type;
+        config.d_embed = 4;
+        config.reduction_ratio = 3;
+        check_threads(&config, 0);
     }
 }
 
@@ -317,33 +345,94 @@ scoring_equals_evaluation(void)
 
 /* ------------------------------------------------------------------ updates */
 
+/* after - before [n], from before on */
+static double
+product_of_moves(const float *a, const float *b, const float *before, size_t n)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += ((double)a[i] - (double)before[i]) * ((double)b[i] - (double)before[i]);
+    return sum;
+}
+
 /*
- * With clipping the first step's m, and so Adam's v, shrink, but m / sqrt(v) does not: look at the gradient
- * itself.
+ * Adam's step does not tell how long a gradient was, unless epsilon is so large that nothing else counts below the line:
+ * then a clipped step is as much shorter as the gradient of all parameters, the tables' among them, is too long.
  */
 static void
-clipping_changes_a_step(void)
+clipping_shortens_the_whole_gradient(void)
 {
     static Data data;
     NnConfig config = small_config();
-    double loss, moved[2] = {0, 0}, apart = 0;
     NnBatch batch = make_data(&data, ROWS, 1);
+    NnHyper hyper = {.beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e3f, .seed = 11};
+    double loss, norm;
+    float *before, *gradients;
     Run runs[2];
 
     for (int i = 0; i < 2; i++) {
-        run_create(&runs[i], &config, 1, i == 0 ? 0 : 1e-3f);
-        for (int s = 0; s < 3; s++)
-            CHECK(trainer_step(runs[i].trainer, &batch, 0.01f, &loss, NULL) == NN_OK);
+        run_create_with(&runs[i], &config, 2, ROWS, &hyper);
+        if (i == 0) {
+            before = unit_take(&runs[0].memory, runs[0].net.n_block * sizeof(float));
+            gradients = unit_take(&runs[0].memory, runs[0].net.n_trained * sizeof(float));
+            memcpy(before, runs[0].params, runs[0].net.n_block * sizeof(float));
+            CHECK(trainer_gradients(runs[0].trainer, &batch, &loss, NULL, gradients) == NN_OK);
+            norm = sqrt(squares(gradients, runs[0].net.n_trained));
+            hyper.clip_norm = (float)norm / 3;
+        }
+        CHECK(trainer_step(runs[i].trainer, &batch, 1e3f, &loss, NULL) == NN_OK);
+        CHECK(trainer_sync(runs[i].trainer) == NN_OK);
     }
-    for (size_t j = 0; j < runs[0].net.n_dense; j++) {
-        apart = fmax(apart, fabs((double)(runs[0].params[j] - runs[1].params[j])));
-        moved[0] += fabs((double)runs[0].params[j]);
-        moved[1] += fabs((double)runs[1].params[j]);
+    for (int tables = 0; tables < 2; tables++) {
+        size_t first = tables ? runs[0].net.n_dense : 0;
+        size_t n = tables ? runs[0].net.n_trained - first : runs[0].net.n_dense;
+        const float *whole = runs[0].params + first, *clipped = runs[1].params + first;
+        double square = product_of_moves(whole, whole, before + first, n);
+
+        CHECK(square > 1e-8);
+        CHECK_NEAR(product_of_moves(whole, clipped, before + first, n) / square, 1.0 / 3, 1e-3);
     }
-    CHECK(apart > 1e-3);
-    CHECK(isfinite(moved[0]) && isfinite(moved[1]));
     run_release(&runs[0]);
     run_release(&runs[1]);
+}
+
+/* Rows that come thirty times have the gradient that they have when they come once; lanes then have several blocks. */
+static void
+many_blocks_are_as_one(void)
+{
+    enum { FEW = 70, TIMES = 30, MANY = FEW * TIMES };
+    static Data data;
+    static float x_num[MANY * N_NUM], label[MANY], weight[MANY];
+    static int32_t x_cat[N_CAT * MANY];
+    const NnHyper hyper = {.beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-8f};
+    NnConfig config = small_config();
+    NnBatch few = make_data(&data, FEW, 1), many = {MANY, x_num, x_cat, MANY, label, weight};
+    double loss, many_loss, largest = 0, apart = 0;
+    float *gradients, *many_gradients;
+    Run run;
+
+    for (int r = 0; r < MANY; r++) {
+        memcpy(x_num + r * N_NUM, data.x_num + r % FEW * N_NUM, sizeof(float) * N_NUM);
+        for (int f = 0; f < N_CAT; f++)
+            x_cat[f * MANY + r] = data.x_cat[f * ROWS + r % FEW];
+        label[r] = data.label[r % FEW];
+        weight[r] = data.weight[r % FEW];
+    }
+    config.mlp_dropout = 0;
+    run_create_with(&run, &config, 2, MANY, &hyper);
+    gradients = unit_take(&run.memory, run.net.n_trained * sizeof(float));
+    many_gradients = unit_take(&run.memory, run.net.n_trained * sizeof(float));
+    CHECK(trainer_gradients(run.trainer, &few, &loss, NULL, gradients) == NN_OK);
+    CHECK(trainer_gradients(run.trainer, &many, &many_loss, NULL, many_gradients) == NN_OK);
+    for (size_t i = 0; i < run.net.n_trained; i++) {
+        largest = fmax(largest, fabs((double)gradients[i]));
+        apart = fmax(apart, fabs((double)(gradients[i] - many_gradients[i])));
+    }
+    CHECK(largest > 1e-3);
+    CHECK_NEAR(apart / largest, 0, 1e-4);
+    CHECK_NEAR(many_loss, TIMES * loss, 1e-5 * many_loss);
+    run_release(&run);
 }
 
 static void
@@ -410,7 +499,8 @@ main(void)
     RUN(interrupted_steps_leave_no_trace);
     RUN(alarms_leave_no_trace);
     RUN(scoring_equals_evaluation);
-    RUN(clipping_changes_a_step);
+    RUN(clipping_shortens_the_whole_gradient);
+    RUN(many_blocks_are_as_one);
     RUN(gradients_change_nothing);
     RUN(learns_a_planted_model);
     return unit_end();
