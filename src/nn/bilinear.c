@@ -229,7 +229,7 @@ side_forward(float *y, int ldy, int column, const Side *s, int d_out)
 
 /*
  * s->dx and the matrices' gradients, and
- * dweight [d_out, pairs d]  += dy^T strip
+ * dweight [d_out, pairs d]  (+)= dy^T strip
  * dy      [n, d_out]
  */
 static void
@@ -246,7 +246,7 @@ side_backward(float *dweight, const float *dy, int lddy, const float *weight, in
     for (int first = 0, end; first < s->fields - 1; first = end) {
         end = strip_end(s->fields, s->d, first, &width);
         build_strip(s, first, end);
-        gemm(true, false, d_out, width, n, dy, lddy, s->strip, s->ld, true, dweight, ldw);
+        gemm(true, false, d_out, width, n, dy, lddy, s->strip, s->ld, !s->b->first, dweight, ldw);
         gemm(false, false, n, width, d_out, dy, lddy, weight, ldw, false, s->dstrip, s->ld);
         strip_backward(s, first, end);
         weight += width;
@@ -347,8 +347,8 @@ net_bilinear_linear(NnNet *net, int x, int x0, int n_fields, NnBilinearType type
     l->size[TYPE] = type;
     l->scratch = 2 * ((size_t)NN_BLOCK * row + (size_t)n_fields * d * d);
     l->param[BILINEAR] = bilinear_params(net, n_fields, d, type, name);
-    l->param[WEIGHT] =
-        net_param(net, NN_DENSE, NN_UNIFORM, bound, 2, (const int64_t[]){d_out, d_in}, "%s.weight", linear);
+    l->param[WEIGHT] = net_product_param(net, net_param(net, NN_DENSE, NN_UNIFORM, bound, 2,
+                                                        (const int64_t[]){d_out, d_in}, "%s.weight", linear));
     l->param[BIAS] =
         net_param(net, NN_DENSE, NN_UNIFORM, bound, 1, (const int64_t[]){d_out}, "%s.bias", linear);
     l->linear_weight = l->param[WEIGHT];

@@ -151,11 +151,11 @@ cross_mix_forward(const Mix *m)
  * du     [n, d]    gradient of u
  * da, dc [n, E R]  room
  * dg     [n, E]    gradient of the gates' logits
- * du_weight, dv_weight, dc_weight +=
+ * du_weight, dv_weight, dc_weight (+)=
  */
 static void
 cross_mix_backward(float *dx, int lddx, float *da, float *dc, float *dg, float *du_weight, float *dv_weight,
-                   float *dc_weight, const float *du, const Mix *m)
+                   float *dc_weight, bool dweight_add, const float *du, const Mix *m)
 {
     const int n = m->n, d = m->d, k = m->rank;
 
@@ -165,14 +165,14 @@ cross_mix_backward(float *dx, int lddx, float *da, float *dc, float *dg, float *
         float *da_e = da + e * k, *dc_e = dc + e * k;
 
         scale_rows(m->h, k, c, m->ldc, g, m->ldg, n, k);
-        gemm(true, false, d, k, n, du, m->ldu, m->h, k, true, du_weight + dk, k);
+        gemm(true, false, d, k, n, du, m->ldu, m->h, k, dweight_add, du_weight + dk, k);
         /* h: now its gradient */
         gemm(false, false, n, k, d, du, m->ldu, m->u_weight + dk, k, false, m->h, k);
         gate_rows_backward(dc_e, m->ldc, dg + e, m->h, k, c, m->ldc, g, m->ldg, n, k);
-        gemm(true, false, k, k, n, a, m->lda, dc_e, m->ldc, true, dc_weight + kk, k);
+        gemm(true, false, k, k, n, a, m->lda, dc_e, m->ldc, dweight_add, dc_weight + kk, k);
         gemm(false, true, n, k, k, dc_e, m->ldc, m->c_weight + kk, k, false, da_e, m->lda);
         tanh_rows_backward(da_e, m->lda, a, m->lda, n, k);
-        gemm(true, false, d, k, n, m->x, m->ldx, da_e, m->lda, true, dv_weight + dk, k);
+        gemm(true, false, d, k, n, m->x, m->ldx, da_e, m->lda, dweight_add, dv_weight + dk, k);
         gemm(false, true, n, d, k, da_e, m->lda, m->v_weight + dk, k, true, dx, lddx);
     }
     softmax_rows_backward(dg, m->ldg, m->g, m->ldg, n, m->experts);
@@ -237,8 +237,8 @@ backward(const NnLayer *l, const NnBlock *b)
                        tensor_ld(b, l->x0), block_dvalue(b, l->y), tensor_ld(b, l->y), m.x0, m.ldx0, m.u,
                        m.ldu, m.n, m.d, l->dx_add, l->dx0_add);
     cross_mix_backward(dx, lddx, block_dvalue(b, l->saved[A]), block_dvalue(b, l->saved[C_OUT]), dg,
-                       block_grad(b, l->param[U]), block_grad(b, l->param[V]), block_grad(b, l->param[C]), du,
-                       &m);
+                       block_grad(b, l->param[U]), block_grad(b, l->param[V]), block_grad(b, l->param[C]),
+                       !b->first, du, &m);
     gemm(false, false, m.n, m.d, m.experts, dg, m.ldg, m.gate_weight, m.ldgate, true, dx, lddx);
     gemm(true, false, m.experts, m.d, m.n, dg, m.ldg, m.x, m.ldx, true, block_grad(b, l->param[GATE]),
          m.ldgate);
@@ -252,7 +252,8 @@ xavier_param(NnNet *net, int a, int b, int c, const char *name, const char *list
 {
     const float std = (float)sqrt(2 / ((double)b * c + (double)a * c));
 
-    return net_param(net, NN_DENSE, NN_NORMAL, std, 3, (const int64_t[]){a, b, c}, "%s.%s.%d", name, list, i);
+    return net_product_param(net, net_param(net, NN_DENSE, NN_NORMAL, std, 3, (const int64_t[]){a, b, c},
+                                            "%s.%s.%d", name, list, i));
 }
 
 int

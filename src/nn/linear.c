@@ -14,14 +14,14 @@ enum { ADD };          /* size[]: y += instead of y = */
 
 /*
  * dx      [n, d_in]      dx (+)= dy W
- * dweight [d_out, d_in]  += dy^T x
+ * dweight [d_out, d_in]  (+)= dy^T x
  * dy      [n, d_out]
  */
 static void
 linear_backward(float *dx, int lddx, float *dweight, const float *dy, int lddy, const float *x, int ldx,
-                const float *weight, int ldw, int n, int d_in, int d_out, bool dx_add)
+                const float *weight, int ldw, int n, int d_in, int d_out, bool dweight_add, bool dx_add)
 {
-    gemm(true, false, d_out, d_in, n, dy, lddy, x, ldx, true, dweight, ldw);
+    gemm(true, false, d_out, d_in, n, dy, lddy, x, ldx, dweight_add, dweight, ldw);
     gemm(false, false, n, d_in, d_out, dy, lddy, weight, ldw, dx_add, dx, lddx);
 }
 
@@ -53,11 +53,11 @@ backward(const NnLayer *l, const NnBlock *b)
     if (l->param[BIAS] >= 0)
         rows_sum(block_grad(b, l->param[BIAS]), dy, lddy, b->n, d_out);
     linear_backward(block_dvalue(b, l->x), tensor_ld(b, l->x), dweight, dy, lddy, block_value(b, l->x),
-                    tensor_ld(b, l->x), weight, ldw, b->n, d_x, d_out, l->dx_add);
+                    tensor_ld(b, l->x), weight, ldw, b->n, d_x, d_out, !b->first, l->dx_add);
     if (l->x0 >= 0)
         linear_backward(block_dvalue(b, l->x0), tensor_ld(b, l->x0), dweight + d_x, dy, lddy,
                         block_value(b, l->x0), tensor_ld(b, l->x0), weight + d_x, ldw, b->n, d_x0, d_out,
-                        l->dx0_add);
+                        !b->first, l->dx0_add);
 }
 
 static const NnLayerType linear_type = {.kind = "Linear", .forward = forward, .backward = backward};
@@ -71,8 +71,8 @@ add_linear(NnNet *net, int x, int x0, int y, bool add, bool bias, const char *na
 
     l->x0 = x0;
     l->size[ADD] = add;
-    l->param[WEIGHT] =
-        net_param(net, NN_DENSE, NN_UNIFORM, bound, 2, (const int64_t[]){d_out, d_in}, "%s.weight", name);
+    l->param[WEIGHT] = net_product_param(net, net_param(net, NN_DENSE, NN_UNIFORM, bound, 2,
+                                                        (const int64_t[]){d_out, d_in}, "%s.weight", name));
     l->param[BIAS] =
         bias ? net_param(net, NN_DENSE, NN_UNIFORM, bound, 1, (const int64_t[]){d_out}, "%s.bias", name) : -1;
     if (!add) {

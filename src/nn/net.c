@@ -90,6 +90,14 @@ net_param(NnNet *net, NnParamKind kind, NnInit init, float init_scale, int ndim,
     return index;
 }
 
+int
+net_product_param(NnNet *net, int param)
+{
+    if (net->status == NN_OK)
+        net->params[param].grad_set = true;
+    return param;
+}
+
 NnLayer *
 net_layer(NnNet *net, const NnLayerType *type, int x, int y, const char *name_format, ...)
 {

@@ -113,6 +113,7 @@ typedef struct NnParam {
     size_t offset; /* floats from the start of the block, a multiple of NN_ALIGN */
     NnInit init;
     float init_scale; /* uniform: half width; normal: standard deviation */
+    bool grad_set; /* a lane's first block sets its gradient, the others add to it: nobody clears it before */
 } NnParam;
 
 /* [capacity, d] floats at `offset` of the value block and of the gradient block; a view shares its parent's rows */
@@ -136,7 +137,7 @@ typedef struct NnLayerType {
     /* y from x for block b, rows [b->row, b->row + b->n) */
     void (*forward)(const NnLayer *l, const NnBlock *b);
     /*
-     * dx (+)= and the lane's parameter gradients += from dy; NULL: nothing to do. dx comes before dx0: where x and x0
+     * dx (+)= and the lane's parameter gradients (+)= from dy; NULL: nothing to do. dx comes before dx0: where x and x0
      * are the same tensor, dx0_add is set.
      */
     void (*backward)(const NnLayer *l, const NnBlock *b);
@@ -226,6 +227,7 @@ struct NnBlock {
     const int32_t *x_cat; /* [n_cat, ld_cat]: a field's codes lie together */
     size_t ld_cat;
     int row, n; /* the block's rows in the batch */
+    bool first; /* of its lane: what NnParam.grad_set is for */
     bool train;
     bool folded; /* scoring: batch normalisation is already in the linear layer before it: copy x to y */
     const float *const *transposed; /* scoring: transposed weights by parameter, see matvec.c; NULL: none */
@@ -277,6 +279,8 @@ int net_tensor(NnNet *net, int d);
 int net_view(NnNet *net, int parent, int column, int d);
 int net_param(NnNet *net, NnParamKind kind, NnInit init, float init_scale, int ndim, const int64_t *shape,
               const char *name_format, ...) __attribute__((format(printf, 7, 8)));
+/* Says that one product of each block makes the parameter's gradient: C = A B, then C += A B. Returns it. */
+int net_product_param(NnNet *net, int param);
 NnLayer *net_layer(NnNet *net, const NnLayerType *type, int x, int y, const char *name_format, ...)
     __attribute__((format(printf, 5, 6)));
 void net_lookup(NnNet *net, int field, int param, int64_t row_offset, int rows, int d, int y);

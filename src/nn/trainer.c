@@ -135,6 +135,15 @@ zero_stats(const NnLayer *l, NnBlock *b)
     memset(b->stats + l->stats_offset, 0, (size_t)l->n_stats * sizeof(double));
 }
 
+/* Of the parameters that do not set their gradient themselves. */
+static void
+clear_gradients(const NnNet *net, float *grads)
+{
+    for (const NnParam *p = net->params; p < net->params + net->n_params; p++)
+        if (p->kind == NN_DENSE && !p->grad_set)
+            memset(grads + p->offset, 0, p->count * sizeof(float));
+}
+
 /* one lane of the current pass */
 static void
 lane_task(void *arg, int lane, int worker)
@@ -154,11 +163,12 @@ lane_task(void *arg, int lane, int worker)
     if (p->backward_stats >= 0)
         zero_stats(&net->layers[p->backward_stats], &b);
     if (p->turn) {
-        memset(b.grads, 0, net->n_dense * sizeof(float));
+        clear_gradients(net, b.grads);
         t->losses[lane] = 0.0;
     }
     for (; b.row < end && !pool_interrupted(t->pool); b.row += b.n) {
         b.n = end - b.row < NN_BLOCK ? end - b.row : NN_BLOCK;
+        b.first = b.row == first;
         run_forward(&b, p->forward, p->forward_end);
         if (p->forward_stats >= 0)
             net->layers[p->forward_stats].type->forward_stats(&net->layers[p->forward_stats], &b);
