@@ -28,6 +28,7 @@
 #endif
 
 #include "storage/buffile.h"
+#include "storage/shmem.h" /* add_size, mul_size: in palloc.h since the minor releases of 2026 only */
 #include "utils/tuplesort.h"
 
 /* Reads exactly `size` bytes; an error if the file is shorter. */
