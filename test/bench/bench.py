@@ -189,13 +189,13 @@ def serve_peer(name, tuned):
 
 # ------------------------------------------------------------------ train
 
-def training(network, options):
-    return f"ctr_train(c, {network} || ctr_fit(recipe => 'reference', {options}))"
+def training(network, options, recipe="reference"):
+    return f"ctr_train(c, {network} || ctr_fit(recipe => '{recipe}', {options}))"
 
 
-def epoch_rate(network, table):
+def epoch_rate(network, table, recipe="reference"):
     """Training rows per second of an epoch: batches gathered, steps, training AUC, sync, a small validation."""
-    trained = training(network, "validation => 0.002, epochs => 1")
+    trained = training(network, "validation => 0.002, epochs => 1", recipe)
     line = psql(f"WITH m AS MATERIALIZED (SELECT {trained} AS model, count(*) AS n FROM {table} c) "
                 "SELECT 0.998 * n / h.seconds FROM m, ctr_history(model) h;")
     return float(line[0])
@@ -213,6 +213,8 @@ def train():
         compare(name, lambda: epoch_rate(NETWORKS[name], "criteo"), *([p.train_rate for p in peers] or [None, None]))
         for peer in peers:
             peer.stop()
+    compare("matrix, default recipe (batch 512, 26 more numbers, 13 more categories)",
+            lambda: epoch_rate(NETWORKS["matrix"], "criteo", "robust"), None, None, absent="not compared")
 
 
 # ------------------------------------------------------------------ score
