@@ -303,4 +303,4 @@ COMMENT ON FUNCTION ctr_encode(ctr_model, record) IS
 CREATE FUNCTION ctr_build_info(OUT version text, OUT postgresql text, OUT blas text, OUT threads integer)
     AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION ctr_build_info() IS
-    'The extension''s version, the PostgreSQL it was built for, the BLAS library with the kernels that it chose, and the threads that a training would use.';
+    'The extension''s version, the PostgreSQL it was built for, what makes its matrix products (kernels of its own, or a BLAS library), and the threads that a training would use.';

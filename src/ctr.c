@@ -27,12 +27,15 @@ void _PG_init(void);
 void
 _PG_init(void)
 {
-    DefineCustomIntVariable("ctr.threads", "Threads that a training or a ctr_predict_batch uses.",
-                            "0 means one per core. The training option \"threads\" takes precedence.",
-                            &ctr_threads, 0, 0, 1024, PGC_USERSET, 0, NULL, NULL, NULL);
-    DefineCustomIntVariable("ctr.max_threads", "Most threads that a training or a ctr_predict_batch may use.",
-                            "0 means no limit. Caps both ctr.threads and the training option \"threads\".",
-                            &ctr_max_threads, 0, 0, 1024, PGC_SUSET, 0, NULL, NULL, NULL);
+    DefineCustomIntVariable(
+        "ctr.threads", "Threads that a training, a ctr_predict_batch or the reading of a large model uses.",
+        "0 means one per core. The training option \"threads\" takes precedence.", &ctr_threads, 0, 0, 1024,
+        PGC_USERSET, 0, NULL, NULL, NULL);
+    DefineCustomIntVariable(
+        "ctr.max_threads",
+        "Most threads that a training, a ctr_predict_batch or the reading of a model may use.",
+        "0 means no limit. Caps both ctr.threads and the training option \"threads\".", &ctr_max_threads, 0,
+        0, 1024, PGC_SUSET, 0, NULL, NULL, NULL);
     DefineCustomIntVariable("ctr.model_cache_size", "Memory for unpacked models in each backend.",
                             "The least recently used models beyond it are dropped; those in use stay.",
                             &ctr_model_cache_size, 262144, 1024, MAX_KILOBYTES, PGC_USERSET, GUC_UNIT_KB,
