@@ -369,6 +369,7 @@ typedef struct ValueBytes {
     Datum toasted;         /* the pointer there */
     struct varlena *piece; /* the bytes that were read last: */
     Size piece_begin, piece_end;
+    MemoryContext context; /* of the piece */
 } ValueBytes;
 
 /* In the current context. A compressed value is decompressed whole. */
@@ -417,10 +418,10 @@ SafeFile *safetensors_parse(Datum value);
 /* to [tensor->size] = its data */
 void safetensors_read(const SafeFile *file, const SafeTensor *tensor, void *to);
 /*
- * One varlena, the same for the same input. digest: the file begins with a metadata entry "digest", the SHA-256 of all
+ * One varlena in `context`, the same for the same input. digest: the file begins with a metadata entry "digest", the SHA-256 of all
  * else. Error when it would pass 1 GB.
  */
-struct varlena *safetensors_write(const SafeFile *file, bool digest);
+struct varlena *safetensors_write(const SafeFile *file, bool digest, MemoryContext context);
 /* The digest's SAFE_DIGEST_SIZE digits in a file's first SAFE_HEAD_SIZE bytes; NULL: it does not begin with one. */
 const char *safetensors_digest(const char *bytes, Size size);
 /* Computes them from the whole file, which must begin with a digest. */
@@ -465,8 +466,8 @@ typedef struct Model {
     const char *version; /* of ctr, that wrote it; NULL: not written yet */
 } Model;
 
-/* The bytes of a model. Error when they would pass 1 GB. */
-ctr_model *model_pack(const Model *model);
+/* The bytes of a model, in `context`. Error when they would pass 1 GB. */
+ctr_model *model_pack(const Model *model, MemoryContext context);
 /*
  * The only reader and the only validator: whatever it accepts can be scored. parent: the context under which the
  * model's own is made. verify: recompute the digest (bytes from outside; stored values were verified on their way in).

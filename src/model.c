@@ -269,7 +269,7 @@ pack_metadata(SafeFile *file, const Model *model)
 }
 
 ctr_model *
-model_pack(const Model *model)
+model_pack(const Model *model, MemoryContext context)
 {
     MemoryContext caller = CurrentMemoryContext;
     MemoryContext scratch = AllocSetContextCreate(caller, "ctr model pack", ALLOCSET_DEFAULT_SIZES);
@@ -286,8 +286,8 @@ model_pack(const Model *model)
     pack_statistics(file, model->encoder);
     pack_history(file, model);
     pack_metadata(file, model);
+    result = (ctr_model *)safetensors_write(file, true, context);
     MemoryContextSwitchTo(caller);
-    result = (ctr_model *)safetensors_write(file, true);
     MemoryContextDelete(scratch);
     return result;
 }
@@ -395,5 +395,5 @@ ctr_state_dict(PG_FUNCTION_ARGS)
             weights->tensors[weights->n_tensors++] = *tensor;
     }
     add_entry(weights, "format", "pt"); /* what the transformers library looks for */
-    PG_RETURN_BYTEA_P(safetensors_write(weights, false));
+    PG_RETURN_BYTEA_P(safetensors_write(weights, false, CurrentMemoryContext));
 }

@@ -497,7 +497,7 @@ order_tensors(const SafeFile *file)
 }
 
 struct varlena *
-safetensors_write(const SafeFile *file, bool digest)
+safetensors_write(const SafeFile *file, bool digest, MemoryContext context)
 {
     const SafeTensor **tensors = order_tensors(file);
     StringInfoData header;
@@ -521,7 +521,7 @@ safetensors_write(const SafeFile *file, bool digest)
                         errdetail("It would take %zu MB; a value cannot pass 1024 MB.",
                                   (data_size + header_size) >> 20)));
 
-    result = palloc(VARHDRSZ + LENGTH_SIZE + header_size + data_size);
+    result = MemoryContextAlloc(context, VARHDRSZ + LENGTH_SIZE + header_size + data_size);
     SET_VARSIZE(result, VARHDRSZ + LENGTH_SIZE + header_size + data_size);
     memcpy(VARDATA(result), &header_size, LENGTH_SIZE);
     memcpy(VARDATA(result) + LENGTH_SIZE, text, size);

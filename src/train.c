@@ -292,8 +292,7 @@ train(Training *t, MemoryContext aggregate)
     check_labels(t);
     model_fit(model, t->dataset, t->given, t->pool);
     training_close(PointerGetDatum(t));
-    MemoryContextSwitchTo(aggregate);
-    t->result = model_pack(model);
+    t->result = model_pack(model, aggregate);
     MemoryContextDelete(t->context);
 }
 
@@ -303,7 +302,7 @@ Datum
 ctr_train_final(PG_FUNCTION_ARGS)
 {
     Training *t = PG_ARGISNULL(0) ? NULL : (Training *)PG_GETARG_POINTER(0);
-    MemoryContext aggregate, caller = CurrentMemoryContext;
+    MemoryContext aggregate;
 
     if (!AggCheckCallContext(fcinfo, &aggregate))
         elog(ERROR, "ctr_train_final called in non-aggregate context");
@@ -314,6 +313,5 @@ ctr_train_final(PG_FUNCTION_ARGS)
                                      : 0));
     if (t->result == NULL)
         train(t, aggregate);
-    MemoryContextSwitchTo(caller);
     PG_RETURN_MODEL_P(t->result);
 }

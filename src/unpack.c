@@ -330,6 +330,7 @@ fill_task(void *arg, int task, int worker)
 {
     Filling *f = (Filling *)arg + task;
 
+    (void)worker;
     f->unique = vocab_fill(f->vocab, f->bytes, f->begin, f->ends, f->n);
 }
 

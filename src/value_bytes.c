@@ -16,6 +16,7 @@ value_bytes(Datum value)
     struct varlena *given = (struct varlena *)DatumGetPointer(value);
     ValueBytes *bytes = palloc0(sizeof(ValueBytes));
 
+    bytes->context = CurrentMemoryContext;
     if (VARATT_IS_EXTERNAL_ONDISK(given)) {
         struct varatt_external pointer;
 
@@ -35,6 +36,8 @@ value_bytes(Datum value)
 static void
 get_piece(ValueBytes *bytes, Size at)
 {
+    MemoryContext caller = MemoryContextSwitchTo(bytes->context);
+
     CHECK_FOR_INTERRUPTS();
     if (bytes->piece)
         pfree(bytes->piece);
@@ -42,6 +45,7 @@ get_piece(ValueBytes *bytes, Size at)
     bytes->piece = PG_DETOAST_DATUM_SLICE(bytes->toasted, (int32)at, (int32)Min(PIECE, bytes->size - at));
     bytes->piece_begin = at;
     bytes->piece_end = at + VARSIZE(bytes->piece) - VARHDRSZ;
+    MemoryContextSwitchTo(caller);
 }
 
 void
