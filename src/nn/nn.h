@@ -33,9 +33,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NN_BLOCK     256 /* rows that one layer function sees: a block's activations stay in the L2 cache */
-#define NN_LANES     8   /* gradient accumulators; more would allow more threads and cost more additions */
-#define NN_LANE_ROWS 64  /* a lane has at least so many rows: tiny batches are not worth cutting */
+#define NN_BLOCK                                                                                             \
+    256 /* rows that one layer function sees: few, so that what it wrote is still in a near cache */
+#define NN_LANES     8  /* gradient accumulators; more would allow more threads and cost more additions */
+#define NN_LANE_ROWS 64 /* a lane has at least so many rows: tiny batches are not worth cutting */
 #define NN_MAX_MLP   16
 #define NN_MAX_NAME  96
 #define NN_ALIGN     16 /* floats; every parameter and tensor starts on a cache line */
