@@ -138,6 +138,19 @@ int32 vocab_count(const Vocab *vocab);
 const char *vocab_get(const Vocab *vocab, int32 id, uint32 *length); /* until the next addition */
 Size vocab_bytes(const Vocab *vocab);                                /* sum of lengths */
 
+/* ------------------------------------------------------------------ vocab_load.c: vocabularies from a model's bytes */
+
+typedef struct VocabLoad VocabLoad;
+
+/*
+ * Makes vocabs[n] in `context`, column f's of counts[f] strings, which lie one after the other in `bytes` and end at `ends`. Threads
+ * fill them until vocab_load_end; the current context must live so long, and go before `context` does.
+ */
+VocabLoad *vocab_load_begin(Vocab **vocabs, MemoryContext context, const char *bytes, const uint32 *ends,
+                            const uint32 *counts, int n);
+/* 0, or the number, from 1, of a category that its column has twice. */
+int32 vocab_load_end(VocabLoad *load);
+
 /* ------------------------------------------------------------------ rowmap.c, row.c: a record's columns, by name */
 
 typedef enum FeatureKind { FEATURE_NUMERICAL, FEATURE_CATEGORICAL } FeatureKind;

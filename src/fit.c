@@ -48,8 +48,8 @@ fit_alloc(Fit *fit, Size size)
     return p;
 }
 
-#define TEXT_LARGEST                                                                                         \
-    ((MaxAllocSize - 3) / 2) /* bytes whose hexadecimal form, with \\x before it, is a value still */
+/* bytes whose hexadecimal form, with \\x before it, is a value still */
+#define TEXT_LARGEST ((MaxAllocSize - 3) / 2)
 
 /* A model too large for a value, or for this machine, is refused before the work starts. */
 static void

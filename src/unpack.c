@@ -13,26 +13,12 @@
 
 #include "nn/derive.h"
 
-#define UNPACK_THREADS      4     /* at most: more would wait for memory */
-#define THREADED_CATEGORIES 50000 /* at least; few are in their tables sooner than threads are there */
-
-/* One column's categories, which a thread puts into their vocabulary. */
-typedef struct Filling {
-    Vocab *vocab;
-    const char *bytes;
-    uint32 begin; /* of the first, in bytes */
-    const uint32 *ends;
-    int32 n;
-    bool unique;
-} Filling;
-
 typedef struct Unpacker {
     SafeFile *file;
     bool *used; /* [file->n_tensors] */
     Model *model;
     MemoryContext scratch; /* gone when the model is read */
-    NnPool *pool;          /* fills the vocabularies: fillings [encoder->n_cat], the longest first */
-    Filling *fillings;
+    VocabLoad *loading;    /* of the vocabularies */
 } Unpacker;
 
 /* ------------------------------------------------------------------ tensors and metadata */
@@ -278,15 +264,15 @@ unpack_transforms(Unpacker *u)
 }
 
 /* Puts all strings [n] into the server's encoding, which moves their ends. */
-static void
-convert_categories(const char **bytes, uint32 *ends, int64 n)
+static const char *
+convert_categories(const char *bytes, uint32 *ends, int64 n)
 {
     StringInfoData converted;
     uint32 begin = 0;
 
     initStringInfo(&converted);
     for (int64 i = 0; i < n; i++) {
-        char *given = pnstrdup(*bytes + begin, ends[i] - begin);
+        char *given = pnstrdup(bytes + begin, ends[i] - begin);
         char *string = pg_any_to_server(given, (int)(ends[i] - begin), PG_UTF8);
 
         if ((i & 0xffff) == 0)
@@ -298,20 +284,7 @@ convert_categories(const char **bytes, uint32 *ends, int64 n)
             pfree(string);
         pfree(given);
     }
-    *bytes = converted.data;
-}
-
-/* what n strings take in a vocabulary, besides their places by number */
-static Size
-strings_bytes(uint32 begin, const uint32 *ends, int32 n)
-{
-    Size bytes = 0;
-
-    for (int32 i = 0; i < n; i++) {
-        bytes += vocab_string_bytes(ends[i] - begin);
-        begin = ends[i];
-    }
-    return bytes;
+    return converted.data;
 }
 
 static void
@@ -323,46 +296,6 @@ check_ends(const uint32 *ends, const int32 *frequencies, int64 n, Size bytes)
         good = frequencies[i] >= 0 && (i == 0 || ends[i - 1] <= ends[i]);
     if (!good)
         safetensors_invalid("its categories do not fit their bytes");
-}
-
-static void
-fill_task(void *arg, int task, int worker)
-{
-    Filling *f = (Filling *)arg + task;
-
-    (void)worker;
-    f->unique = vocab_fill(f->vocab, f->bytes, f->begin, f->ends, f->n);
-}
-
-static int
-compare_fillings(const void *a, const void *b)
-{
-    const Filling *x = a, *y = b;
-
-    return x->n > y->n ? -1 : x->n < y->n;
-}
-
-/* The threads begin to fill the vocabularies, while we go on reading. */
-static void
-begin_filling(Unpacker *u, int64 total)
-{
-    int threads = total < THREADED_CATEGORIES ? 1 : Min(ctr_query_threads(), UNPACK_THREADS);
-    int n = u->model->encoder->n_cat;
-
-    qsort(u->fillings, n, sizeof(Filling), compare_fillings);
-    u->pool = ctr_pool_create(u->scratch, threads, NULL);
-    pool_begin(u->pool, fill_task, u->fillings, n, false);
-}
-
-static void
-end_filling(Unpacker *u)
-{
-    pool_end(u->pool);
-    for (int f = 0; f < u->model->encoder->n_cat; f++) {
-        if (!u->fillings[f].unique)
-            safetensors_invalid("a feature has its category number %d twice",
-                                vocab_count(u->fillings[f].vocab) + 1);
-    }
 }
 
 /* All columns' categories, one after the other: *ends and frequencies of each, and their bytes. */
@@ -379,7 +312,7 @@ read_categories(Unpacker *u, int64 total, uint32 **ends, int32 **frequencies)
     MemoryContextSwitchTo(u->scratch);
     check_ends(*ends, *frequencies, total, (Size)size);
     if (model_converts_text())
-        convert_categories(&bytes, *ends, total);
+        bytes = convert_categories(bytes, *ends, total);
     return bytes;
 }
 
@@ -391,7 +324,6 @@ unpack_vocabs(Unpacker *u)
     int n = encoder->n_cat;
     uint32 *counts = take_vector(u, MODEL_COUNT, SAFE_U32, n);
     int64 total = 0;
-    uint32 begin = 0;
     uint32 *ends;
     int32 *frequencies;
     const char *bytes;
@@ -401,20 +333,12 @@ unpack_vocabs(Unpacker *u)
     bytes = read_categories(u, total, &ends, &frequencies);
     encoder->vocabs = MemoryContextAlloc(context, sizeof(Vocab *) * Max(n, 1));
     encoder->frequencies = MemoryContextAlloc(context, sizeof(int32 *) * Max(n, 1));
-    u->fillings = palloc(sizeof(Filling) * Max(n, 1));
     for (int f = 0; f < n; f++) {
-        int32 known = (int32)counts[f];
-
-        encoder->vocabs[f] = vocab_create_for(context, known, strings_bytes(begin, ends, known));
         encoder->frequencies[f] = frequencies;
-        encoder->categories[f] = known + CODE_KNOWN;
-        u->fillings[f] = (Filling){encoder->vocabs[f], bytes, begin, ends, known, false};
-        if (known > 0)
-            begin = ends[known - 1];
-        ends += known;
-        frequencies += known;
+        encoder->categories[f] = (int)counts[f] + CODE_KNOWN;
+        frequencies += counts[f];
     }
-    begin_filling(u, total);
+    u->loading = vocab_load_begin(encoder->vocabs, context, bytes, ends, counts, n);
 }
 
 /* ------------------------------------------------------------------ derived inputs */
@@ -624,6 +548,7 @@ model_unpack(Datum value, MemoryContext parent, bool verify)
     MemoryContext caller;
     Unpacker u = {.model = MemoryContextAllocZero(context, sizeof(Model))};
     Model *model = u.model;
+    int32 twice;
 
     model->context = context;
     model->encoder = MemoryContextAllocZero(context, sizeof(Encoder));
@@ -644,7 +569,9 @@ model_unpack(Datum value, MemoryContext parent, bool verify)
     unpack_params(&u);
     unpack_history(&u);
     check_nothing_else(&u);
-    end_filling(&u);
+    twice = vocab_load_end(u.loading);
+    if (twice > 0)
+        safetensors_invalid("a feature has its category number %d twice", twice);
     MemoryContextSwitchTo(caller);
     MemoryContextDelete(u.scratch);
     return model;

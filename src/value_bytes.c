@@ -7,8 +7,8 @@
 #include "access/detoast.h"
 #include "miscadmin.h"
 
-#define PIECE                                                                                                \
-    ((Size)256 * 1024) /* of a value, at most, that is copied twice: it should stay in the CPU's cache */
+/* of a value, at most, that is copied twice: it should stay in the CPU's cache */
+#define PIECE ((Size)256 * 1024)
 
 ValueBytes *
 value_bytes(Datum value)
