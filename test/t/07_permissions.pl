@@ -26,5 +26,13 @@ query_fails('SELECT model FROM secret_models', '42501', 'permission denied', 'a 
 query_fails('SELECT ctr_auc(1, 1); SET ctr.max_threads = 1', '42501', 'permission denied to set parameter "ctr.max_threads"', 'the cap on threads is the superuser\'s', %user);
 is(query('SET ctr.threads = 1; SHOW ctr.threads', %user), '1', 'the number below it is everybody\'s');
 
+# The planner's call with columns instead of a row must not be a way around the right to call the function.
+query(qq{CREATE TABLE clicks AS SELECT * FROM $rows; GRANT SELECT ON clicks TO shop_user;}, %owner);
+my $scored = 'SELECT count(ctr_predict(model, c)) FROM public_models, clicks c';
+like(query("EXPLAIN VERBOSE $scored", %user), qr/ctr_predict_columns/, 'the planner hands over columns');
+is(query($scored, %user), 500, 'which scores');
+query('REVOKE EXECUTE ON FUNCTION ctr_predict(ctr_model, record) FROM PUBLIC', %owner);
+query_fails($scored, '42501', 'permission denied for function ctr_predict', 'but not for one who may not call ctr_predict', %user);
+
 query("DROP DATABASE $shop;\nDROP ROLE shop_owner;\nDROP ROLE shop_user;", database => 'postgres');
 done_testing();
