@@ -31,7 +31,7 @@ query(qq{CREATE TABLE clicks AS SELECT * FROM $rows; GRANT SELECT ON clicks TO s
 my $scored = 'SELECT count(ctr_predict(model, c)) FROM public_models, clicks c';
 like(query("EXPLAIN VERBOSE $scored", %user), qr/ctr_predict_columns/, 'the planner hands over columns');
 is(query($scored, %user), 500, 'which scores');
-query('REVOKE EXECUTE ON FUNCTION ctr_predict(ctr_model, record) FROM PUBLIC', %owner);
+query('REVOKE EXECUTE ON FUNCTION ctr_predict(ctr_model, record) FROM PUBLIC', database => $shop);
 query_fails($scored, '42501', 'permission denied for function ctr_predict', 'but not for one who may not call ctr_predict', %user);
 
 query("DROP DATABASE $shop;\nDROP ROLE shop_owner;\nDROP ROLE shop_user;", database => 'postgres');
