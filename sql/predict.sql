@@ -91,6 +91,20 @@ SELECT count(*) AS rows, count(*) FILTER (WHERE a.p IS DISTINCT FROM b.p) AS dif
 SELECT count(*) AS rows, max(abs(a.p - b.p)) < 1e-6 AS agree FROM one_thread a JOIN
     (SELECT id, ctr_predict_batch(model, c) OVER (PARTITION BY id % 3) AS p FROM models, clicks c WHERE name = 'fit') b USING (id);
 SELECT count(p) AS limited FROM (SELECT ctr_predict_batch(model, c) OVER () AS p FROM models, clicks c WHERE name = 'fit' LIMIT 1500) s;
+-- rows are read while others are scored: another model among them, NULLs, and an error, after which the next query has its threads
+CREATE TEMP TABLE many AS SELECT row_number() OVER (ORDER BY g, id) AS n, c.* FROM generate_series(1, 1 + 9000 / (SELECT count(*) FROM clicks)) g, clicks c;
+SELECT count(*) > 9000 AS many, count(*) FILTER (WHERE n % 777 > 9 AND abs(p - b) < 1e-6) + count(*) FILTER (WHERE n % 777 < 10 AND b IS NULL) = count(*) AS agree, count(DISTINCT name) AS models FROM (
+  SELECT n, name, ctr_predict(model, c) AS p, ctr_predict_batch(model, CASE WHEN n % 777 > 9 THEN c.* END) OVER (ORDER BY n) AS b
+  FROM models JOIN many c ON name = CASE WHEN n / 2900 % 2 = 0 THEN 'fit' ELSE 'other' END) s;
+SELECT e.* FROM try('SELECT sum(b) FROM (SELECT ctr_predict_batch(model, CASE WHEN 1 / (n - 8000) < 2 THEN c.* END) OVER (ORDER BY n) AS b FROM models, many c WHERE name = ''fit'') s') e;
+SELECT e.* FROM try('SELECT sum(b) FROM (SELECT ctr_predict_batch(model, CASE WHEN 1 / (n - 1700) < 2 THEN c.* END) OVER (ORDER BY n) AS b FROM models, many c WHERE name = ''fit'') s') e;
+SELECT count(b) > 9000 AS after FROM (SELECT ctr_predict_batch(model, c) OVER (ORDER BY n) AS b FROM models, many c WHERE name = 'fit') s;
+-- a model that another call in the row's expression uses meanwhile
+SELECT count(*) FILTER (WHERE abs(p - b) < 1e-6) = count(*) AS agree FROM (
+  SELECT ctr_predict(model, (SELECT r FROM (SELECT c.city, c.device, ctr_predict(model, c) AS price) r)) AS p,
+         ctr_predict_batch(model, (SELECT r FROM (SELECT c.city, c.device, ctr_predict(model, c) AS price) r)) OVER (ORDER BY n) AS b
+  FROM models, many c WHERE name = 'fit') s;
+DROP TABLE many;
 RESET ctr.threads;
 
 -- a row's value comes back after rollback and after the model is replaced

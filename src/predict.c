@@ -122,13 +122,20 @@ ctr_predict_classes_columns(PG_FUNCTION_ARGS)
 
 /* ------------------------------------------------------------------ blocks of rows */
 
-/* A window function's block of rows, in the partition's memory. */
-typedef struct BatchState {
-    Site *site;
+/* Rows of a partition that follow each other, taken by the site. */
+typedef struct Chunk {
     int64 first; /* position in the partition of the rows' first */
-    int n;       /* rows scored ahead */
+    int n, scored;
+    int rows[NN_BLOCK * SITE_BLOCKS]; /* scored row -> row of the chunk */
     float8 p[NN_BLOCK * SITE_BLOCKS];
     bool nulls[NN_BLOCK * SITE_BLOCKS];
+} Chunk;
+
+/* A window function's state, in the partition's memory. */
+typedef struct BatchState {
+    Site *site;
+    int now; /* the chunk whose rows are returned; the other one may have been read ahead of it */
+    Chunk chunks[2];
 } BatchState;
 
 /* Argument `number` of the row `ahead` rows further on. Its memory is good until the next call: the rows share a slot. */
@@ -153,48 +160,87 @@ batch_use(WindowObject window, Site *site, int ahead)
 }
 
 /*
- * Scores rows from `first` on: at most `most`, as many as share one model and row type. Rows whose model or record is
- * NULL are NULL and take part in the block.
+ * Takes rows from position `first` on: at most `most`, as many as share one model and row type. Rows whose model or record
+ * is NULL are NULL and take part in the chunk. ahead: only rows for which the site is ready.
  */
 static void
-batch_fill(WindowObject window, BatchState *state, int64 first, int most)
+chunk_read(WindowObject window, Site *site, Chunk *chunk, int64 first, int most, bool ahead)
 {
-    int rows[NN_BLOCK * SITE_BLOCKS]; /* scored row -> position in the block */
-    int scored = 0;
-    Site *site = state->site;
-    const float *p;
+    const int start = (int)(first - WinGetCurrentPosition(window));
 
-    state->first = first;
-    for (state->n = 0; state->n < most; state->n++) {
+    chunk->first = first;
+    chunk->scored = 0;
+    for (chunk->n = 0; chunk->n < most; chunk->n++) {
+        const int at = start + chunk->n;
         bool no_model, no_record, outside, same_model;
-        Datum model = batch_argument(window, 0, state->n, &no_model, &outside);
+        Datum model = batch_argument(window, 0, at, &no_model, &outside);
         Datum record;
         Row row;
 
         if (outside)
             break;
-        same_model = !no_model && scored > 0 && site_has_model(site, model);
-        record = batch_argument(window, 1, state->n, &no_record, &outside);
-        state->nulls[state->n] = no_model || no_record;
+        same_model = !no_model && (ahead || chunk->scored > 0) && site_has_model(site, model);
+        record = batch_argument(window, 1, at, &no_record, &outside);
+        chunk->nulls[chunk->n] = no_model || no_record;
         if (no_model || no_record)
             continue;
-        if (scored == 0) {
-            batch_use(window, site, state->n);
-            record = batch_argument(window, 1, state->n, &no_record, &outside);
+        if (!ahead && chunk->scored == 0) {
+            batch_use(window, site, at);
+            record = batch_argument(window, 1, at, &no_record, &outside);
         } else if (!same_model) {
             break;
         }
         row = row_of_record(DatumGetHeapTupleHeader(record));
         if (!rowmap_fits(site->models[0]->map, &row))
             break;
-        site_take(site, &row, scored);
-        rows[scored++] = state->n;
+        site_take(site, &row, chunk->scored);
+        chunk->rows[chunk->scored++] = chunk->n;
     }
-    if (scored == 0)
+}
+
+/* Scores the chunk while reading the one that follows it, of at most `most` rows: none if 0. */
+static void
+chunk_score(WindowObject window, Site *site, Chunk *chunk, Chunk *next, int most)
+{
+    const float *volatile p = NULL;
+
+    next->n = 0;
+    if (chunk->scored == 0)
         return;
-    p = site_score(site, scored);
-    for (int i = 0; i < scored; i++)
-        state->p[rows[i]] = p[i];
+    if (most == 0 || chunk->scored <= NN_BLOCK)
+        p = site_score(site, chunk->scored);
+    else {
+        site_begin(site, chunk->scored);
+        PG_TRY();
+        {
+            chunk_read(window, site, next, chunk->first + chunk->n, most, true);
+        }
+        PG_FINALLY();
+        {
+            p = site_end(site);
+        }
+        PG_END_TRY();
+    }
+    for (int i = 0; i < chunk->scored; i++)
+        chunk->p[chunk->rows[i]] = p[i];
+}
+
+/* Makes the chunk that begins at the current position the one whose rows are returned. */
+static Chunk *
+batch_next(WindowObject window, BatchState *state)
+{
+    const int64 position = WinGetCurrentPosition(window);
+    /* never more rows than came before: LIMIT may want no more */
+    const int most = (int)Min((int64)state->site->capacity, position);
+    Chunk *last = &state->chunks[state->now], *chunk;
+
+    state->now = 1 - state->now;
+    chunk = &state->chunks[state->now];
+    if (chunk->n == 0)
+        chunk_read(window, state->site, chunk, position, Max(most, NN_BLOCK), false);
+    chunk_score(window, state->site, chunk, last, most);
+    WinSetMarkPosition(window, position + chunk->n - 1);
+    return chunk;
 }
 
 /* CREATE FUNCTION ctr_predict_batch(ctr_model, record) RETURNS float8 WINDOW */
@@ -204,18 +250,19 @@ ctr_predict_batch(PG_FUNCTION_ARGS)
 {
     WindowObject window = PG_WINDOW_OBJECT();
     BatchState *state = WinGetPartitionLocalMemory(window, sizeof(BatchState));
-    int64 position = WinGetCurrentPosition(window);
+    Chunk *chunk = &state->chunks[state->now];
+    int64 row;
 
     if (state->site == NULL)
         state->site = call_site(fcinfo, site_most_rows());
-    if (position >= state->first + state->n) {
-        /* a block first, in case that LIMIT wants no more */
-        batch_fill(window, state, position, position == 0 ? NN_BLOCK : state->site->capacity);
-        WinSetMarkPosition(window, position + state->n - 1);
+    row = WinGetCurrentPosition(window) - chunk->first;
+    if (row >= chunk->n) {
+        chunk = batch_next(window, state);
+        row = 0;
     }
-    if (state->nulls[position - state->first])
+    if (chunk->nulls[row])
         PG_RETURN_NULL();
-    PG_RETURN_FLOAT8(state->p[position - state->first]);
+    PG_RETURN_FLOAT8(chunk->p[row]);
 }
 
 /* ------------------------------------------------------------------ what the network sees */
@@ -238,11 +285,11 @@ ctr_encode(PG_FUNCTION_ARGS)
     site_take(site, &row, 0);
     items = palloc(sizeof(Datum) * Max(encoder->d_num, encoder->d_cat));
     for (int i = 0; i < encoder->d_num; i++)
-        items[i] = Float4GetDatum(sm->x_num[i]);
+        items[i] = Float4GetDatum(sm->rows->x_num[i]);
     values[0] = PointerGetDatum(
         construct_array(items, encoder->d_num, FLOAT4OID, sizeof(float4), true, TYPALIGN_INT));
     for (int i = 0; i < encoder->d_cat; i++)
-        items[i] = Int32GetDatum(sm->x_cat[(Size)i * sm->capacity]);
+        items[i] = Int32GetDatum(sm->rows->x_cat[(Size)i * sm->capacity]);
     values[1] =
         PointerGetDatum(construct_array(items, encoder->d_cat, INT4OID, sizeof(int32), true, TYPALIGN_INT));
     PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));

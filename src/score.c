@@ -2,14 +2,14 @@
  * score.c: a call site that scores rows. Looks the row type up once per model, then: encode, score.
  *
  * Several blocks of rows are scored by threads, which are started when a site first has so many rows and touch the
- * engine's memory only.
+ * engine's memory only. Meanwhile the site can take the next rows.
  */
 #include "score.h"
 
 int
 site_most_rows(void)
 {
-    return NN_BLOCK * Min(ctr_query_threads(), SITE_BLOCKS);
+    return NN_BLOCK * Min(2 * ctr_query_threads(), SITE_BLOCKS);
 }
 
 Site *
@@ -24,26 +24,36 @@ site_create(MemoryContext context, int capacity, bool wants_label)
     return site;
 }
 
+static SiteRows *
+site_rows_create(const SiteModel *sm, const Model *model)
+{
+    const Encoder *encoder = model->encoder;
+    MemoryContext old = MemoryContextSwitchTo(sm->context);
+    SiteRows *rows = palloc0(sizeof(SiteRows));
+
+    if (sm->capacity > 1)
+        rows->block = rowblock_create(sm->context, sm->capacity, encoder->n_num, encoder->n_cat);
+    rows->x_num = palloc(mul_size(sizeof(float), mul_size(sm->capacity, Max(encoder->d_num, 1))));
+    rows->x_cat = palloc(mul_size(sizeof(int32), mul_size(sm->capacity, Max(encoder->d_cat, 1))));
+    rows->p = palloc(mul_size(sizeof(float), mul_size(sm->capacity, model->options.net.n_classes)));
+    MemoryContextSwitchTo(old);
+    return rows;
+}
+
 static SiteModel *
 site_model_create(Site *site, const CachedModelView *view, const Row *row)
 {
     const Model *model = view->model;
     const Encoder *encoder = model->encoder;
     MemoryContext context = AllocSetContextCreate(site->context, "ctr call site", ALLOCSET_SMALL_SIZES);
-    MemoryContext old = MemoryContextSwitchTo(context);
-    SiteModel *sm = palloc0(sizeof(SiteModel));
+    SiteModel *sm = MemoryContextAllocZero(context, sizeof(SiteModel));
 
     memcpy(sm->digest, model->digest, sizeof(sm->digest));
     sm->context = context;
     sm->capacity = site->capacity;
     sm->map = rowmap_for_scoring(row, encoder->features, encoder->n_num, encoder->n_cat,
                                  site->wants_label ? model->options.label : NULL, context);
-    if (sm->capacity > 1)
-        sm->block = rowblock_create(context, sm->capacity, encoder->n_num, encoder->n_cat);
-    sm->x_num = palloc(mul_size(sizeof(float), mul_size(sm->capacity, Max(encoder->d_num, 1))));
-    sm->x_cat = palloc(mul_size(sizeof(int32), mul_size(sm->capacity, Max(encoder->d_cat, 1))));
-    sm->p = palloc(mul_size(sizeof(float), mul_size(sm->capacity, model->options.net.n_classes)));
-    MemoryContextSwitchTo(old);
+    sm->rows = site_rows_create(sm, model);
     return sm;
 }
 
@@ -115,7 +125,7 @@ site_prepare_threads(Site *site)
     SiteModel *sm = site->models[0];
 
     if (site->pool == NULL)
-        site->pool = ctr_pool_create(site->context, site->capacity / NN_BLOCK, NULL);
+        site->pool = ctr_pool_create(site->context, Min(ctr_query_threads(), SITE_BLOCKS), NULL);
     if (sm->scorers == NULL)
         sm->scorers = MemoryContextAllocZero(sm->context, sizeof(NnScorer *) * SITE_BLOCKS);
     /* anew each time: the cache may have unpacked the model again */
@@ -126,71 +136,87 @@ site_prepare_threads(Site *site)
 
 /* Encodes rows [first, end), as far as they wait in the block. */
 static void
-encode_waiting(const Site *site, int first, int end)
+encode_waiting(const Site *site, const SiteRows *rows, int first, int end)
 {
-    const SiteModel *sm = site->models[0];
     const Encoder *encoder = site->view->model->encoder;
 
-    if (sm->block == NULL)
+    if (rows->block == NULL)
         return;
-    first = Max(first, sm->encoded);
-    end = Min(end, sm->encoded + sm->block->n);
+    first = Max(first, rows->encoded);
+    end = Min(end, rows->encoded + rows->block->n);
     if (first < end)
-        encoder_encode_block(encoder, sm->block, first - sm->encoded, end - first,
-                             sm->x_num + (Size)first * encoder->d_num, sm->x_cat + first, sm->capacity);
+        encoder_encode_block(encoder, rows->block, first - rows->encoded, end - first,
+                             rows->x_num + (Size)first * encoder->d_num, rows->x_cat + first,
+                             site->models[0]->capacity);
 }
 
 void
 site_take(Site *site, const Row *row, int at)
 {
     SiteModel *sm = site->models[0];
+    SiteRows *rows = sm->rows;
 
     rowmap_read(sm->map, row);
-    if (sm->block == NULL) {
-        encoder_encode(site->view->model->encoder, sm->map, sm->x_num, sm->x_cat, sm->capacity);
+    if (rows->block == NULL) {
+        encoder_encode(site->view->model->encoder, sm->map, rows->x_num, rows->x_cat, sm->capacity);
         return;
     }
     if (at == 0)
-        sm->encoded = 0;
-    sm->block->n = at - sm->encoded;
-    if (rowblock_full(sm->block)) { /* of long texts */
-        encode_waiting(site, 0, at);
-        sm->encoded = at;
-        sm->block->n = 0;
+        rows->encoded = 0;
+    rows->block->n = at - rows->encoded;
+    if (rowblock_full(rows->block)) { /* of long texts */
+        encode_waiting(site, rows, 0, at);
+        rows->encoded = at;
+        rows->block->n = 0;
     }
-    rowblock_add(sm->block, sm->map);
+    rowblock_add(rows->block, sm->map);
 }
 
-typedef struct ScoreTasks {
-    const Site *site;
-    int n;
-} ScoreTasks;
+/* Rows [first, first + n), n <= NN_BLOCK. */
+static void
+score_block(const Site *site, const SiteRows *rows, NnScorer *scorer, int first, int n)
+{
+    const NnConfig *config = &site->view->model->net.config;
 
-/* one block */
+    encode_waiting(site, rows, first, first + n);
+    scorer_run(scorer, rows->x_num + (Size)first * config->n_num, rows->x_cat + first,
+               site->models[0]->capacity, n, rows->p + (Size)first * config->n_classes, NULL);
+}
+
 static void
 score_task(void *arg, int task, int worker)
 {
-    const ScoreTasks *tasks = arg;
-    const SiteModel *sm = tasks->site->models[0];
-    const CachedModelView *view = tasks->site->view;
-    const NnConfig *config = &view->model->net.config;
-    int first = task * NN_BLOCK, n = Min(NN_BLOCK, tasks->n - first);
+    const Site *site = arg;
+    const SiteModel *sm = site->models[0];
+    const int first = task * NN_BLOCK;
 
-    encode_waiting(tasks->site, first, first + n);
-    scorer_run(worker == 0 ? view->scorer : sm->scorers[worker], sm->x_num + (Size)first * config->n_num,
-               sm->x_cat + first, sm->capacity, n, sm->p + (Size)first * config->n_classes, NULL);
+    score_block(site, sm->scoring, worker == 0 ? site->view->scorer : sm->scorers[worker], first,
+                Min(NN_BLOCK, site->n_scoring - first));
+}
+
+void
+site_begin(Site *site, int n)
+{
+    SiteModel *sm = site->models[0];
+    SiteRows *taken = sm->rows;
+
+    site_prepare_threads(site);
+    sm->rows = sm->scoring ? sm->scoring : site_rows_create(sm, site->view->model);
+    sm->scoring = taken;
+    site->n_scoring = n;
+    pool_begin(site->pool, score_task, site, (n + NN_BLOCK - 1) / NN_BLOCK, false);
+}
+
+const float *
+site_end(Site *site)
+{
+    pool_end(site->pool);
+    return site->models[0]->scoring->p;
 }
 
 const float *
 site_score(Site *site, int n)
 {
-    ScoreTasks tasks = {site, n};
-
-    if (n <= NN_BLOCK)
-        score_task(&tasks, 0, 0);
-    else {
-        site_prepare_threads(site);
-        pool_run(site->pool, score_task, &tasks, (n + NN_BLOCK - 1) / NN_BLOCK, false);
-    }
-    return site->models[0]->p;
+    score_block(site, site->models[0]->rows, site->view->scorer, 0, n);
+    return site->models[0]->rows->p;
 }
