@@ -81,10 +81,17 @@ SELECT count(DISTINCT md5(ctr_state_dict(m))) AS distinct_results FROM (SELECT (
 SELECT m::bytea::ctr_model::bytea = m::bytea AS bytes FROM (SELECT model AS m FROM grown WHERE name = 'field_all') x;
 -- twice in a row, and from a value that is not stored
 SELECT count(*) FROM (SELECT ctr_train(t, '{"epochs": 1}', g.m) AS m FROM test t, LATERAL (SELECT ctr_train(l, '{"epochs": 1}', model) AS m FROM late l, started s WHERE name = 'vector stacked' OFFSET 0) g) x, ctr_history(m);
--- options that are left out are the model's; those of the training may change
+-- options that are left out are the model's; those of the training may change, all together by another recipe
 SELECT ctr_config(m)->'options' @> '{"architecture": "fibinet", "d_embed": 4, "bilinear_type": "field_each", "mlp_layers": [16], "recipe": "reference"}' AS kept,
        ctr_config(m)->'options'->'seed' AS seed, ctr_config(m)->'options'->'epochs' AS epochs
 FROM (SELECT ctr_train(l, '{"epochs": 1, "seed": 77}', model) AS m FROM late l, started WHERE name = 'field_each') x;
+CREATE TABLE trained AS SELECT ctr_train(e, '{"epochs": 1, "learning_rate": 0.01, "batch_size": 100, "seed": 7, "validation": 0.5, "min_count": 9, "patience": 4, "weight_decay": 0.3, "monitor": "val_loss", "lr_schedule": "plateau", "mlp_dropout": 0.1, "ignore": ["price"]}') AS model FROM (SELECT * FROM early LIMIT 1000) e;
+SELECT ctr_config(m)->'options' = ctr_config(model)->'options' AS all_the_models FROM trained, LATERAL (SELECT ctr_train(l, '{}', model) AS m FROM (SELECT * FROM late LIMIT 500) l) x;
+SELECT (ctr_config(m)->'options') - '{recipe,learning_rate,batch_size,seed,validation,min_count,patience,weight_decay,monitor,lr_schedule,embedding_decay,embedding_init,epochs}'::text[]
+     = (ctr_config(model)->'options') - '{recipe,learning_rate,batch_size,seed,validation,min_count,patience,weight_decay,monitor,lr_schedule,embedding_decay,embedding_init,epochs}'::text[] AS the_models,
+       ctr_config(m)->'options' @> '{"recipe": "reference", "epochs": 1, "learning_rate": 0.002, "batch_size": 2048, "weight_decay": 0.001, "embedding_decay": 0.001, "monitor": "val_auc", "validation": 0.2}' AS the_recipes
+FROM trained, LATERAL (SELECT ctr_train(l, '{"recipe": "reference", "epochs": 1}', model) AS m FROM (SELECT * FROM late LIMIT 500) l) x;
+DROP TABLE trained;
 -- no model: a fresh training; no options
 SELECT ctr_train(e, '{"epochs": 1}', NULL)::bytea IS NOT NULL AS fresh, md5(ctr_state_dict(ctr_train(e, '{"epochs": 1}', NULL))) = md5(ctr_state_dict(ctr_train(e, '{"epochs": 1}'))) AS same FROM (SELECT * FROM early LIMIT 500) e;
 SELECT count(*) > 4 AS no_options FROM (SELECT ctr_train(l, NULL, model) AS m FROM (SELECT * FROM late LIMIT 500) l, started WHERE name = 'matrix stacked') x, ctr_history(m);
@@ -107,7 +114,13 @@ SELECT q.i, e.* FROM (VALUES
  (12, 'SELECT ctr_train(l, ''{}'', model) FROM late l, started'),
  (13, 'SELECT ctr_train(l, ''{}'', CASE WHEN price < 50 THEN model END) FROM late l, started WHERE name = ''matrix stacked'''),
  (14, 'SELECT ctr_train(l, ''{"epochs": 0}'', model) FROM late l, started WHERE name = ''matrix stacked'''),
- (15, 'SELECT ctr_train(l, ''{}'', model) FROM late l, started WHERE name = ''none''')
+ (15, 'SELECT ctr_train(l, ''{}'', model) FROM late l, started WHERE name = ''none'''),
+ (16, 'SELECT ctr_train(l, ''{"categorical": ["nosuch"]}'', model) FROM late l, started WHERE name = ''matrix stacked'''),
+ (17, 'SELECT ctr_train(l, ''{"ignore": ["shop"]}'', model) FROM late l, started WHERE name = ''matrix stacked'''),
+ (18, 'SELECT ctr_train(l, ''{"numerical": ["device"]}'', model) FROM late l, started WHERE name = ''matrix stacked'''),
+ (19, 'SELECT ctr_train(l, ''{"categorical": ["price"]}'', model) FROM late l, started WHERE name = ''matrix stacked'''),
+ (20, 'SELECT ctr_train(l, ''{"numerical": ["more"]}'', model) FROM (SELECT *, 1 AS more FROM late) l, started WHERE name = ''matrix stacked'''),
+ (21, 'SELECT ctr_train(l, ''{"epochs": 1, "ignore": ["more"], "numerical": ["price"], "categorical": ["shop"]}'', model) FROM (SELECT *, 1 AS more FROM late LIMIT 500) l, started WHERE name = ''matrix stacked''')
 ) q(i, query), try(query) e ORDER BY 1;
 
 DROP TABLE early, late, test, started, kept, grown;

@@ -35,6 +35,32 @@ COMMENT ON CAST (bytea AS ctr_model) IS 'validates a model''s bytes';
 CREATE CAST (ctr_model AS bytea) WITHOUT FUNCTION AS ASSIGNMENT;
 COMMENT ON CAST (ctr_model AS bytea) IS 'a model''s bytes, one safetensors file; free of work';
 
+CREATE FUNCTION ctr_model_eq(ctr_model, ctr_model) RETURNS boolean
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10;
+COMMENT ON FUNCTION ctr_model_eq(ctr_model, ctr_model) IS 'whether two models are the same bytes, by their SHA-256; reads their first slices only';
+CREATE FUNCTION ctr_model_ne(ctr_model, ctr_model) RETURNS boolean
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10;
+COMMENT ON FUNCTION ctr_model_ne(ctr_model, ctr_model) IS 'whether two models are not the same bytes, by their SHA-256; reads their first slices only';
+CREATE FUNCTION ctr_model_hash(ctr_model) RETURNS integer
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10;
+COMMENT ON FUNCTION ctr_model_hash(ctr_model) IS 'hash of a model, for GROUP BY and hash joins';
+CREATE FUNCTION ctr_model_hash_extended(ctr_model, bigint) RETURNS bigint
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10;
+COMMENT ON FUNCTION ctr_model_hash_extended(ctr_model, bigint) IS 'hash of a model, salted: for hash partitions';
+
+CREATE OPERATOR = (
+    LEFTARG = ctr_model, RIGHTARG = ctr_model, FUNCTION = ctr_model_eq, COMMUTATOR = =, NEGATOR = <>,
+    RESTRICT = eqsel, JOIN = eqjoinsel, HASHES);
+COMMENT ON OPERATOR = (ctr_model, ctr_model) IS 'the same model, byte for byte';
+CREATE OPERATOR <> (
+    LEFTARG = ctr_model, RIGHTARG = ctr_model, FUNCTION = ctr_model_ne, COMMUTATOR = <>, NEGATOR = =,
+    RESTRICT = neqsel, JOIN = neqjoinsel);
+COMMENT ON OPERATOR <> (ctr_model, ctr_model) IS 'not the same model';
+CREATE OPERATOR CLASS ctr_model_ops DEFAULT FOR TYPE ctr_model USING hash AS
+    OPERATOR 1 =, FUNCTION 1 ctr_model_hash(ctr_model), FUNCTION 2 ctr_model_hash_extended(ctr_model, bigint);
+COMMENT ON OPERATOR CLASS ctr_model_ops USING hash IS 'equality of models: GROUP BY, DISTINCT, hash joins, REPLICA IDENTITY FULL';
+COMMENT ON OPERATOR FAMILY ctr_model_ops USING hash IS 'equality of models';
+
 -- ------------------------------------------------------------------ options
 
 CREATE FUNCTION ctr_options(jsonb) RETURNS jsonb

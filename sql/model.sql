@@ -163,7 +163,19 @@ SELECT name, attempt(model::bytea || '\x00') FROM tried;
 SELECT name, count(*) > 100 AS many, count(*) FILTER (WHERE attempt(set_bit(model::bytea, n, 1 - get_bit(model::bytea, n))) LIKE 'accepted%') AS accepted
 FROM tried, generate_series(0, 8 * length(model::bytea) - 1, 311) n GROUP BY name ORDER BY name;
 
--- a bit flipped and signed again: refused or able to score (NaN at worst), the server alive in any case
+-- models are equal when their bytes are, wherever they come from: GROUP BY, joins, hash partitions
+SELECT count(*) AS pairs, count(*) FILTER (WHERE a.model = b.model) AS equal, count(*) FILTER (WHERE a.model <> b.model) AS differ,
+       count(*) FILTER (WHERE (a.model = b.model) IS DISTINCT FROM (a.model::bytea = b.model::bytea)) AS wrong FROM tried a, tried b;
+SELECT count(*) = (SELECT count(*) FROM tried) AS groups, max(n) AS of_each FROM (
+    SELECT model, count(*) AS n FROM (SELECT model FROM tried UNION ALL SELECT model::bytea::ctr_model FROM tried) t GROUP BY model) g;
+CREATE TABLE partitioned (model ctr_model) PARTITION BY HASH (model);
+CREATE TABLE partition_0 PARTITION OF partitioned FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE partition_1 PARTITION OF partitioned FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+INSERT INTO partitioned SELECT model FROM tried;
+SELECT count(*) = (SELECT count(*) FROM tried) AS found FROM partitioned p JOIN tried t USING (model);
+DROP TABLE partitioned;
+
+-- a bit flipped and signed again: refused or able to score, the server alive in any case
 SELECT name, count(*) > 100 AS many, count(*) = count(attempt(signed(set_bit(model::bytea, n, 1 - get_bit(model::bytea, n))))) AS alive
 FROM tried, generate_series(8 * 99, 8 * length(model::bytea) - 1, 113) n GROUP BY name ORDER BY name;
 

@@ -89,11 +89,12 @@ typedef struct Options {
  * defaults. Memory from the current context. */
 void options_parse(Options *options, const Jsonb *json);
 /*
- * Instead of options_parse, to go on from a model that was trained with `given`: what is not given of its network, its
- * transform and its columns is the model's, the rest comes from the recipe. Error where the network or the transform
- * contradict. The result shares strings with `given`.
+ * Instead of options_parse, to go on from a model that was trained with `given`: what is left out is the model's, or the
+ * recipe's where another one is named. Error where the network or the transform contradict. The lists of columns have only
+ * what json says: once they are checked, options_inherit_lists adds the model's. The result shares strings with `given`.
  */
 void options_check_continues(Options *options, const Jsonb *json, const Options *given);
+void options_inherit_lists(Options *options, const Options *given);
 /* every option with its value, as options_parse takes them (what was left out is filled in) */
 Jsonb *options_to_jsonb(const Options *options);
 
@@ -221,6 +222,8 @@ typedef struct RowMap {
  * also change while a query runs that holds no lock on it.
  */
 bool rowmap_fits(RowMap *map, const Row *row);
+/* The error that it does not, where all rows must. */
+void rowmap_change_error(const RowMap *map, const Row *row) pg_attribute_noreturn();
 /*
  * For training: decides from the column types and the options which columns are features, label, weight and
  * validation. Errors: missing or duplicate columns, types that are no feature, nothing left to learn from.
@@ -228,7 +231,7 @@ bool rowmap_fits(RowMap *map, const Row *row);
  */
 RowMap *rowmap_for_training(const Row *row, const Options *options, MemoryContext context, Feature **features,
                             int *n_num, int *n_cat);
-/* For training on from a model: its features by name, whatever the options say of columns besides the label's. */
+/* For training on from a model: its features by name. Errors also where the options' lists say otherwise. */
 RowMap *rowmap_for_continuing(const Row *row, const Options *options, const Feature *features, int n_num,
                               int n_cat, MemoryContext context);
 /*
@@ -458,6 +461,8 @@ typedef struct ctr_model {
 
 /* Copies the digest out of a model's first bytes; error when they are no model's. */
 void model_peek_digest(const char *bytes, Size size, char *digest);
+/* The same from a value, of which at most the first slice is read. */
+void model_digest(Datum value, char *digest);
 
 typedef struct Epoch {
     double train_loss, train_auc, val_loss, val_auc, learning_rate, seconds; /* NaN: not measured */

@@ -340,11 +340,25 @@ run_epochs(Fit *fit)
         model->history[i].is_best = i + 1 == model->best_epoch;
 }
 
+/* The last step of all has no loss that would tell. */
+static void
+check_params(const Model *model)
+{
+    const int unsound = net_find_unsound(&model->net, model->params);
+
+    if (unsound >= 0)
+        ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+                        errmsg("training diverged: tensor \"%s\" has a number that is not finite",
+                               model->net.params[unsound].name),
+                        errhint("Lower \"learning_rate\", or set \"clip_norm\".")));
+}
+
 void
 model_fit(Model *model, Dataset *dataset, const Model *given, NnPool *pool)
 {
     Fit *fit = fit_create(model, dataset, given, pool);
 
     run_epochs(fit);
+    check_params(model);
     MemoryContextDelete(fit->context);
 }

@@ -4,6 +4,7 @@
  */
 #include "model.h"
 
+#include "common/hashfn.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -325,6 +326,16 @@ model_peek_digest(const char *bytes, Size size, char *digest)
     memcpy(digest, found, MODEL_DIGEST_SIZE);
 }
 
+void
+model_digest(Datum value, char *digest)
+{
+    struct varlena *head = PG_DETOAST_DATUM_SLICE(value, 0, MODEL_HEAD_SIZE);
+
+    model_peek_digest(VARDATA_ANY(head), VARSIZE_ANY_EXHDR(head), digest);
+    if ((Pointer)head != DatumGetPointer(value))
+        pfree(head);
+}
+
 /* ------------------------------------------------------------------ the SQL type */
 
 /* Whatever way bytes come in, this is what they pass. */
@@ -376,6 +387,56 @@ Datum
 ctr_model_from_bytea(PG_FUNCTION_ARGS)
 {
     return checked_model(PG_GETARG_DATUM(0));
+}
+
+/* ------------------------------------------------------------------ equality: of all bytes, so of their digests */
+
+static bool
+same_digest(FunctionCallInfo fcinfo)
+{
+    char a[MODEL_DIGEST_SIZE], b[MODEL_DIGEST_SIZE];
+
+    model_digest(PG_GETARG_DATUM(0), a);
+    model_digest(PG_GETARG_DATUM(1), b);
+    return memcmp(a, b, MODEL_DIGEST_SIZE) == 0;
+}
+
+/* CREATE FUNCTION ctr_model_eq(ctr_model, ctr_model) RETURNS boolean */
+PG_FUNCTION_INFO_V1(ctr_model_eq);
+Datum
+ctr_model_eq(PG_FUNCTION_ARGS)
+{
+    PG_RETURN_BOOL(same_digest(fcinfo));
+}
+
+/* CREATE FUNCTION ctr_model_ne(ctr_model, ctr_model) RETURNS boolean */
+PG_FUNCTION_INFO_V1(ctr_model_ne);
+Datum
+ctr_model_ne(PG_FUNCTION_ARGS)
+{
+    PG_RETURN_BOOL(!same_digest(fcinfo));
+}
+
+/* CREATE FUNCTION ctr_model_hash(ctr_model) RETURNS integer */
+PG_FUNCTION_INFO_V1(ctr_model_hash);
+Datum
+ctr_model_hash(PG_FUNCTION_ARGS)
+{
+    char digest[MODEL_DIGEST_SIZE];
+
+    model_digest(PG_GETARG_DATUM(0), digest);
+    return hash_any((const unsigned char *)digest, MODEL_DIGEST_SIZE);
+}
+
+/* CREATE FUNCTION ctr_model_hash_extended(ctr_model, bigint) RETURNS bigint */
+PG_FUNCTION_INFO_V1(ctr_model_hash_extended);
+Datum
+ctr_model_hash_extended(PG_FUNCTION_ARGS)
+{
+    char digest[MODEL_DIGEST_SIZE];
+
+    model_digest(PG_GETARG_DATUM(0), digest);
+    return hash_any_extended((const unsigned char *)digest, MODEL_DIGEST_SIZE, PG_GETARG_INT64(1));
 }
 
 /* CREATE FUNCTION ctr_state_dict(ctr_model) RETURNS bytea: the network's parameters alone */

@@ -102,14 +102,11 @@ cache_insert(Datum datum)
 static CachedModel *
 cache_get(Datum datum)
 {
-    struct varlena *head = PG_DETOAST_DATUM_SLICE(datum, 0, MODEL_HEAD_SIZE);
     char digest[MODEL_DIGEST_SIZE];
     CachedModel *entry;
 
-    model_peek_digest(VARDATA_ANY(head), VARSIZE_ANY_EXHDR(head), digest);
+    model_digest(datum, digest);
     entry = cache_find_digest(digest);
-    if ((Pointer)head != DatumGetPointer(datum))
-        pfree(head);
     return entry ? entry : cache_insert(datum);
 }
 

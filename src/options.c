@@ -97,26 +97,32 @@ options_set_defaults(Options *options)
 
 /* ------------------------------------------------------------------ errors */
 
-/* The nearest of n words to `word`, or NULL when none is near. */
+/* The nearest of n words to `word`, fewer than `most` letters away; NULL: none is. */
 static const char *
-nearest_word(const char *word, const char **words, int n)
+nearest_word(const char *word, const char **words, int n, int most)
 {
     const char *nearest = NULL;
     int length = (int)strlen(word);
-    int best = Min(4, length / 2 + 1);
 
     if (length > NAMEDATALEN)
         return NULL;
     for (int i = 0; i < n; i++) {
         int distance =
-            varstr_levenshtein_less_equal(word, length, words[i], (int)strlen(words[i]), 1, 1, 1, best, true);
+            varstr_levenshtein_less_equal(word, length, words[i], (int)strlen(words[i]), 1, 1, 1, most, true);
 
-        if (distance < best) {
-            best = distance;
+        if (distance < most) {
+            most = distance;
             nearest = words[i];
         }
     }
     return nearest;
+}
+
+/* How many letters may be wrong in a word that is meant. */
+static int
+few_letters(const char *word)
+{
+    return Min(4, (int)strlen(word) / 2 + 1);
 }
 
 /* a JSON value as an error message shows it */
@@ -166,14 +172,15 @@ value_error(const OptionSpec *spec, const JsonbValue *value)
     const char *near = NULL;
 
     if (spec->type == OPTION_NAMED && value->type == jbvString) {
-        const char *words[8];
+        const char *words[8], *word;
         int n = 0;
 
         while (spec->names[n].name != NULL) {
             words[n] = spec->names[n].name;
             n++;
         }
-        near = nearest_word(pnstrdup(value->val.string.val, value->val.string.len), words, n);
+        word = pnstrdup(value->val.string.val, value->val.string.len);
+        near = nearest_word(word, words, n, few_letters(word));
     }
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                     errmsg("invalid value for option \"%s\": %s", spec->key, value_text(value)),
@@ -195,21 +202,34 @@ keys_text(NnArchitecture architecture)
     return text.data;
 }
 
+/* The nearest valid key: one with few other letters, else one that has the word in it, else the least far one. */
+static const char *
+nearest_key(NnArchitecture architecture, const char *word)
+{
+    const char **keys = palloc(sizeof(char *) * n_option_specs), *near;
+    int n = 0;
+
+    for (int i = 0; i < n_option_specs; i++) {
+        if (option_specs[i].architectures & (1 << architecture))
+            keys[n++] = option_specs[i].key;
+    }
+    near = nearest_word(word, keys, n, few_letters(word));
+    for (int i = 0; near == NULL && word[0] != '\0' && i < n; i++)
+        near = strstr(keys[i], word) ? keys[i] : NULL;
+    return near ? near : nearest_word(word, keys, n, NAMEDATALEN);
+}
+
 static void
 unknown_key_error(const Options *options, const char *key, const JsonbValue *value)
 {
-    const char **words = palloc(sizeof(char *) * n_option_specs);
-    const char *near;
+    const char *near = nearest_key(options->net.architecture, key);
 
-    for (int i = 0; i < n_option_specs; i++)
-        words[i] = option_specs[i].key;
-    near = nearest_word(key, words, n_option_specs);
     ereport(ERROR,
             (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
              errmsg("unknown option \"%s\" (value %s)", key, value_text(value)),
              errdetail("The options of architecture \"%s\" are: %s.",
                        architecture_name(options->net.architecture), keys_text(options->net.architecture)),
-             near != NULL ? errhint("Perhaps you meant the option \"%s\".", near) : 0));
+             near != NULL ? errhint("The nearest option is \"%s\".", near) : 0));
 }
 
 /* an option of another architecture */
@@ -506,31 +526,35 @@ check_continues(const Options *options, const Options *given, const OptionSpec *
                         errhint("Leave the option out, or train a new model.")));
 }
 
+/* Another recipe than the model's: what it says of the training, not of the model. */
+static void
+options_set_training_defaults(Options *options, const Options *given)
+{
+    options_set_defaults(options);
+    for (int i = 0; i < n_option_specs; i++) {
+        const OptionSpec *spec = &option_specs[i];
+
+        if (option_shapes_model(spec) || spec->type == OPTION_COLUMN)
+            memcpy((char *)options + spec->offset, (const char *)given + spec->offset, spec->size);
+    }
+    options->net = given->net;
+}
+
 void
 options_check_continues(Options *options, const Jsonb *json, const Options *given)
 {
     const OptionSpec *architecture = option_find("architecture");
     const bool is_object = json != NULL && JB_ROOT_IS_OBJECT(json);
 
-    memset(options, 0, sizeof(*options));
-    options->net.architecture = given->net.architecture;
-    options->recipe = given->recipe;
+    *options = *given;
     if (is_object) {
         option_take_first(options, json, "architecture");
         option_take_first(options, json, "recipe");
     }
     check_continues(options, given, architecture);
-    options_set_defaults(options);
-    options->net = given->net;
-    options->numerical_transform = given->numerical_transform;
-    options->numerical_buckets = given->numerical_buckets;
-    options->target_statistics = given->target_statistics;
-    options->label = given->label;
-    options->weight = given->weight;
-    options->validation_column = given->validation_column;
-    options->numerical = given->numerical;
-    options->categorical = given->categorical;
-    options->ignore = given->ignore;
+    if (options->recipe != given->recipe)
+        options_set_training_defaults(options, given);
+    options->numerical = options->categorical = options->ignore = (NameList){0};
     if (is_object)
         options_take(options, json);
     for (int i = 0; i < n_option_specs; i++) {
@@ -538,6 +562,17 @@ options_check_continues(Options *options, const Jsonb *json, const Options *give
             option_shapes_model(&option_specs[i]))
             check_continues(options, given, &option_specs[i]);
     }
+}
+
+void
+options_inherit_lists(Options *options, const Options *given)
+{
+    if (!options->numerical.given)
+        options->numerical = given->numerical;
+    if (!options->categorical.given)
+        options->categorical = given->categorical;
+    if (!options->ignore.given)
+        options->ignore = given->ignore;
 }
 
 /* ------------------------------------------------------------------ SQL */

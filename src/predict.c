@@ -202,7 +202,7 @@ chunk_read(WindowObject window, Site *site, Chunk *chunk, int64 first, int most,
 static void
 chunk_score(WindowObject window, Site *site, Chunk *chunk, Chunk *next, int most)
 {
-    const float *volatile p = NULL;
+    const float *p;
 
     next->n = 0;
     if (chunk->scored == 0)
@@ -215,11 +215,13 @@ chunk_score(WindowObject window, Site *site, Chunk *chunk, Chunk *next, int most
         {
             chunk_read(window, site, next, chunk->first + chunk->n, most, true);
         }
-        PG_FINALLY();
+        PG_CATCH();
         {
-            p = site_end(site);
+            site_abandon(site);
+            PG_RE_THROW();
         }
         PG_END_TRY();
+        p = site_end(site);
     }
     for (int i = 0; i < chunk->scored; i++)
         chunk->p[chunk->rows[i]] = p[i];

@@ -267,6 +267,27 @@ rowmap_fits(RowMap *map, const Row *row)
     return map->entry == NULL || map->entry->tupDesc_identifier == map->shape || shape_is_same(map);
 }
 
+void
+rowmap_change_error(const RowMap *map, const Row *row)
+{
+    TupleDesc before = map->desc, now = lookup_rowtype_tupdesc_copy(row->type, row->typmod);
+    char *detail = psprintf("The first row has %d columns, this one has %d.", before->natts, now->natts);
+
+    for (int i = 0; i < Min(before->natts, now->natts); i++) {
+        const Oid type_before = TupleDescAttr(before, i)->atttypid,
+                  type_now = TupleDescAttr(now, i)->atttypid;
+
+        if (type_before == type_now && strcmp(attribute_name(before, i), attribute_name(now, i)) == 0)
+            continue;
+        detail = psprintf("Column %d is \"%s\" of type %s, in the first row it was \"%s\" of type %s.", i + 1,
+                          attribute_name(now, i), format_type_be(type_now), attribute_name(before, i),
+                          format_type_be(type_before));
+        break;
+    }
+    ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH), errmsg("the row type changes between rows"),
+                    errdetail("%s", detail), errhint("Cast all rows to one type.")));
+}
+
 static void
 column_set(const RowMap *map, Column *column, int attribute)
 {
@@ -483,6 +504,44 @@ find_features(RowMap *map, const Feature *features, int n_num, int n_cat)
     }
 }
 
+/* The options call the column something else than the model does, where it is a feature of this kind, or none. */
+static void
+disagree_error(const char *name, const char *key, const Feature *feature)
+{
+    ereport(ERROR,
+            (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+             errmsg("column \"%s\" is listed in option \"%s\", but is %s the model to go on from", name, key,
+                    feature == NULL                      ? "no feature of"
+                    : feature->kind == FEATURE_NUMERICAL ? "a numerical feature of"
+                                                         : "a categorical feature of"),
+             errhint("Leave it out of the option, or train a new model.")));
+}
+
+/* Nothing that the options list is otherwise in the model, whose n features these are. */
+static void
+check_lists_agree(const Options *options, const Feature *features, int n)
+{
+    const NameList *lists[] = {&options->numerical, &options->categorical, &options->ignore};
+    static const char *const keys[] = {"numerical", "categorical", "ignore"};
+
+    for (int l = 0; l < (int)lengthof(lists); l++) {
+        for (int i = 0; i < lists[l]->n; i++) {
+            const Feature *feature = NULL;
+            bool agrees;
+
+            for (int f = 0; f < n && feature == NULL; f++)
+                feature = strcmp(features[f].name, lists[l]->names[i]) == 0 ? &features[f] : NULL;
+            if (lists[l] == &options->ignore)
+                agrees = feature == NULL;
+            else
+                agrees = feature != NULL &&
+                         (feature->kind == FEATURE_NUMERICAL) == (lists[l] == &options->numerical);
+            if (!agrees)
+                disagree_error(lists[l]->names[i], keys[l], feature);
+        }
+    }
+}
+
 RowMap *
 rowmap_for_continuing(const Row *row, const Options *options, const Feature *features, int n_num, int n_cat,
                       MemoryContext context)
@@ -495,6 +554,8 @@ rowmap_for_continuing(const Row *row, const Options *options, const Feature *fea
         if (has_role(map, map->features[i].attribute))
             no_feature_error(map->features[i].name);
     }
+    check_lists(map, options);
+    check_lists_agree(options, features, map->n_features);
     return map;
 }
 

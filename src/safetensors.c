@@ -362,7 +362,7 @@ safetensors_parse(Datum value)
     char *header;
 
     if (bytes->size < LENGTH_SIZE)
-        safetensors_invalid("it has only %zu bytes", bytes->size);
+        safetensors_invalid("its size in bytes is %zu", bytes->size);
     value_read(bytes, 0, LENGTH_SIZE, &header_size);
     if (header_size > bytes->size - LENGTH_SIZE)
         safetensors_invalid("its header of " UINT64_FORMAT " bytes ends after its %zu bytes", header_size,

@@ -6,6 +6,8 @@
  */
 #include "score.h"
 
+#include "miscadmin.h"
+
 int
 site_most_rows(void)
 {
@@ -125,7 +127,7 @@ site_prepare_threads(Site *site)
     SiteModel *sm = site->models[0];
 
     if (site->pool == NULL)
-        site->pool = ctr_pool_create(site->context, Min(ctr_query_threads(), SITE_BLOCKS), NULL);
+        site->pool = ctr_pool_create(site->context, Min(ctr_query_threads(), SITE_BLOCKS), &InterruptPending);
     if (sm->scorers == NULL)
         sm->scorers = MemoryContextAllocZero(sm->context, sizeof(NnScorer *) * SITE_BLOCKS);
     /* anew each time: the cache may have unpacked the model again */
@@ -172,9 +174,21 @@ site_take(Site *site, const Row *row, int at)
     rowblock_add(rows->block, sm->map);
 }
 
-/* Rows [first, first + n), n <= NN_BLOCK. */
+/* A slice of a block lies between two looks at whether to go on: some ten milliseconds at most, whatever the network. */
+#define SLICE_PRODUCTS ((Size)1 << 30)
+#define SLICE_LEAST    16 /* fewer rows would wait for the weights */
+
+static int
+slice_rows(const Site *site)
+{
+    const Size rows = SLICE_PRODUCTS / Max(site->view->model->net.n_dense, 1);
+
+    return (int)Min(Max(rows, SLICE_LEAST), NN_BLOCK);
+}
+
+/* Rows [first, first + n), a slice. */
 static void
-score_block(const Site *site, const SiteRows *rows, NnScorer *scorer, int first, int n)
+score_slice(const Site *site, const SiteRows *rows, NnScorer *scorer, int first, int n)
 {
     const NnConfig *config = &site->view->model->net.config;
 
@@ -183,15 +197,38 @@ score_block(const Site *site, const SiteRows *rows, NnScorer *scorer, int first,
                site->models[0]->capacity, n, rows->p + (Size)first * config->n_classes, NULL);
 }
 
+const float *
+site_score(Site *site, int n)
+{
+    const SiteRows *rows = site->models[0]->rows;
+    const int slice = slice_rows(site);
+
+    for (int first = 0; first < n; first += slice) {
+        CHECK_FOR_INTERRUPTS();
+        score_slice(site, rows, site->view->scorer, first, Min(slice, n - first));
+    }
+    return rows->p;
+}
+
+/* ------------------------------------------------------------------ by threads */
+
+/* one block */
 static void
 score_task(void *arg, int task, int worker)
 {
     const Site *site = arg;
     const SiteModel *sm = site->models[0];
-    const int first = task * NN_BLOCK;
+    const int slice = slice_rows(site), end = Min((task + 1) * NN_BLOCK, site->n_scoring);
 
-    score_block(site, sm->scoring, worker == 0 ? site->view->scorer : sm->scorers[worker], first,
-                Min(NN_BLOCK, site->n_scoring - first));
+    for (int first = task * NN_BLOCK; first < end && !pool_interrupted(site->pool); first += slice)
+        score_slice(site, sm->scoring, worker == 0 ? site->view->scorer : sm->scorers[worker], first,
+                    Min(slice, end - first));
+}
+
+static void
+start_threads(Site *site)
+{
+    pool_begin(site->pool, score_task, site, (site->n_scoring + NN_BLOCK - 1) / NN_BLOCK, true);
 }
 
 void
@@ -204,19 +241,21 @@ site_begin(Site *site, int n)
     sm->rows = sm->scoring ? sm->scoring : site_rows_create(sm, site->view->model);
     sm->scoring = taken;
     site->n_scoring = n;
-    pool_begin(site->pool, score_task, site, (n + NN_BLOCK - 1) / NN_BLOCK, false);
+    start_threads(site);
 }
 
 const float *
 site_end(Site *site)
 {
-    pool_end(site->pool);
+    while (pool_end(site->pool) == NN_INTERRUPTED) {
+        CHECK_FOR_INTERRUPTS();
+        start_threads(site);
+    }
     return site->models[0]->scoring->p;
 }
 
-const float *
-site_score(Site *site, int n)
+void
+site_abandon(Site *site)
 {
-    score_block(site, site->models[0]->rows, site->view->scorer, 0, n);
-    return site->models[0]->rows->p;
+    pool_end(site->pool);
 }

@@ -54,10 +54,11 @@ void site_take(Site *site, const Row *row, int at);
 const float *site_score(Site *site, int n);
 /*
  * The same for any n, by threads: between the two calls they score, and site_take takes the next rows, for the same model
- * and row type, from 0 on. Nothing may leave the site between them, an error neither: site_end comes first. The numbers
- * are the same for any number of threads.
+ * and row type, from 0 on. The numbers are the same for any number of threads. An error between them must not pass
+ * before site_abandon, after which no thread touches the site.
  */
 void site_begin(Site *site, int n);
 const float *site_end(Site *site);
+void site_abandon(Site *site);
 
 #endif /* CTR_SCORE_H */

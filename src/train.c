@@ -74,6 +74,7 @@ training_continue(Training *t, Datum given, const Row *row)
     t->n_num = encoder->n_num;
     t->n_cat = encoder->n_cat;
     t->map = rowmap_for_continuing(row, &t->options, t->features, t->n_num, t->n_cat, t->context);
+    options_inherit_lists(&t->options, &t->given->options);
 }
 
 static Training *
@@ -139,10 +140,9 @@ check_same_model(const Training *t, FunctionCallInfo fcinfo)
         if (t->given_pointer && VARATT_IS_EXTERNAL_ONDISK(now))
             same = memcmp(now, t->given_pointer, VARSIZE_ANY(now)) == 0;
         if (!same) {
-            struct varlena *head = PG_DETOAST_DATUM_SLICE(PointerGetDatum(now), 0, MODEL_HEAD_SIZE);
             char digest[MODEL_DIGEST_SIZE];
 
-            model_peek_digest(VARDATA_ANY(head), VARSIZE_ANY_EXHDR(head), digest);
+            model_digest(PointerGetDatum(now), digest);
             same = memcmp(digest, t->given->digest, MODEL_DIGEST_SIZE) == 0;
         }
     }
@@ -206,7 +206,7 @@ ctr_train_transition(PG_FUNCTION_ARGS)
         check_same_model(t, fcinfo);
     }
     if (!rowmap_fits(t->map, &row))
-        ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH), errmsg("the row type changes between rows")));
+        rowmap_change_error(t->map, &row);
 
     rowmap_read(t->map, &row);
     if (!row_class(t->map, t->options.label, t->options.net.n_classes, &label)) {
@@ -244,9 +244,12 @@ check_labels(const Training *t)
         ereport(ERROR,
                 (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                  errmsg("label column \"%s\" has no other value than %d", t->options.label, last),
-                 errdetail("There are " INT64_FORMAT " training rows; a model needs at least two classes "
-                           "to learn from.",
-                           dataset_rows(t->dataset, false))));
+                 errdetail_plural(
+                     "There is " INT64_FORMAT " training row; a model needs at least two classes "
+                     "to learn from.",
+                     "There are " INT64_FORMAT " training rows; a model needs at least two "
+                     "classes to learn from.",
+                     (unsigned long)dataset_rows(t->dataset, false), dataset_rows(t->dataset, false))));
 }
 
 static Model *
@@ -275,8 +278,9 @@ static void
 report_skipped(const Training *t)
 {
     if (t->skipped > 0)
-        ereport(NOTICE, (errmsg("skipped " INT64_FORMAT " rows whose label \"%s\" is NULL", t->skipped,
-                                t->options.label)));
+        ereport(NOTICE, (errmsg_plural("skipped " INT64_FORMAT " row whose label \"%s\" is NULL",
+                                       "skipped " INT64_FORMAT " rows whose label \"%s\" is NULL",
+                                       (unsigned long)t->skipped, t->skipped, t->options.label)));
 }
 
 /* Memory of the result alone stays, in the aggregate's context. */
@@ -307,10 +311,10 @@ ctr_train_final(PG_FUNCTION_ARGS)
     if (!AggCheckCallContext(fcinfo, &aggregate))
         elog(ERROR, "ctr_train_final called in non-aggregate context");
     if (t == NULL || t->rows == 0)
-        ereport(ERROR,
-                (errcode(ERRCODE_NO_DATA_FOUND), errmsg("no rows to train on"),
-                 t && t->skipped > 0 ? errdetail("All " INT64_FORMAT " rows have a NULL label.", t->skipped)
-                                     : 0));
+        ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("no rows to train on"),
+                        t && t->skipped > 0
+                            ? errdetail("The label is NULL in all rows (" INT64_FORMAT ").", t->skipped)
+                            : 0));
     if (t->result == NULL)
         train(t, aggregate);
     PG_RETURN_MODEL_P(t->result);

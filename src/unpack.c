@@ -493,6 +493,16 @@ unpack_params(Unpacker *u)
     u->model->params = block;
 }
 
+static void
+check_params(const Model *model)
+{
+    const int unsound = net_find_unsound(&model->net, model->params);
+
+    if (unsound >= 0)
+        safetensors_invalid("tensor \"%s\" has a number that is not finite, or a negative variance",
+                            model->net.params[unsound].name);
+}
+
 /* ------------------------------------------------------------------ training's record */
 
 static void
@@ -567,6 +577,8 @@ model_unpack(Datum value, MemoryContext parent, bool verify)
     unpack_statistics(&u);
     unpack_net(&u);
     unpack_params(&u);
+    if (verify)
+        check_params(model);
     unpack_history(&u);
     check_nothing_else(&u);
     twice = vocab_load_end(u.loading);

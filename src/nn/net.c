@@ -2,6 +2,7 @@
  * net.c: the description of a network: growing its lists while it is built, laying it out in memory
  * afterwards, and drawing its first parameters.
  */
+#include <float.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -420,5 +421,32 @@ net_find_param(const NnNet *net, const char *name)
     for (int i = 0; i < net->n_params; i++)
         if (strcmp(net->params[i].name, name) == 0)
             return i;
+    return -1;
+}
+
+/* whether all n numbers are finite and at least `least` */
+NN_KERNEL static bool
+all_sound(const float *x, size_t n, float least)
+{
+    int bad = 0;
+
+    for (size_t i = 0; i < n; i++)
+        bad |= !(x[i] >= least && x[i] <= FLT_MAX);
+    return bad == 0;
+}
+
+int
+net_find_unsound(const NnNet *net, const float *params)
+{
+    static const char variance[] = ".running_var";
+
+    for (int i = 0; i < net->n_params; i++) {
+        const NnParam *p = &net->params[i];
+        const size_t length = strlen(p->name), suffix = sizeof(variance) - 1;
+        const bool positive = length > suffix && strcmp(p->name + length - suffix, variance) == 0;
+
+        if (p->dtype == NN_F32 && !all_sound(params + p->offset, p->count, positive ? 0.0f : -FLT_MAX))
+            return i;
+    }
     return -1;
 }

@@ -301,6 +301,11 @@ NnStatus net_init(const NnNet *net, float *params, float embedding_init, uint64_
 void net_take_over(const NnNet *net, float *params, const NnNet *old, const float *old_params, int unseen);
 
 /* the parameter's index, or -1 */
+/*
+ * The first parameter with a number that no training can leave there: one that is not finite, or a variance below 0. -1:
+ * there is none.
+ */
+int net_find_unsound(const NnNet *net, const float *params);
 int net_find_param(const NnNet *net, const char *name);
 
 /* ------------------------------------------------------------------ layers: builders append and return y */
