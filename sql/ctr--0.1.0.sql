@@ -117,7 +117,7 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION ctr_fit(text, text, text[], text[], text[], float8, text, text, integer, integer, float8, text,
     float8, float8, integer, text, integer, text, boolean, bigint, integer, float8, float8, float8, integer) IS
-    'Options of columns and training; what is NULL comes from the recipe (''robust'' or ''reference''), label from ''label'', validation (a random share of the rows) from 0.2. lr_schedule: constant, cosine, plateau. monitor: val_auc, val_loss. numerical_transform: quantile, standard, log, none. numerical_buckets: parts into which numerical columns are cut to be categories besides. target_statistics: whether the label''s log odds in each category, from other rows than the row itself, are inputs. max_seconds: seconds, 0 is no limit. threads: 0 is ctr.threads.';
+    'Options of columns and training; what is NULL comes from the recipe (''robust'' or ''reference''), label from ''label'', validation (a random share of the rows) from 0.2. lr_schedule: constant, cosine, plateau. monitor: val_auc, val_loss. numerical_transform: quantile, standard, log, none. numerical_buckets: parts into which numerical columns are cut to be categories besides. target_statistics: whether the label''s log odds in each category, from other rows than the row itself, are inputs. patience: epochs without a better metric before training stops, 0 is never. max_seconds: seconds, 0 is no limit. threads: 0 is ctr.threads.';
 
 -- ------------------------------------------------------------------ aggregates
 
@@ -278,7 +278,7 @@ COMMENT ON FUNCTION ctr_predict_classes_columns(ctr_model, regtype, VARIADIC "an
 CREATE FUNCTION ctr_predict_batch(ctr_model, record) RETURNS float8
     AS 'MODULE_PATHNAME' LANGUAGE C WINDOW IMMUTABLE PARALLEL SAFE COST 200;
 COMMENT ON FUNCTION ctr_predict_batch(ctr_model, record) IS
-    'As ctr_predict, as a window function (OVER ()) that scores rows in blocks of 256, several at once by ctr.threads threads. It reads up to 2048 rows ahead.';
+    'As ctr_predict, to rounding (1e-7), as a window function (OVER ()) that scores rows in blocks of 256 by ctr.threads threads while it reads the next. It reads ahead as many rows as have come before, up to 4096.';
 
 -- ------------------------------------------------------------------ looking inside
 

@@ -82,7 +82,7 @@ SELECT octet_length(model::bytea) > 2 * 1024 * 1024 AS large, s.* FROM models,
 DROP TABLE whole;
 DELETE FROM models WHERE name = 'large';
 
--- the threads of ctr_predict_batch change no bit; nor do partitions, LIMIT, or NULLs among the rows
+-- the threads of ctr_predict_batch change no bit; partitions, LIMIT, and NULLs among the rows no more than rounding
 SET ctr.threads = 1;
 CREATE TEMP TABLE one_thread AS SELECT id, ctr_predict_batch(model, CASE WHEN id % 97 > 0 THEN c END) OVER () AS p FROM models, clicks c WHERE name = 'fit';
 SET ctr.threads = 4;

@@ -37,7 +37,8 @@ _PG_init(void)
         "0 means no limit. Caps both ctr.threads and the training option \"threads\".", &ctr_max_threads, 0,
         0, 1024, PGC_SUSET, 0, NULL, NULL, NULL);
     DefineCustomIntVariable("ctr.model_cache_size", "Memory for unpacked models in each backend.",
-                            "The least recently used models beyond it are dropped; those in use stay.",
+                            "The least recently used models beyond it are dropped; those in use stay. Models "
+                            "that a query uses in turn should all fit.",
                             &ctr_model_cache_size, 262144, 1024, MAX_KILOBYTES, PGC_USERSET, GUC_UNIT_KB,
                             NULL, NULL, NULL);
 #if PG_VERSION_NUM >= 150000

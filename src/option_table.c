@@ -102,7 +102,7 @@ const OptionSpec option_specs[] = {
     {"clip_norm", OPTION_NUMBER, BOTH, MEMBER(clip_norm), 0, 1e6, NULL, EVERY(0),
      "largest norm of a step's gradient; 0 means any"},
     {"patience", OPTION_INTEGER, BOTH, MEMBER(patience), 0, 100000, NULL, {2, 2, 5},
-     "epochs without a better validation metric before training stops"},
+     "epochs without a better validation metric before training stops; 0 means it never does"},
     {"monitor", OPTION_NAMED, BOTH, MEMBER(monitor_auc), 0, 0, monitors, EVERY(true),
      "metric that decides which epoch is best"},
     {"min_count", OPTION_INTEGER, BOTH, MEMBER(min_count), 1, 1000000000, NULL, {3, 3, 1},
