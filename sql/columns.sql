@@ -68,6 +68,16 @@ RESET enable_seqscan;
 DROP INDEX scored;
 SELECT round(sum(ctr_predict(model, c))::numeric, 3) AS total FROM models, clicks c WHERE name = 'fit' \gset
 
+-- ... and one of a model beside the row, which an upsert can name
+CREATE TABLE own AS SELECT c.*, model FROM models, clicks c WHERE name = 'fit' AND id <= 50;
+CREATE UNIQUE INDEX own_score ON own (ctr_predict(model, own), id);
+SET enable_seqscan = off;
+SELECT uses('own_score', 'SELECT 1 FROM own ORDER BY ctr_predict(model, own), id LIMIT 1') AS index_used;
+RESET enable_seqscan;
+INSERT INTO own SELECT * FROM own ON CONFLICT (ctr_predict(model, own), id) DO NOTHING;
+SELECT count(*) FROM own;
+DROP TABLE own;
+
 -- updates, upserts, and a table that changes under a prepared statement
 BEGIN;
 ALTER TABLE reshaped ADD COLUMN score float8;
@@ -85,6 +95,16 @@ ALTER TABLE reshaped DROP COLUMN later, ADD COLUMN first_again text;
 EXECUTE again(:total);
 RESET plan_cache_mode;
 DEALLOCATE again;
+
+CREATE TYPE grows AS (city text, device text, price float8);
+SET plan_cache_mode = force_generic_plan;
+PREPARE again AS SELECT round(sum(ctr_predict(model, ROW(city, device, price)::grows))::numeric, 3) = $1 FROM models, clicks WHERE name = 'fit';
+EXECUTE again(:total);
+ALTER TYPE grows ADD ATTRIBUTE more int;
+EXECUTE again(:total);
+RESET plan_cache_mode;
+DEALLOCATE again;
+DROP TYPE grows;
 
 -- who may call ctr_predict alone
 BEGIN;

@@ -263,7 +263,7 @@ COMMENT ON FUNCTION ctr_predict(ctr_model, record) IS
 CREATE FUNCTION ctr_predict_classes(ctr_model, record) RETURNS float8[]
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 SUPPORT ctr_predict_support;
 COMMENT ON FUNCTION ctr_predict_classes(ctr_model, record) IS
-    'The probabilities of labels 0, 1, 2 … of a row; they add up to 1.';
+    'The probabilities of labels 0, 1, 2, ... of a row; they add up to 1.';
 
 CREATE FUNCTION ctr_predict_columns(ctr_model, regtype, VARIADIC "any") RETURNS float8
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000;

@@ -114,6 +114,8 @@ SELECT q.i, e.* FROM (VALUES
  (3, 'SELECT ctr_train(r, ''{"weight": "weight"}'') FROM (SELECT id, label, color, CASE WHEN id <> 77 THEN 1 ELSE ''NaN''::float8 END AS weight FROM shapes) r'),
  (4, 'SELECT ctr_train(r, ''{"weight": "weight"}'') FROM (SELECT id, label, color, CASE WHEN id <> 77 THEN 1 ELSE ''Infinity''::float8 END AS weight FROM shapes) r'),
  (5, 'SELECT ctr_train(r, ''{"weight": "weight"}'') FROM (SELECT id, label, color, CASE WHEN id <> 77 THEN 1 ELSE 1e39 END AS weight FROM shapes) r'),
+ (11, 'SELECT ctr_train(r, ''{"weight": "weight"}'') FROM (SELECT id, label, color, CASE WHEN id <> 77 THEN 1 ELSE 2e36 END AS weight FROM shapes) r'),
+ (12, 'SELECT ctr_train(r, ''{"weight": "weight"}'') FROM (SELECT id, label, color, CASE WHEN id <> 77 THEN 1 ELSE 1e-41 END AS weight FROM shapes) r'),
  (6, 'SELECT ctr_train(r, ''{"weight": "weight"}'') FROM (SELECT id, label, color, 0 AS weight FROM shapes) r'),
  (7, 'SELECT ctr_train(r, ''{"weight": "weight"}'') FROM (SELECT id, label, color, label AS weight FROM shapes) r'),
  (8, 'SELECT ctr_train(r, ''{"weight": "weight"}'') FROM (SELECT id, label, color, ''1'' AS weight FROM shapes) r'),

@@ -82,13 +82,13 @@ SELECT octet_length(model::bytea) > 2 * 1024 * 1024 AS large, s.* FROM models,
 DROP TABLE whole;
 DELETE FROM models WHERE name = 'large';
 
--- the threads of ctr_predict_batch change no bit; partitions, LIMIT, and NULLs among the rows no more than rounding
+-- the threads of ctr_predict_batch change no bit; nor do partitions, LIMIT, or NULLs among the rows
 SET ctr.threads = 1;
 CREATE TEMP TABLE one_thread AS SELECT id, ctr_predict_batch(model, CASE WHEN id % 97 > 0 THEN c END) OVER () AS p FROM models, clicks c WHERE name = 'fit';
 SET ctr.threads = 4;
 SELECT count(*) AS rows, count(*) FILTER (WHERE a.p IS DISTINCT FROM b.p) AS differ FROM one_thread a JOIN
     (SELECT id, ctr_predict_batch(model, CASE WHEN id % 97 > 0 THEN c END) OVER () AS p FROM models, clicks c WHERE name = 'fit') b USING (id);
-SELECT count(*) AS rows, max(abs(a.p - b.p)) < 1e-6 AS agree FROM one_thread a JOIN
+SELECT count(*) AS rows, count(*) FILTER (WHERE a.p <> b.p) AS differ FROM one_thread a JOIN
     (SELECT id, ctr_predict_batch(model, c) OVER (PARTITION BY id % 3) AS p FROM models, clicks c WHERE name = 'fit') b USING (id);
 SELECT count(p) AS limited FROM (SELECT ctr_predict_batch(model, c) OVER () AS p FROM models, clicks c WHERE name = 'fit' LIMIT 1500) s;
 -- rows are read while others are scored: another model among them, NULLs, and an error, after which the next query has its threads
@@ -104,6 +104,27 @@ SELECT count(*) FILTER (WHERE abs(p - b) < 1e-6) = count(*) AS agree FROM (
   SELECT ctr_predict(model, (SELECT r FROM (SELECT c.city, c.device, ctr_predict(model, c) AS price) r)) AS p,
          ctr_predict_batch(model, (SELECT r FROM (SELECT c.city, c.device, ctr_predict(model, c) AS price) r)) OVER (ORDER BY n) AS b
   FROM models, many c WHERE name = 'fit') s;
+-- arguments that are not the same when they are evaluated again: NULL or not, one model or the other, one row type or another
+CREATE FUNCTION either(city text, device text, price float8) RETURNS record LANGUAGE plpgsql VOLATILE AS
+$$ BEGIN IF random() < 0.5 THEN RETURN (SELECT r FROM (SELECT city, device, price) r); ELSE RETURN (SELECT r FROM (SELECT price, device, city) r); END IF; END $$;
+SELECT count(*) = (SELECT count(*) FROM many) AS rows, count(b) BETWEEN 1000 AND count(*) - 1000 AS some_null FROM (
+  SELECT ctr_predict_batch(model, CASE WHEN random() < 0.5 THEN c.* END) OVER () AS b FROM models, many c WHERE name = 'fit') s;
+SELECT count(*) = (SELECT count(*) FROM many) AS rows, count(b) BETWEEN 1000 AND count(*) - 1000 AS some_null FROM (
+  SELECT ctr_predict_batch(CASE WHEN random() < 0.5 THEN model END, c) OVER () AS b FROM models, many c WHERE name = 'fit') s;
+SELECT count(*) FILTER (WHERE abs(p - b) < 1e-6 OR abs(q - b) < 1e-6) AS one_or_the_other, bool_or(p <> q) AS differ FROM (
+  SELECT ctr_predict(f.model, c) AS p, ctr_predict(o.model, c) AS q, ctr_predict_batch(CASE WHEN random() < 0.5 THEN f.model ELSE o.model END, c) OVER () AS b
+  FROM models f, models o, (SELECT * FROM many ORDER BY n LIMIT 1000) c WHERE f.name = 'fit' AND o.name = 'other') s;
+SELECT count(*) FILTER (WHERE abs(p - b) < 1e-6) AS either_type FROM (
+  SELECT ctr_predict(model, c) AS p, ctr_predict_batch(model, either(city, device, price)) OVER () AS b
+  FROM models, (SELECT * FROM many ORDER BY n LIMIT 1000) c WHERE name = 'fit') s;
+-- a row's score does not depend on those beside it
+SELECT count(*) FILTER (WHERE a.b IS DISTINCT FROM s.b) AS differ FROM
+  (SELECT n, ctr_predict_batch(model, c) OVER (PARTITION BY n) AS b FROM models, many c WHERE name = 'fit' AND n <= 300) a JOIN
+  (SELECT n, ctr_predict_batch(model, c) OVER () AS b FROM models, many c WHERE name = 'fit') s USING (n);
+CREATE OPERATOR @@@@ (LEFTARG = ctr_model, RIGHTARG = record, FUNCTION = ctr_predict_batch);
+SELECT e.* FROM try('SELECT model @@@@ c FROM models, clicks c WHERE name = ''fit''') e;
+DROP OPERATOR @@@@ (ctr_model, record);
+DROP FUNCTION either;
 DROP TABLE many;
 RESET ctr.threads;
 

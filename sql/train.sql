@@ -118,7 +118,9 @@ SELECT q.i, e.* FROM (VALUES
  (20, 'SELECT ctr_train(c) OVER () FROM clicks c'),
  (21, 'SELECT ctr_train(1) FROM clicks'),
  (22, 'SELECT ctr_train(CASE WHEN i % 2 = 0 THEN (SELECT r FROM (SELECT 0 AS label, i AS x) r) ELSE (SELECT r FROM (SELECT 1 AS label, i::text AS x) r) END) FROM generate_series(1, 4) i'),
- (23, 'SELECT ctr_train(c, ctr_fit(validation_column => ''v'')) FROM (SELECT i % 2 AS label, i AS x, true AS v FROM generate_series(1, 50) i) c')
+ (23, 'SELECT ctr_train(c, ctr_fit(validation_column => ''v'')) FROM (SELECT i % 2 AS label, i AS x, true AS v FROM generate_series(1, 50) i) c'),
+ (24, 'SELECT ctr_train(c, ctr_deepcross(n_cross => 16) || ctr_fit(validation => 0, epochs => 1, learning_rate => 10)) FROM (SELECT i % 2 AS label, i % 97 AS x, (i % 7)::text AS a, (i % 89)::text AS d FROM generate_series(1, 400) i) c'),
+ (25, 'SELECT ctr_train(c, ctr_deepcross(n_cross => 16) || ctr_fit(epochs => 1, learning_rate => 10)) FROM (SELECT i % 2 AS label, i % 97 AS x, (i % 7)::text AS a, (i % 89)::text AS d FROM generate_series(1, 400) i) c')
 ) q(i, query), try(query) e ORDER BY 1;
 
 -- 1,500 columns

@@ -101,6 +101,17 @@ var_may_be_null(const List *rtable, const Var *var)
 #endif
 }
 
+/* Has the transaction taken longer than transaction_timeout (since 17)? */
+static inline bool
+transaction_is_over(void)
+{
+#if PG_VERSION_NUM >= 170000
+    return TransactionTimeoutPending;
+#else
+    return false;
+#endif
+}
+
 /* May the current user call the function? */
 static inline bool
 may_execute(Oid function)

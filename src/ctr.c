@@ -122,11 +122,21 @@ stop_pool(void *pool)
     pool_stop(pool);
 }
 
+/*
+ * Does an interrupt wait that ends the query? Others, like a look whether the client is still there, come again and again:
+ * a long step that started anew for each of them would never be done.
+ */
+static bool
+query_is_over(void)
+{
+    return QueryCancelPending || ProcDiePending || transaction_is_over();
+}
+
 NnPool *
-ctr_pool_create(MemoryContext context, int threads, const volatile sig_atomic_t *interrupt)
+ctr_pool_create(MemoryContext context, int threads)
 {
     MemoryContextCallback *callback = MemoryContextAllocZero(context, sizeof(MemoryContextCallback));
-    NnPool *pool = pool_create(ctr_nn_alloc(context), threads, interrupt);
+    NnPool *pool = pool_create(ctr_nn_alloc(context), threads, query_is_over);
 
     if (pool == NULL)
         ctr_check_status(NN_NO_MEMORY, "start the threads");

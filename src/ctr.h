@@ -49,8 +49,8 @@ int ctr_query_threads(
 void ctr_huge_pages(void *memory, Size size);
 /* An NnAlloc over a memory context: zeroed, 64-byte aligned, NULL when memory is out. */
 NnAlloc ctr_nn_alloc(MemoryContext context);
-/* A pool whose threads are joined before the context goes. interrupt: pool_create's. Errors where it cannot be. */
-NnPool *ctr_pool_create(MemoryContext context, int threads, const volatile sig_atomic_t *interrupt);
+/* A pool whose threads are joined before the context goes; what ends the query interrupts it. Errors where it cannot be. */
+NnPool *ctr_pool_create(MemoryContext context, int threads);
 /* Turns a failed NnStatus into an error; `doing` completes "could not …". Serves interrupts for NN_INTERRUPTED. */
 void ctr_check_status(NnStatus status, const char *doing);
 

@@ -153,6 +153,15 @@ fit_create(Model *model, Dataset *dataset, const Model *given, NnPool *pool)
     return fit;
 }
 
+static void
+check_loss(double loss, int epoch)
+{
+    if (!isfinite(loss))
+        ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+                        errmsg("training diverged: the loss of epoch %d is not finite", epoch),
+                        errhint("Lower \"learning_rate\", or set \"clip_norm\".")));
+}
+
 /* One-class models have an AUC; others are watched by their loss. */
 static void
 add_scores(Fit *fit, const NnBatch *batch)
@@ -197,10 +206,7 @@ train_pass(Fit *fit, int epoch, Epoch *result)
         fit->steps++;
         fit->out_of_time = time_is_up(fit);
     }
-    if (!isfinite(loss))
-        ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-                        errmsg("training diverged: the loss of epoch %d is not finite", epoch),
-                        errhint("Lower \"learning_rate\", or set \"clip_norm\".")));
+    check_loss(loss, epoch);
     /* max_seconds may have ended it before a row that counts */
     result->train_loss = weight > 0 ? loss / weight : NAN;
     result->train_auc = fit->options->net.n_classes == 1 ? auc_value(fit->auc) : NAN;
@@ -314,6 +320,28 @@ monitor_auc(const Fit *fit)
     return false;
 }
 
+/*
+ * Of a training without a best epoch, because the validation rows' metric was never a number, or without such rows: a step's
+ * loss is that before the step, so no loss has seen what the last one left; a batch of training rows tells.
+ */
+static void
+check_last_step(Fit *fit, int epoch)
+{
+    const int unsound = net_find_unsound(&fit->model->net, fit->model->params);
+    NnBatch batch;
+    double loss;
+    NnStatus status;
+
+    dataset_start(fit->dataset, false, 0);
+    dataset_next(fit->dataset, &batch);
+    do {
+        CHECK_FOR_INTERRUPTS();
+        status = trainer_evaluate(fit->trainer, &batch, &loss, fit->logits);
+    } while (status == NN_INTERRUPTED);
+    ctr_check_status(status, "look at the result");
+    check_loss(fit->best || unsound >= 0 ? NAN : loss, epoch);
+}
+
 static void
 run_epochs(Fit *fit)
 {
@@ -333,24 +361,11 @@ run_epochs(Fit *fit)
         memcpy(model->params, fit->best, model->net.n_block * sizeof(float));
         model->best_epoch = before + fit->schedule.best_epoch;
     } else {
-        model->history[model->n_epochs - 1].is_best = true;
+        check_last_step(fit, model->n_epochs - before);
         model->best_epoch = model->n_epochs;
     }
     for (int i = 0; i < model->n_epochs; i++)
         model->history[i].is_best = i + 1 == model->best_epoch;
-}
-
-/* The last step of all has no loss that would tell. */
-static void
-check_params(const Model *model)
-{
-    const int unsound = net_find_unsound(&model->net, model->params);
-
-    if (unsound >= 0)
-        ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-                        errmsg("training diverged: tensor \"%s\" has a number that is not finite",
-                               model->net.params[unsound].name),
-                        errhint("Lower \"learning_rate\", or set \"clip_norm\".")));
 }
 
 void
@@ -359,6 +374,5 @@ model_fit(Model *model, Dataset *dataset, const Model *given, NnPool *pool)
     Fit *fit = fit_create(model, dataset, given, pool);
 
     run_epochs(fit);
-    check_params(model);
     MemoryContextDelete(fit->context);
 }

@@ -152,7 +152,7 @@ auc_transition(FunctionCallInfo fcinfo, bool is_boolean)
     score = PG_GETARG_FLOAT8(2);
     if (isnan(score))
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("score is NaN"),
-                        errhint("Leave such rows out with FILTER (WHERE …).")));
+                        errhint("Leave such rows out with FILTER (WHERE ...).")));
     scores_add(state, context, score, label_argument(fcinfo, is_boolean));
     PG_RETURN_POINTER(state);
 }

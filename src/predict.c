@@ -145,57 +145,80 @@ batch_argument(WindowObject window, int number, int ahead, bool *is_null, bool *
     return WinGetFuncArgInPartition(window, number, ahead, WINDOW_SEEK_CURRENT, false, is_null, outside);
 }
 
-/* Makes the site ready for the row `ahead` rows further on. */
-static void
-batch_use(WindowObject window, Site *site, int ahead)
+typedef enum Taken { TAKEN, TAKEN_NULL, NOT_TAKEN, OUTSIDE } Taken;
+
+/* Makes the site ready for the row `ahead` rows further on, and takes it as its first. */
+static Taken
+batch_take_first(WindowObject window, Site *site, int ahead)
 {
     bool is_null, outside;
-    Datum record = batch_argument(window, 1, ahead, &is_null, &outside);
-    HeapTupleHeader copy = DatumGetHeapTupleHeaderCopy(record);
-    Row row = row_of_record(copy);
+    Datum datum = batch_argument(window, 1, ahead, &is_null, &outside);
+    HeapTupleHeader record;
+    Row row;
 
-    site_use(site, batch_argument(window, 0, ahead, &is_null, &outside), &row);
+    if (outside || is_null)
+        return outside ? OUTSIDE : TAKEN_NULL;
+    record = DatumGetHeapTupleHeaderCopy(datum);
+    datum = batch_argument(window, 0, ahead, &is_null, &outside);
+    if (is_null)
+        return TAKEN_NULL;
+    row = row_of_record(record);
+    site_use(site, datum, &row);
     check_one_class(site->view->model, "ctr_predict_batch", "ctr_predict_classes");
-    pfree(copy);
+    site_take(site, &row, 0);
+    return TAKEN;
+}
+
+/* Takes it as number `at`, if the site is ready for its model and row type. */
+static Taken
+batch_take(WindowObject window, Site *site, int ahead, int at)
+{
+    bool is_null, outside;
+    Datum datum = batch_argument(window, 0, ahead, &is_null, &outside);
+    Row row;
+
+    if (outside || is_null)
+        return outside ? OUTSIDE : TAKEN_NULL;
+    if (!site_has_model(site, datum))
+        return NOT_TAKEN;
+    datum = batch_argument(window, 1, ahead, &is_null, &outside);
+    if (is_null)
+        return TAKEN_NULL;
+    row = row_of_record(DatumGetHeapTupleHeader(datum));
+    if (!rowmap_fits(site->models[0]->map, &row))
+        return NOT_TAKEN;
+    site_take(site, &row, at);
+    return TAKEN;
 }
 
 /*
  * Takes rows from position `first` on: at most `most`, as many as share one model and row type. Rows whose model or record
- * is NULL are NULL and take part in the chunk. ahead: only rows for which the site is ready.
+ * is NULL are NULL and take part in the chunk. ahead: only rows for which the site is ready. An argument may be volatile:
+ * what is evaluated here is evaluated once, but for a row that ends the chunk and begins the next. What a row's arguments
+ * take is freed with the row.
  */
 static void
 chunk_read(WindowObject window, Site *site, Chunk *chunk, int64 first, int most, bool ahead)
 {
     const int start = (int)(first - WinGetCurrentPosition(window));
+    MemoryContext caller = MemoryContextSwitchTo(site->of_a_row);
 
     chunk->first = first;
     chunk->scored = 0;
     for (chunk->n = 0; chunk->n < most; chunk->n++) {
         const int at = start + chunk->n;
-        bool no_model, no_record, outside, same_model;
-        Datum model = batch_argument(window, 0, at, &no_model, &outside);
-        Datum record;
-        Row row;
+        Taken taken;
 
-        if (outside)
+        MemoryContextReset(site->of_a_row);
+        taken = ahead || chunk->scored > 0 ? batch_take(window, site, at, chunk->scored)
+                                           : batch_take_first(window, site, at);
+        if (taken == NOT_TAKEN || taken == OUTSIDE)
             break;
-        same_model = !no_model && (ahead || chunk->scored > 0) && site_has_model(site, model);
-        record = batch_argument(window, 1, at, &no_record, &outside);
-        chunk->nulls[chunk->n] = no_model || no_record;
-        if (no_model || no_record)
-            continue;
-        if (!ahead && chunk->scored == 0) {
-            batch_use(window, site, at);
-            record = batch_argument(window, 1, at, &no_record, &outside);
-        } else if (!same_model) {
-            break;
-        }
-        row = row_of_record(DatumGetHeapTupleHeader(record));
-        if (!rowmap_fits(site->models[0]->map, &row))
-            break;
-        site_take(site, &row, chunk->scored);
-        chunk->rows[chunk->scored++] = chunk->n;
+        chunk->nulls[chunk->n] = taken == TAKEN_NULL;
+        if (taken == TAKEN)
+            chunk->rows[chunk->scored++] = chunk->n;
     }
+    MemoryContextSwitchTo(caller);
 }
 
 /* Scores the chunk while reading the one that follows it, of at most `most` rows: none if 0. */
@@ -245,18 +268,33 @@ batch_next(WindowObject window, BatchState *state)
     return chunk;
 }
 
+static Site *
+batch_site(FunctionCallInfo fcinfo)
+{
+    Site *site = call_site(fcinfo, site_most_rows());
+
+    if (site->of_a_row == NULL)
+        site->of_a_row = AllocSetContextCreate(site->context, "ctr row", ALLOCSET_DEFAULT_SIZES);
+    return site;
+}
+
 /* CREATE FUNCTION ctr_predict_batch(ctr_model, record) RETURNS float8 WINDOW */
 PG_FUNCTION_INFO_V1(ctr_predict_batch);
 Datum
 ctr_predict_batch(PG_FUNCTION_ARGS)
 {
     WindowObject window = PG_WINDOW_OBJECT();
-    BatchState *state = WinGetPartitionLocalMemory(window, sizeof(BatchState));
-    Chunk *chunk = &state->chunks[state->now];
+    BatchState *state;
+    Chunk *chunk;
     int64 row;
 
+    if (!WindowObjectIsValid(window)) /* an operator may have been made of it */
+        elog(ERROR, "ctr_predict_batch called in non-window context");
+    state = WinGetPartitionLocalMemory(window, sizeof(BatchState));
+    chunk = &state->chunks[state->now];
+
     if (state->site == NULL)
-        state->site = call_site(fcinfo, site_most_rows());
+        state->site = batch_site(fcinfo);
     row = WinGetCurrentPosition(window) - chunk->first;
     if (row >= chunk->n) {
         chunk = batch_next(window, state);

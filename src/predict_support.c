@@ -15,6 +15,7 @@
 #include "nodes/nodeFuncs.h"
 #include "nodes/pathnodes.h"
 #include "nodes/supportnodes.h"
+#include "optimizer/optimizer.h"
 #include "parser/parsetree.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -99,7 +100,8 @@ row_columns(PlannerInfo *root, Node *row, Oid *type)
     if (get_typtype(*type) != TYPTYPE_COMPOSITE)
         return NIL;
     desc = lookup_rowtype_tupdesc(*type, -1);
-    if (IsA(row, RowExpr)) /* a view's row, of which the planner has found the columns */
+    /* a view's row, of which the planner has found the columns; of ROW(…)::type the plan would not know the type */
+    if (IsA(row, RowExpr) && ((RowExpr *)row)->row_format == COERCE_IMPLICIT_CAST)
         columns = ((RowExpr *)row)->args;
     else if (IsA(row, Var) && is_table_row(root, (Var *)row))
         columns = table_columns((Var *)row, desc);
@@ -123,9 +125,20 @@ columns_function(Oid function, Oid model_type)
 }
 
 /*
- * A constant model stays as it is: only such a call can stand in an index, where the planner, which looks for the same
- * expression, does not ask us.
+ * Such a call can stand in an index, where the planner, which looks for the same expression, does not ask us: its model is a
+ * constant, or comes from the same table as the row.
  */
+static bool
+may_be_indexed(PlannerInfo *root, Node *model, const Node *row)
+{
+    int table;
+
+    if (IsA(model, Const))
+        return true;
+    return IsA(row, Var) && bms_get_singleton_member(pull_varnos(root, model), &table) &&
+           table == ((const Var *)row)->varno;
+}
+
 static Node *
 simplify(PlannerInfo *root, FuncExpr *call)
 {
@@ -134,7 +147,8 @@ simplify(PlannerInfo *root, FuncExpr *call)
     List *columns;
     Oid type, function;
 
-    if (root == NULL || root->parse->groupingSets != NIL || list_length(call->args) != 2 || IsA(model, Const))
+    if (root == NULL || root->parse->groupingSets != NIL || list_length(call->args) != 2 ||
+        may_be_indexed(root, model, lsecond(call->args)))
         return NULL;
     columns = row_columns(root, lsecond(call->args), &type);
     if (columns == NIL)

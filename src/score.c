@@ -127,7 +127,7 @@ site_prepare_threads(Site *site)
     SiteModel *sm = site->models[0];
 
     if (site->pool == NULL)
-        site->pool = ctr_pool_create(site->context, Min(ctr_query_threads(), SITE_BLOCKS), &InterruptPending);
+        site->pool = ctr_pool_create(site->context, Min(ctr_query_threads(), SITE_BLOCKS));
     if (sm->scorers == NULL)
         sm->scorers = MemoryContextAllocZero(sm->context, sizeof(NnScorer *) * SITE_BLOCKS);
     /* anew each time: the cache may have unpacked the model again */
@@ -186,13 +186,33 @@ slice_rows(const Site *site)
     return (int)Min(Max(rows, SLICE_LEAST), NN_BLOCK);
 }
 
-/* Rows [first, first + n), a slice. */
+/* Row `to` = row `from`, encoded. */
+static void
+copy_row(const Site *site, const SiteRows *rows, int to, int from)
+{
+    const NnConfig *config = &site->view->model->net.config;
+    const Size capacity = site->models[0]->capacity;
+
+    memcpy(rows->x_num + (Size)to * config->n_num, rows->x_num + (Size)from * config->n_num,
+           sizeof(float) * config->n_num);
+    for (int f = 0; f < config->n_cat; f++)
+        rows->x_cat[f * capacity + to] = rows->x_cat[f * capacity + from];
+}
+
+/*
+ * Rows [first, first + n), a slice. A block's last row, if it is alone, is scored twice: products with a single row round
+ * differently, and a row's score should not depend on how many are scored with it.
+ */
 static void
 score_slice(const Site *site, const SiteRows *rows, NnScorer *scorer, int first, int n)
 {
     const NnConfig *config = &site->view->model->net.config;
 
     encode_waiting(site, rows, first, first + n);
+    if (n == 1 && rows->block != NULL) {
+        copy_row(site, rows, first + 1, first);
+        n = 2;
+    }
     scorer_run(scorer, rows->x_num + (Size)first * config->n_num, rows->x_cat + first,
                site->models[0]->capacity, n, rows->p + (Size)first * config->n_classes, NULL);
 }

@@ -31,10 +31,11 @@ typedef struct SiteModel {
 typedef struct Site {
     MemoryContext context;
     ModelHold *hold;
-    bool wants_label; /* also find the model's label column */
-    int capacity;     /* rows scored at once: 1, or blocks */
-    NnPool *pool;     /* NULL: not needed yet */
-    int n_scoring;    /* rows that threads are scoring */
+    bool wants_label;       /* also find the model's label column */
+    int capacity;           /* rows scored at once: 1, or blocks */
+    NnPool *pool;           /* NULL: not needed yet */
+    int n_scoring;          /* rows that threads are scoring */
+    MemoryContext of_a_row; /* a window function's: what one row's arguments take; NULL elsewhere */
     int n_models;
     SiteModel *models[SITE_MODELS]; /* most recently used first: a join may bring several models in turn */
     const CachedModelView *view;    /* of the model in use: models[0] */

@@ -10,6 +10,10 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
+/* of a row's weight: their sums and quotients are ordinary floats */
+#define WEIGHT_LEAST   1e-30
+#define WEIGHT_LARGEST 1e30
+
 typedef struct Training {
     MemoryContext context;
     Options options;
@@ -40,7 +44,7 @@ shared_by_groups(FmgrInfo *call, const Options *options)
 
     if (shared == NULL) {
         call->fn_extra = shared = MemoryContextAllocZero(call->fn_mcxt, sizeof(Shared));
-        shared->pool = ctr_pool_create(call->fn_mcxt, ctr_thread_count(options->threads), &InterruptPending);
+        shared->pool = ctr_pool_create(call->fn_mcxt, ctr_thread_count(options->threads));
     }
     return shared;
 }
@@ -161,11 +165,11 @@ read_weight(Training *t)
     if (t->map->weight.attribute < 0)
         return 1.0f;
     value = row_number_checked(t->map, &t->map->weight, &is_number);
-    if (!is_number || isnan(value) || isinf((float)value) || value < 0)
+    if (!is_number || !(value == 0 || (value >= WEIGHT_LEAST && value <= WEIGHT_LARGEST)))
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                         errmsg("weight column \"%s\" has value %s", t->options.weight,
                                row_value_text(t->map, &t->map->weight)),
-                        errdetail("Weights must be finite single-precision numbers and not negative.")));
+                        errdetail("Weights must be 0 or between %g and %g.", WEIGHT_LEAST, WEIGHT_LARGEST)));
     return (float)value;
 }
 

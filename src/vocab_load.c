@@ -73,8 +73,8 @@ vocab_load_begin(Vocab **vocabs, MemoryContext context, const char *bytes, const
         total += count;
     }
     qsort(load->tasks, n, sizeof(LoadTask), compare_tasks);
-    load->pool = ctr_pool_create(
-        CurrentMemoryContext, total < THREADED_CATEGORIES ? 1 : Min(ctr_query_threads(), LOAD_THREADS), NULL);
+    load->pool = ctr_pool_create(CurrentMemoryContext,
+                                 total < THREADED_CATEGORIES ? 1 : Min(ctr_query_threads(), LOAD_THREADS));
     pool_begin(load->pool, load_task, load->tasks, n, false);
     return load;
 }

@@ -283,7 +283,7 @@ replay_group(const Adam *adam, const TablePart *part, const int32_t *order, int 
         group_store(&group, (size_t)i * width, part, order[i], column, width);
 }
 
-/* order [n]: from sort_behind. pool: whose interrupt flag to look at, or NULL */
+/* order [n]: from sort_behind. pool: whose interrupt to ask, or NULL */
 static void
 replay_rows(const Adam *adam, const TablePart *part, const int32_t *order, int n, NnPool *pool)
 {

@@ -83,7 +83,7 @@ void adam_dense(Adam *adam, AdamStep step, size_t first, size_t n, const float *
 
 /*
  * Finds the distinct codes of a lookup's field in a batch and brings their rows up to date. codes [rows].
- * Returns early when the pool's interrupt flag is seen: what was replayed is right then, the rest is left for
+ * Returns early when the pool's interrupt says so: what was replayed is right then, the rest is left for
  * next time.
  */
 void adam_find_rows(Adam *adam, int lookup, const int32_t *codes, int rows, NnPool *pool);

@@ -73,6 +73,8 @@ auc(NnScore *scores, NnScore *scratch, size_t n, void (*pause)(void))
 double
 log_loss(double p, double label)
 {
+    if (isnan(p))
+        return NAN; /* fmax would hide it */
     p = fmin(fmax(p, DBL_EPSILON), 1 - DBL_EPSILON);
     return -(label * log(p) + (1 - label) * log1p(-p));
 }

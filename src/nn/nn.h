@@ -28,7 +28,6 @@
 #ifndef NN_H
 #define NN_H
 
-#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -59,7 +58,7 @@
 
 typedef enum NnStatus {
     NN_OK,
-    NN_INTERRUPTED, /* the caller's interrupt flag was seen; the step has changed nothing and can be repeated */
+    NN_INTERRUPTED, /* the caller's interrupt said so; the step has changed nothing and can be repeated */
     NN_NO_MEMORY,
     NN_NO_BLAS, /* see blas_error() */
     NN_BAD_CONFIG
@@ -371,10 +370,13 @@ void blas_gemm(bool transpose_a, bool transpose_b, int m, int n, int k, const fl
 
 typedef void (*NnTask)(void *arg, int task, int worker);
 
-/* threads >= 1, the caller's included. *interrupt (may be NULL) is looked at before every task. */
-NnPool *pool_create(NnAlloc alloc, int threads, const volatile sig_atomic_t *interrupt);
+/*
+ * threads >= 1, the caller's included. interrupt (may be NULL) is asked before every task, in any thread, whether to end
+ * the run.
+ */
+NnPool *pool_create(NnAlloc alloc, int threads, bool (*interrupt)(void));
 int pool_threads(const NnPool *pool);
-/* Runs tasks 0 .. n-1 and waits. NN_INTERRUPTED: the flag was seen and some tasks did not run. */
+/* Runs tasks 0 .. n-1 and waits. NN_INTERRUPTED: interrupt said so, and some tasks did not run. */
 NnStatus pool_run(NnPool *pool, NnTask task, void *arg, int n, bool interruptible);
 /* The same in two halves: between them the caller does something else, while the threads work. */
 void pool_begin(NnPool *pool, NnTask task, void *arg, int n, bool interruptible);

@@ -8,6 +8,7 @@
  * server's handlers must run on its main thread only.
  */
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 
 #include "denormals.h"
@@ -24,7 +25,7 @@ typedef struct Worker {
 struct NnPool {
     int threads; /* the caller's included */
     Worker *workers;
-    const volatile sig_atomic_t *interrupt;
+    bool (*interrupt)(void);
 
     /* the current run; they change only while no task is taken or left */
     NnTask task;
@@ -62,7 +63,7 @@ tasks_left(NnPool *pool)
 bool
 pool_interrupted(NnPool *pool)
 {
-    if (!pool->interruptible || !pool->interrupt || !*pool->interrupt)
+    if (!pool->interruptible || !pool->interrupt || !pool->interrupt())
         return false;
     atomic_store(&pool->interrupted, true);
     return true;
@@ -151,7 +152,7 @@ worker_main(void *arg)
 }
 
 NnPool *
-pool_create(NnAlloc alloc, int threads, const volatile sig_atomic_t *interrupt)
+pool_create(NnAlloc alloc, int threads, bool (*interrupt)(void))
 {
     NnPool *pool = alloc.alloc(alloc.owner, sizeof(NnPool));
     sigset_t all, before;

@@ -37,7 +37,7 @@ relu_rows(float *x, int ldx, int n, int d)
         for (int c = 0; c < d; c++) {
             float *v = x + (size_t)r * ldx + c;
 
-            *v = *v > 0 ? *v : 0;
+            *v = *v <= 0 ? 0 : *v; /* NaN stays */
         }
 }
 

@@ -1,4 +1,5 @@
 /* test_blas.c: gemm against plain loops, and that loading the library leaves the process as it was. */
+#include <signal.h>
 #include <dirent.h>
 #include <pthread.h>
 

@@ -1,4 +1,5 @@
 /* test_pool.c: every task runs once, interrupts stop a run, and worker threads take no signals. */
+#include <signal.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -7,7 +8,13 @@
 #define TASKS 1000
 
 static atomic_int runs[TASKS], wrong_workers;
-static volatile sig_atomic_t interrupt;
+static atomic_bool interrupt;
+
+static bool
+interrupted_now(void)
+{
+    return interrupt;
+}
 
 static void
 count_task(void *arg, int task, int worker)
@@ -95,7 +102,7 @@ interrupt_stops_a_run(void)
 {
     for (int threads = 1; threads <= 3; threads++) {
         UnitMemory memory = {0};
-        NnPool *pool = pool_create(unit_alloc(&memory), threads, &interrupt);
+        NnPool *pool = pool_create(unit_alloc(&memory), threads, interrupted_now);
         atomic_int count = 0;
 
         CHECK(pool_run(pool, interrupting_task, &count, TASKS, true) == NN_INTERRUPTED);

@@ -2,6 +2,7 @@
  * test_trainer.c: whole steps: the same bits for any number of threads and after interrupts, batches of odd
  * sizes, evaluation and scoring agree, clipping, many blocks, and a planted model is learnt.
  */
+#include <signal.h>
 #include <stdatomic.h>
 #include <sys/time.h>
 
@@ -16,7 +17,13 @@
 #define MOST_CLASSES 3
 
 static const int categories[N_CAT] = {50, 7, 3, 1000};
-static volatile sig_atomic_t interrupt;
+static atomic_bool interrupt;
+
+static bool
+interrupted_now(void)
+{
+    return interrupt;
+}
 
 typedef struct Run {
     UnitMemory memory;
@@ -53,7 +60,7 @@ run_create_with(Run *run, const NnConfig *config, int threads, int rows, const N
     CHECK(net_create(&run->net, config, alloc) == NN_OK);
     run->params = alloc.alloc(alloc.owner, run->net.n_block * sizeof(float));
     net_init(&run->net, run->params, 0, 1, NULL);
-    run->pool = pool_create(alloc, threads, &interrupt);
+    run->pool = pool_create(alloc, threads, interrupted_now);
     CHECK(trainer_create(&run->trainer, &run->net, run->params, hyper, rows, run->pool, alloc) == NN_OK);
 }
 
