@@ -44,4 +44,13 @@ is(query(q{SELECT bool_and(model::text = (model::bytea)::text) FROM models WHERE
 is(query(q{SELECT bool_and((model::text)::ctr_model::bytea = model::bytea AND (model::bytea)::ctr_model::bytea = model::bytea)
            FROM models WHERE model IS NOT NULL}), 't', 'text input and the cast from bytea give it back');
 
+my $other = "${CtrTest::database}_euc_jp";
+query("DROP DATABASE IF EXISTS $other", database => 'postgres');
+query("CREATE DATABASE $other ENCODING 'EUC_JP' LOCALE 'C' TEMPLATE template0", database => 'postgres');
+query('CREATE EXTENSION ctr', database => $other);
+is(query(q{SET client_min_messages = warning;
+           WITH m AS (SELECT ctr_train(r, ctr_fit(epochs => 1)) AS model FROM (SELECT i % 2 AS label, i % 3 AS x, i::text AS c FROM generate_series(1, 99) i) r)
+           SELECT ctr_predict(model, r) > 0 FROM m, (SELECT 1 AS x, '1'::text AS c) r}, database => $other), 't', 'another encoding');
+query("DROP DATABASE $other", database => 'postgres');
+
 done_testing();

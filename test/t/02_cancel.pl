@@ -52,6 +52,14 @@ for my $case (@cases) {
 }
 diag(sprintf('slowest cancel: %.2f s', $slowest));
 
+# Interrupts that end no query, here the look whether the client is still there, do not start a step anew that takes longer.
+for my $what ('train, "batch_size": 60000, "mlp_layers": [512, 512]', 'start, "d_embed_max": 128, "batch_size": 4096, "mlp_layers": [8]') {
+    my ($name, $options) = split /, /, $what, 2;
+    is(query("SET statement_timeout = '60s'; SET client_connection_check_interval = '20ms'; SET client_min_messages = warning;
+              SELECT length(ctr_train(c, '{\"ignore\": [\"id\"], \"epochs\": 1, \"validation\": 0, \"min_count\": 1, \"threads\": 1, $options}')::bytea) > 0
+              FROM (SELECT c.*, id::text AS many FROM criteo c) c"), 't', "regular interrupts: $name");
+}
+
 my $handle = start_query("$cases[2][1];");
 sleep 2;
 query("SELECT pg_terminate_backend($handle->{pid})");
