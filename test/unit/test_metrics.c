@@ -153,6 +153,9 @@ test_continue(void)
         auc_add(a, (float)r.rows[i].score, r.rows[i].label > 0.5f, r.rows[i].weight);
     CHECK_NEAR(auc_value(a), auc_by_pairs(r.rows, 100), 1e-12);
     CHECK_NEAR(streamed_auc(a, r.rows, 40), auc_by_pairs(r.rows, 40), 1e-12);
+    auc_add(a, NAN, true, 1);
+    CHECK(isnan(auc_value(a)));
+    CHECK_NEAR(streamed_auc(a, r.rows, 40), auc_by_pairs(r.rows, 40), 1e-12);
     unit_release(&memory);
 }
 
@@ -195,6 +198,26 @@ test_log_loss(void)
     CHECK_NEAR(log_loss(0, 1), 36.04365338911715, 1e-12);
     CHECK_NEAR(log_loss(1, 0), 36.04365338911715, 1e-12);
     CHECK_NEAR(log_loss(1, 1), 0, 1e-15);
+    CHECK(isnan(log_loss(NAN, 0)));
+}
+
+/* a row is of the class that is more probable; of one class, of 1 where that is more probable than 0 */
+static void
+test_accuracy(void)
+{
+    static const double one[] = {0.5, 0.5, 0.6, 0.4, 0.6}, three[] = {0.2, 0.5, 0.3};
+    static const int labels[] = {0, 1, 1, 0, 0};
+    int64_t rows[3] = {0};
+    NnEvaluation e = {.classes = 1, .class_rows = rows};
+
+    for (int i = 0; i < 5; i++)
+        evaluation_add(&e, &one[i], labels[i]);
+    CHECK(e.rows == 5 && e.correct == 3 && rows[0] == 3 && rows[1] == 2);
+    e = (NnEvaluation){.classes = 3, .class_rows = rows};
+    for (int label = 0; label < 3; label++)
+        evaluation_add(&e, three, label);
+    CHECK(e.rows == 3 && e.correct == 1);
+    CHECK_NEAR(e.loss, -log(0.2) - log(0.5) - log(0.3), 1e-12);
 }
 
 int
@@ -207,5 +230,6 @@ main(void)
     RUN(test_continue);
     RUN(test_bins);
     RUN(test_log_loss);
+    RUN(test_accuracy);
     return unit_end();
 }

@@ -1,6 +1,7 @@
 /*
  * test_trainer.c: whole steps: the same bits for any number of threads and after interrupts, batches of odd
- * sizes, evaluation and scoring agree, clipping, many blocks, and a planted model is learnt.
+ * sizes, evaluation and scoring agree, clipping, many blocks, long trainings, dropout's coins, denormals, and a planted
+ * model is learnt.
  */
 #include <signal.h>
 #include <stdatomic.h>
@@ -499,6 +500,130 @@ learns_a_planted_model(void)
     run_release(&run);
 }
 
+/* A training longer than the history of steps gives the same bits as one whose rows are brought up to date now and then. */
+static void
+long_trainings_lose_no_step(void)
+{
+    static Data data;
+    NnConfig config = small_config();
+    double loss;
+    Run runs[2];
+
+    config.n_mlp = 1;
+    config.mlp_layers[0] = 2;
+    for (int i = 0; i < 2; i++)
+        run_create(&runs[i], &config, 1, 0);
+    for (int s = 0; s < ADAM_HISTORY + 300; s++) {
+        NnBatch batch = make_data(&data, 2, (uint64_t)s);
+
+        for (int i = 0; i < 2; i++)
+            CHECK(trainer_step(runs[i].trainer, &batch, 0.001f, &loss, NULL) == NN_OK);
+        if (s % 1000 == 999)
+            CHECK(trainer_sync(runs[1].trainer) == NN_OK);
+    }
+    for (int i = 0; i < 2; i++)
+        CHECK(trainer_sync(runs[i].trainer) == NN_OK);
+    CHECK(memcmp(runs[0].params, runs[1].params, runs[0].net.n_block * sizeof(float)) == 0);
+    run_release(&runs[0]);
+    run_release(&runs[1]);
+}
+
+/* clip_norm lengthens no gradient */
+static void
+short_gradients_are_not_clipped(void)
+{
+    static Outcome free_run, clipped;
+    NnConfig config = small_config();
+    Run run;
+
+    run_create(&run, &config, 1, 0);
+    train_some(&run, &free_run);
+    run_release(&run);
+    run_create(&run, &config, 1, 1e6f);
+    train_some(&run, &clipped);
+    check_same(&clipped, &free_run);
+    run_release(&run);
+    free(free_run.params);
+}
+
+/* a step without a learning rate moves nothing, but the next one leaves out other units; so does another seed */
+static void
+dropout_depends_on_step_and_seed(void)
+{
+    static Data data;
+    NnConfig config = small_config();
+    NnHyper hyper = {.beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-8f};
+    NnBatch batch = make_data(&data, ROWS, 3);
+    float *grads[4];
+    double loss;
+    size_t size = 0;
+
+    for (int i = 0; i < 4; i++) {
+        Run run;
+
+        hyper.seed = i == 3 ? 12 : 11;
+        run_create_with(&run, &config, 2, ROWS, &hyper);
+        if (i == 2)
+            CHECK(trainer_step(run.trainer, &batch, 0, &loss, NULL) == NN_OK);
+        size = run.net.n_trained * sizeof(float);
+        grads[i] = malloc(size);
+        CHECK(trainer_gradients(run.trainer, &batch, &loss, NULL, grads[i]) == NN_OK);
+        run_release(&run);
+    }
+    CHECK(memcmp(grads[0], grads[1], size) == 0);
+    CHECK(memcmp(grads[0], grads[2], size) != 0);
+    CHECK(memcmp(grads[0], grads[3], size) != 0);
+    for (int i = 0; i < 4; i++)
+        free(grads[i]);
+}
+
+static void
+batches_without_weight_are_harmless(void)
+{
+    static Data data;
+    NnConfig config = small_config();
+    NnBatch batch = make_data(&data, 100, 4);
+    double loss;
+    Run run;
+
+    run_create(&run, &config, 2, 0);
+    for (int r = 0; r < batch.rows; r++)
+        data.weight[r] = 0;
+    CHECK(trainer_step(run.trainer, &batch, 0.01f, &loss, NULL) == NN_OK);
+    CHECK(loss == 0);
+    CHECK(trainer_sync(run.trainer) == NN_OK);
+    CHECK(net_find_unsound(&run.net, run.params) == -1);
+    run.params[run.net.params[1].offset] = NAN;
+    CHECK(net_find_unsound(&run.net, run.params) == 1);
+    run_release(&run);
+}
+
+/* Denormal numbers are zero while the engine computes, and only then: the caller's arithmetic is the server's. */
+static void
+callers_keep_their_denormals(void)
+{
+    static Data data;
+    static float p[ROWS];
+    volatile float tiny = 1e-38f;
+    NnConfig config = small_config();
+    NnBatch batch = make_data(&data, ROWS, 5);
+    double loss;
+    NnScorer *scorer;
+    Run run;
+
+    run_create(&run, &config, 2, 0);
+    CHECK(trainer_step(run.trainer, &batch, 0.01f, &loss, NULL) == NN_OK);
+    CHECK(tiny / 16 > 0);
+    CHECK(trainer_sync(run.trainer) == NN_OK);
+    CHECK(tiny / 16 > 0);
+    CHECK(scorer_create(&scorer, &run.net, run.params, ROWS, unit_alloc(&run.memory)) == NN_OK);
+    scorer_run(scorer, batch.x_num, batch.x_cat, batch.ld_cat, ROWS, p, NULL);
+    CHECK(tiny / 16 > 0);
+    scorer_run(scorer, batch.x_num, batch.x_cat, batch.ld_cat, 1, p, NULL);
+    CHECK(tiny / 16 > 0);
+    run_release(&run);
+}
+
 int
 main(void)
 {
@@ -510,5 +635,10 @@ main(void)
     RUN(many_blocks_are_as_one);
     RUN(gradients_change_nothing);
     RUN(learns_a_planted_model);
+    RUN(long_trainings_lose_no_step);
+    RUN(short_gradients_are_not_clipped);
+    RUN(dropout_depends_on_step_and_seed);
+    RUN(batches_without_weight_are_harmless);
+    RUN(callers_keep_their_denormals);
     return unit_end();
 }
