@@ -206,13 +206,13 @@ static void
 test_accuracy(void)
 {
     static const double one[] = {0.5, 0.5, 0.6, 0.4, 0.6}, three[] = {0.2, 0.5, 0.3};
-    static const int labels[] = {0, 1, 1, 0, 0};
+    static const int labels[] = {0, 0, 1, 0, 0};
     int64_t rows[3] = {0};
     NnEvaluation e = {.classes = 1, .class_rows = rows};
 
     for (int i = 0; i < 5; i++)
         evaluation_add(&e, &one[i], labels[i]);
-    CHECK(e.rows == 5 && e.correct == 3 && rows[0] == 3 && rows[1] == 2);
+    CHECK(e.rows == 5 && e.correct == 4 && rows[0] == 4 && rows[1] == 1);
     e = (NnEvaluation){.classes = 3, .class_rows = rows};
     for (int label = 0; label < 3; label++)
         evaluation_add(&e, three, label);
