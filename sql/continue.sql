@@ -120,7 +120,8 @@ SELECT q.i, e.* FROM (VALUES
  (18, 'SELECT ctr_train(l, ''{"numerical": ["device"]}'', model) FROM late l, started WHERE name = ''matrix stacked'''),
  (19, 'SELECT ctr_train(l, ''{"categorical": ["price"]}'', model) FROM late l, started WHERE name = ''matrix stacked'''),
  (20, 'SELECT ctr_train(l, ''{"numerical": ["more"]}'', model) FROM (SELECT *, 1 AS more FROM late) l, started WHERE name = ''matrix stacked'''),
- (21, 'SELECT ctr_train(l, ''{"epochs": 1, "ignore": ["more"], "numerical": ["price"], "categorical": ["shop"]}'', model) FROM (SELECT *, 1 AS more FROM late LIMIT 500) l, started WHERE name = ''matrix stacked''')
+ (21, 'SELECT ctr_train(l, ''{"epochs": 1, "ignore": ["more"], "numerical": ["price"], "categorical": ["shop"]}'', model) FROM (SELECT *, 1 AS more FROM late LIMIT 500) l, started WHERE name = ''matrix stacked'''),
+ (22, 'SELECT ctr_train(l, ''[]'', model) FROM late l, started WHERE name = ''matrix stacked''')
 ) q(i, query), try(query) e ORDER BY 1;
 
 DROP TABLE early, late, test, started, kept, grown;

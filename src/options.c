@@ -403,6 +403,14 @@ options_take(Options *options, const Jsonb *json)
                         errdetail("Target statistics are there for labels 0 and 1 only.")));
 }
 
+static void
+check_object(const Jsonb *json)
+{
+    if (!JB_ROOT_IS_OBJECT(json))
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("options must be a JSON object"),
+                        errhint("Write them as ctr_deepcross() || ctr_fit(), or as in '{\"epochs\": 10}'.")));
+}
+
 void
 options_parse(Options *options, const Jsonb *json)
 {
@@ -410,10 +418,7 @@ options_parse(Options *options, const Jsonb *json)
     options->net.architecture = NN_DEEPCROSS;
     options->recipe = RECIPE_ROBUST;
     if (json != NULL) {
-        if (!JB_ROOT_IS_OBJECT(json))
-            ereport(ERROR,
-                    (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("options must be a JSON object"),
-                     errhint("Write them as ctr_deepcross() || ctr_fit(), or as in '{\"epochs\": 10}'.")));
+        check_object(json);
         option_take_first(options, json, "architecture");
         option_take_first(options, json, "recipe");
         option_take_first(options, json, "n_classes");
@@ -544,10 +549,10 @@ void
 options_check_continues(Options *options, const Jsonb *json, const Options *given)
 {
     const OptionSpec *architecture = option_find("architecture");
-    const bool is_object = json != NULL && JB_ROOT_IS_OBJECT(json);
 
     *options = *given;
-    if (is_object) {
+    if (json != NULL) {
+        check_object(json);
         option_take_first(options, json, "architecture");
         option_take_first(options, json, "recipe");
     }
@@ -555,7 +560,7 @@ options_check_continues(Options *options, const Jsonb *json, const Options *give
     if (options->recipe != given->recipe)
         options_set_training_defaults(options, given);
     options->numerical = options->categorical = options->ignore = (NameList){0};
-    if (is_object)
+    if (json != NULL)
         options_take(options, json);
     for (int i = 0; i < n_option_specs; i++) {
         if ((option_specs[i].architectures & (1 << given->net.architecture)) &&

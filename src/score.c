@@ -178,12 +178,13 @@ site_take(Site *site, const Row *row, int at)
 #define SLICE_PRODUCTS ((Size)1 << 30)
 #define SLICE_LEAST    16 /* fewer rows would wait for the weights */
 
+/* A multiple of SLICE_LEAST, as a block is: only the last slice of all can be a single row. */
 static int
 slice_rows(const Site *site)
 {
     const Size rows = SLICE_PRODUCTS / Max(site->view->model->net.n_dense, 1);
 
-    return (int)Min(Max(rows, SLICE_LEAST), NN_BLOCK);
+    return (int)(Min(Max(rows, SLICE_LEAST), NN_BLOCK) / SLICE_LEAST * SLICE_LEAST);
 }
 
 /* Row `to` = row `from`, encoded. */
@@ -200,8 +201,8 @@ copy_row(const Site *site, const SiteRows *rows, int to, int from)
 }
 
 /*
- * Rows [first, first + n), a slice. A block's last row, if it is alone, is scored twice: products with a single row round
- * differently, and a row's score should not depend on how many are scored with it.
+ * Rows [first, first + n), a slice. The last row of all, if it is alone, is scored twice: products with a single row round
+ * differently, and a row's score should not depend on how many are scored with it. There is room: it does not end a block.
  */
 static void
 score_slice(const Site *site, const SiteRows *rows, NnScorer *scorer, int first, int n)
