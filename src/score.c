@@ -222,7 +222,7 @@ const float *
 site_score(Site *site, int n)
 {
     const SiteRows *rows = site->models[0]->rows;
-    const int slice = slice_rows(site);
+    const int slice = n > 1 ? slice_rows(site) : 1; /* without a division for ctr_predict */
 
     for (int first = 0; first < n; first += slice) {
         CHECK_FOR_INTERRUPTS();
