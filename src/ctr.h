@@ -223,7 +223,7 @@ typedef struct RowMap {
  */
 bool rowmap_fits(RowMap *map, const Row *row);
 /* The error that it does not, where all rows must. */
-void rowmap_change_error(const RowMap *map, const Row *row) pg_attribute_noreturn();
+void rowmap_change_error(const RowMap *map, const Row *row);
 /*
  * For training: decides from the column types and the options which columns are features, label, weight and
  * validation. Errors: missing or duplicate columns, types that are no feature, nothing left to learn from.
