@@ -136,7 +136,7 @@ may_be_indexed(PlannerInfo *root, Node *model, const Node *row)
     if (IsA(model, Const))
         return true;
     return IsA(row, Var) && bms_get_singleton_member(pull_varnos(root, model), &table) &&
-           table == ((const Var *)row)->varno;
+           table == (int)((const Var *)row)->varno;
 }
 
 static Node *
