@@ -27,7 +27,10 @@
 #define ENCODE_TASK     64 /* rows that one thread encodes at a time */
 #define DATASET_LARGEST (PG_INT32_MAX - BLOCK_ROWS)
 
-/* a stream of random numbers; parameter i takes i * 2^32 and the next ones, roles and folds 2^40 and 2^40 + 1, as parameter 256 does */
+/*
+ * A stream of random numbers. Parameter i takes i * 2^32 and the next ones, roles and folds take 2^40 and 2^40 + 1, as
+ * parameter 256 does.
+ */
 #define STREAM_ORDER ((uint64)1 << 41) /* + epoch */
 
 static void *

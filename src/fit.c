@@ -212,6 +212,21 @@ train_pass(Fit *fit, int epoch, Epoch *result)
     result->train_auc = fit->options->net.n_classes == 1 ? auc_value(fit->auc) : NAN;
 }
 
+/* The batch's loss by the model as it is; logits go to fit->logits. */
+static double
+evaluate_batch(Fit *fit, const NnBatch *batch)
+{
+    NnStatus status;
+    double loss;
+
+    do {
+        CHECK_FOR_INTERRUPTS();
+        status = trainer_evaluate(fit->trainer, batch, &loss, fit->logits);
+    } while (status == NN_INTERRUPTED);
+    ctr_check_status(status, "evaluate");
+    return loss;
+}
+
 static void
 validation_pass(Fit *fit, Epoch *result)
 {
@@ -225,15 +240,7 @@ validation_pass(Fit *fit, Epoch *result)
     auc_reset(fit->auc);
     dataset_start(dataset, true, 0);
     for (dataset_next(dataset, &batch); batch.rows > 0; dataset_next(dataset, &batch)) {
-        double batch_loss;
-        NnStatus status;
-
-        do {
-            CHECK_FOR_INTERRUPTS();
-            status = trainer_evaluate(fit->trainer, &batch, &batch_loss, fit->logits);
-        } while (status == NN_INTERRUPTED);
-        ctr_check_status(status, "validate");
-        loss += batch_loss;
+        loss += evaluate_batch(fit, &batch);
         add_scores(fit, &batch);
     }
     result->val_loss = loss / dataset_weight(dataset, true);
@@ -321,25 +328,19 @@ monitor_auc(const Fit *fit)
 }
 
 /*
- * Of a training without a best epoch, because the validation rows' metric was never a number, or without such rows: a step's
- * loss is that before the step, so no loss has seen what the last one left; a batch of training rows tells.
+ * Of a training without a best epoch. With validation rows, their metric was never a number. Without, no loss has seen what
+ * the last step left, because a step's loss is that before the step: a batch of training rows tells.
  */
 static void
 check_last_step(Fit *fit, int epoch)
 {
-    const int unsound = net_find_unsound(&fit->model->net, fit->model->params);
     NnBatch batch;
-    double loss;
-    NnStatus status;
 
+    if (fit->best || net_find_unsound(&fit->model->net, fit->model->params) >= 0)
+        check_loss(NAN, epoch);
     dataset_start(fit->dataset, false, 0);
     dataset_next(fit->dataset, &batch);
-    do {
-        CHECK_FOR_INTERRUPTS();
-        status = trainer_evaluate(fit->trainer, &batch, &loss, fit->logits);
-    } while (status == NN_INTERRUPTED);
-    ctr_check_status(status, "look at the result");
-    check_loss(fit->best || unsound >= 0 ? NAN : loss, epoch);
+    check_loss(evaluate_batch(fit, &batch), epoch);
 }
 
 static void

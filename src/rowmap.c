@@ -349,24 +349,52 @@ no_feature_error(const char *name)
              errdetail("It is the label, weight or validation column.")));
 }
 
-/* Every name is a column, and named once. */
+/* The column is listed in this option, but the model to go on from, whose n features these are, takes it otherwise. */
 static void
-check_lists(const RowMap *map, const Options *options)
+check_agrees(const char *name, const char *key, const Feature *features, int n, bool feature,
+             FeatureKind kind)
 {
-    const NameList *lists[] = {&options->numerical, &options->categorical, &options->ignore};
-    static const char *const keys[] = {"numerical", "categorical", "ignore"};
+    const Feature *found = NULL;
+
+    for (int f = 0; f < n && found == NULL; f++)
+        found = strcmp(features[f].name, name) == 0 ? &features[f] : NULL;
+    if (found ? feature && found->kind == kind : !feature)
+        return;
+    ereport(ERROR,
+            (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+             errmsg("column \"%s\" is listed in option \"%s\", but is %s the model to go on from", name, key,
+                    found == NULL                      ? "no feature of"
+                    : found->kind == FEATURE_NUMERICAL ? "a numerical feature of"
+                                                       : "a categorical feature of"),
+             errhint("Leave it out of the option, or train a new model.")));
+}
+
+/* Every name is a column, and named once; and as the given model has it, whose n features these are (NULL: no model). */
+static void
+check_lists(const RowMap *map, const Options *options, const Feature *features, int n)
+{
+    const struct {
+        const NameList *list;
+        const char *key;
+        bool feature;
+        FeatureKind kind;
+    } lists[] = {{&options->numerical, "numerical", true, FEATURE_NUMERICAL},
+                 {&options->categorical, "categorical", true, FEATURE_CATEGORICAL},
+                 {&options->ignore, "ignore", false, 0}};
     bool *named = palloc0(sizeof(bool) * Max(map->desc->natts, 1));
 
     for (int l = 0; l < (int)lengthof(lists); l++) {
-        for (int i = 0; i < lists[l]->n; i++) {
-            int attribute = named_attribute(map, keys[l], lists[l]->names[i]);
-            bool taken = has_role(map, attribute);
+        for (int i = 0; i < lists[l].list->n; i++) {
+            const char *name = lists[l].list->names[i];
+            int attribute = named_attribute(map, lists[l].key, name);
 
             if (named[attribute])
                 ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                                errmsg("column \"%s\" is named twice in the options", lists[l]->names[i])));
-            if (taken && lists[l] != &options->ignore)
-                no_feature_error(lists[l]->names[i]);
+                                errmsg("column \"%s\" is named twice in the options", name)));
+            if (has_role(map, attribute) && lists[l].feature)
+                no_feature_error(name);
+            if (features)
+                check_agrees(name, lists[l].key, features, n, lists[l].feature, lists[l].kind);
             named[attribute] = true;
         }
     }
@@ -432,7 +460,7 @@ rowmap_for_training(const Row *row, const Options *options, MemoryContext contex
             duplicate_error(attribute_name(map->desc, i));
     }
     set_roles(map, options);
-    check_lists(map, options);
+    check_lists(map, options, NULL, 0);
 
     *features = MemoryContextAllocZero(context, sizeof(Feature) * Max(natts, 1));
     map->features = MemoryContextAllocZero(map->context, sizeof(Column) * Max(natts, 1));
@@ -504,44 +532,6 @@ find_features(RowMap *map, const Feature *features, int n_num, int n_cat)
     }
 }
 
-/* The options call the column something else than the model does, where it is a feature of this kind, or none. */
-static void
-disagree_error(const char *name, const char *key, const Feature *feature)
-{
-    ereport(ERROR,
-            (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-             errmsg("column \"%s\" is listed in option \"%s\", but is %s the model to go on from", name, key,
-                    feature == NULL                      ? "no feature of"
-                    : feature->kind == FEATURE_NUMERICAL ? "a numerical feature of"
-                                                         : "a categorical feature of"),
-             errhint("Leave it out of the option, or train a new model.")));
-}
-
-/* Nothing that the options list is otherwise in the model, whose n features these are. */
-static void
-check_lists_agree(const Options *options, const Feature *features, int n)
-{
-    const NameList *lists[] = {&options->numerical, &options->categorical, &options->ignore};
-    static const char *const keys[] = {"numerical", "categorical", "ignore"};
-
-    for (int l = 0; l < (int)lengthof(lists); l++) {
-        for (int i = 0; i < lists[l]->n; i++) {
-            const Feature *feature = NULL;
-            bool agrees;
-
-            for (int f = 0; f < n && feature == NULL; f++)
-                feature = strcmp(features[f].name, lists[l]->names[i]) == 0 ? &features[f] : NULL;
-            if (lists[l] == &options->ignore)
-                agrees = feature == NULL;
-            else
-                agrees = feature != NULL &&
-                         (feature->kind == FEATURE_NUMERICAL) == (lists[l] == &options->numerical);
-            if (!agrees)
-                disagree_error(lists[l]->names[i], keys[l], feature);
-        }
-    }
-}
-
 RowMap *
 rowmap_for_continuing(const Row *row, const Options *options, const Feature *features, int n_num, int n_cat,
                       MemoryContext context)
@@ -554,8 +544,7 @@ rowmap_for_continuing(const Row *row, const Options *options, const Feature *fea
         if (has_role(map, map->features[i].attribute))
             no_feature_error(map->features[i].name);
     }
-    check_lists(map, options);
-    check_lists_agree(options, features, map->n_features);
+    check_lists(map, options, features, map->n_features);
     return map;
 }
 

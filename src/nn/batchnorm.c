@@ -361,7 +361,8 @@ net_batchnorm(NnNet *net, int x, const char *name)
     l->param[WEIGHT] = net_param(net, NN_DENSE, NN_ONE, 0, 1, shape, "%s.weight", name);
     l->param[BIAS] = net_param(net, NN_DENSE, NN_ZERO, 0, 1, shape, "%s.bias", name);
     l->param[RUNNING_MEAN] = net_param(net, NN_BUFFER, NN_ZERO, 0, 1, shape, "%s.running_mean", name);
-    l->param[RUNNING_VAR] = net_param(net, NN_BUFFER, NN_ONE, 0, 1, shape, "%s.running_var", name);
+    l->param[RUNNING_VAR] =
+        net_variance_param(net, net_param(net, NN_BUFFER, NN_ONE, 0, 1, shape, "%s.running_var", name));
     l->param[BATCHES] = net_param(net, NN_BUFFER, NN_ZERO, 0, 0, NULL, "%s.num_batches_tracked", name);
     if (l->param[BATCHES] >= 0)
         net->params[l->param[BATCHES]].dtype = NN_I64;

@@ -99,6 +99,14 @@ net_product_param(NnNet *net, int param)
     return param;
 }
 
+int
+net_variance_param(NnNet *net, int param)
+{
+    if (net->status == NN_OK)
+        net->params[param].variance = true;
+    return param;
+}
+
 NnLayer *
 net_layer(NnNet *net, const NnLayerType *type, int x, int y, const char *name_format, ...)
 {
@@ -438,14 +446,10 @@ all_sound(const float *x, size_t n, float least)
 int
 net_find_unsound(const NnNet *net, const float *params)
 {
-    static const char variance[] = ".running_var";
-
     for (int i = 0; i < net->n_params; i++) {
         const NnParam *p = &net->params[i];
-        const size_t length = strlen(p->name), suffix = sizeof(variance) - 1;
-        const bool positive = length > suffix && strcmp(p->name + length - suffix, variance) == 0;
 
-        if (p->dtype == NN_F32 && !all_sound(params + p->offset, p->count, positive ? 0.0f : -FLT_MAX))
+        if (p->dtype == NN_F32 && !all_sound(params + p->offset, p->count, p->variance ? 0.0f : -FLT_MAX))
             return i;
     }
     return -1;

@@ -113,6 +113,7 @@ typedef struct NnParam {
     size_t offset; /* floats from the start of the block, a multiple of NN_ALIGN */
     NnInit init;
     float init_scale; /* uniform: half width; normal: standard deviation */
+    bool variance;    /* never below 0 */
     bool grad_set; /* a lane's first block sets its gradient, the others add to it: nobody clears it before */
 } NnParam;
 
@@ -281,6 +282,8 @@ int net_param(NnNet *net, NnParamKind kind, NnInit init, float init_scale, int n
               const char *name_format, ...) __attribute__((format(printf, 7, 8)));
 /* Says that one product of each block makes the parameter's gradient: C = A B, then C += A B. Returns it. */
 int net_product_param(NnNet *net, int param);
+/* Says that the parameter's numbers are variances. Returns it. */
+int net_variance_param(NnNet *net, int param);
 NnLayer *net_layer(NnNet *net, const NnLayerType *type, int x, int y, const char *name_format, ...)
     __attribute__((format(printf, 5, 6)));
 void net_lookup(NnNet *net, int field, int param, int64_t row_offset, int rows, int d, int y);
@@ -300,12 +303,12 @@ NnStatus net_init(const NnNet *net, float *params, float embedding_init, uint64_
 void net_take_over(const NnNet *net, float *params, const NnNet *old, const float *old_params, int unseen);
 
 /* the parameter's index, or -1 */
+int net_find_param(const NnNet *net, const char *name);
 /*
  * The first parameter with a number that no training can leave there: one that is not finite, or a variance below 0. -1:
  * there is none.
  */
 int net_find_unsound(const NnNet *net, const float *params);
-int net_find_param(const NnNet *net, const char *name);
 
 /* ------------------------------------------------------------------ layers: builders append and return y */
 
