@@ -4,7 +4,6 @@
  */
 #include "model.h"
 
-#include "common/hashfn.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -387,56 +386,6 @@ Datum
 ctr_model_from_bytea(PG_FUNCTION_ARGS)
 {
     return checked_model(PG_GETARG_DATUM(0));
-}
-
-/* ------------------------------------------------------------------ equality: of all bytes, so of their digests */
-
-static bool
-same_digest(FunctionCallInfo fcinfo)
-{
-    char a[MODEL_DIGEST_SIZE], b[MODEL_DIGEST_SIZE];
-
-    model_digest(PG_GETARG_DATUM(0), a);
-    model_digest(PG_GETARG_DATUM(1), b);
-    return memcmp(a, b, MODEL_DIGEST_SIZE) == 0;
-}
-
-/* CREATE FUNCTION ctr_model_eq(ctr_model, ctr_model) RETURNS boolean */
-PG_FUNCTION_INFO_V1(ctr_model_eq);
-Datum
-ctr_model_eq(PG_FUNCTION_ARGS)
-{
-    PG_RETURN_BOOL(same_digest(fcinfo));
-}
-
-/* CREATE FUNCTION ctr_model_ne(ctr_model, ctr_model) RETURNS boolean */
-PG_FUNCTION_INFO_V1(ctr_model_ne);
-Datum
-ctr_model_ne(PG_FUNCTION_ARGS)
-{
-    PG_RETURN_BOOL(!same_digest(fcinfo));
-}
-
-/* CREATE FUNCTION ctr_model_hash(ctr_model) RETURNS integer */
-PG_FUNCTION_INFO_V1(ctr_model_hash);
-Datum
-ctr_model_hash(PG_FUNCTION_ARGS)
-{
-    char digest[MODEL_DIGEST_SIZE];
-
-    model_digest(PG_GETARG_DATUM(0), digest);
-    return hash_any((const unsigned char *)digest, MODEL_DIGEST_SIZE);
-}
-
-/* CREATE FUNCTION ctr_model_hash_extended(ctr_model, bigint) RETURNS bigint */
-PG_FUNCTION_INFO_V1(ctr_model_hash_extended);
-Datum
-ctr_model_hash_extended(PG_FUNCTION_ARGS)
-{
-    char digest[MODEL_DIGEST_SIZE];
-
-    model_digest(PG_GETARG_DATUM(0), digest);
-    return hash_any_extended((const unsigned char *)digest, MODEL_DIGEST_SIZE, PG_GETARG_INT64(1));
 }
 
 /* CREATE FUNCTION ctr_state_dict(ctr_model) RETURNS bytea: the network's parameters alone */
