@@ -57,7 +57,7 @@ demo-clean:
 	test/server stop .demo
 
 bench: all
-	CRITEO=$(CRITEO) test/bench/bench.sh $(BENCH)
+	CRITEO=$(CRITEO) BASE=$(BASE) test/bench/bench.sh $(BENCH)
 
 format:
 	$(CLANG_FORMAT) --style=file -i $(FORMATTED)

@@ -11,6 +11,7 @@
 #   job      raw table to model ÷ COPY out, pandas, scikit-learn, PyTorch
 #   growth   time and memory by rows and by categories
 #   memory   peak memory of a training whose rows spill
+#   builds   this build ÷ another checkout's (BASE=path), in turn
 #   quality  held-out AUC on your own Criteo rows (CRITEO=path): quality.sh; recipes: the study of docs/recipes.md
 #
 # Settings, as environment variables: ROWS (1000000) and SAMPLES (5) of the table that the parts share; THREADS (all
@@ -39,16 +40,29 @@ sgemm() {
     done
 }
 
+# Two servers, one with this checkout's build and one with BASE's, which live as long as the measurement.
+builds() {
+    local ours other
+    ours=$(mktemp -d /tmp/ctr-bench.XXXXXX) other=$(mktemp -d /tmp/ctr-bench.XXXXXX)
+    # shellcheck disable=SC2064 # the directories of now
+    trap "test/server stop '$ours'; test/server stop '$other'" EXIT
+    make -s -C "$BASE" >&2
+    test/server start "$ours" fsync=off
+    "$BASE/test/server" start "$other" fsync=off
+    OUR_SERVER=$(test/server env "$ours") OTHER_SERVER=$(test/server env "$other") "$PYTHON" test/bench/builds.py
+}
+
 make -s -C test/bench >&2
 for part in $parts; do
     printf '\n### %s (%s cores, load %s)\n\n' "$part" "$(nproc)" "$(cut -d' ' -f1-3 /proc/loadavg)"
     case $part in
     sgemm) sgemm ;;
     train | score | load | job | growth) test/server run "$PYTHON" test/bench/bench.py "$part" ;;
+    builds) : "${BASE:?BENCH=builds needs BASE=path, another checkout}" && builds ;;
     memory) test/server run test/bench/memory.sh ;;
     quality | recipes) test/bench/quality.sh "$part" "${CRITEO:?BENCH=$part needs CRITEO=path}" ;;
     *)
-        sed -n '3,15s/^# \{0,1\}//p' "$0" >&2
+        sed -n '3,16s/^# \{0,1\}//p' "$0" >&2
         exit 2
         ;;
     esac
