@@ -152,7 +152,7 @@ VocabLoad *vocab_load_begin(Vocab **vocabs, MemoryContext context, const char *b
 /* 0, or the number, from 1, of a category that its column has twice. */
 int32 vocab_load_end(VocabLoad *load);
 
-/* ------------------------------------------------------------------ rowmap.c, row.c: a record's columns, by name */
+/* ------------------------------------------------------------------ rowmap.c, row.c, category.c: a record's columns, by name */
 
 typedef enum FeatureKind { FEATURE_NUMERICAL, FEATURE_CATEGORICAL } FeatureKind;
 
@@ -174,7 +174,11 @@ typedef enum ColumnReader {
     READ_TEXT, /* varlena: text, varchar; bpchar without its trailing blanks */
     READ_BPCHAR,
     READ_NAME,
-    READ_OUTPUT /* through the type's output function: enum, uuid, "char", … */
+    READ_CHAR, /* "char" */
+    READ_DATE,
+    READ_TIMESTAMP,
+    READ_BYTEA,
+    READ_OUTPUT /* through the type's output function, which no setting changes: enum, uuid, inet, … */
 } ColumnReader;
 
 typedef struct Column {
@@ -186,7 +190,7 @@ typedef struct Column {
     const char *bytes;
     uint32 length;
     uint64 hash;
-    char text[32]; /* the current row's value, where the reader writes it out */
+    char text[32]; /* the current row's value, where the reader writes it out; a timestamp BC takes 29 */
 } Column;
 
 #define FIRST_COLUMN 2 /* argument of ctr_predict_columns(model, row type, columns ...) */

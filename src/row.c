@@ -1,16 +1,11 @@
 /*
- * row.c: the current record's columns as numbers and as categories.
- *
- * A category is a column's value as text, the same for every type that can hold the value: 42 is one category in int4,
- * int8 and numeric alike. Numbers are written without regard to settings; other types (a date, say) come through
- * their own output function and follow its settings.
+ * row.c: the current record, taken apart into its columns; these as numbers; all of its categories at once.
  */
 #include "ctr.h"
 
 #include <math.h>
 
 #include "access/htup_details.h"
-#include "common/shortest_dec.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/numeric.h"
@@ -99,6 +94,10 @@ row_number_checked(RowMap *map, Column *column, bool *is_number)
     case READ_TEXT:
     case READ_BPCHAR:
     case READ_NAME:
+    case READ_CHAR:
+    case READ_DATE:
+    case READ_TIMESTAMP:
+    case READ_BYTEA:
     case READ_OUTPUT:
         break;
     }
@@ -113,89 +112,6 @@ row_number(RowMap *map, Column *column)
     bool is_number;
 
     return row_number_checked(map, column, &is_number);
-}
-
-/* A varlena's bytes: in place where it is plain, else unpacked in the row's context. */
-static const char *
-varlena_bytes(RowMap *map, Datum value, uint32 *length)
-{
-    struct varlena *text = (struct varlena *)DatumGetPointer(value);
-
-    if (VARATT_IS_COMPRESSED(text) || VARATT_IS_EXTERNAL(text)) {
-        MemoryContext old = MemoryContextSwitchTo(map->row_context);
-
-        text = PG_DETOAST_DATUM_PACKED(value);
-        MemoryContextSwitchTo(old);
-    }
-    *length = VARSIZE_ANY_EXHDR(text);
-    return VARDATA_ANY(text);
-}
-
-/* What has no short way into column->text: numeric and the types that only their output function knows. */
-static const char *
-output_bytes(RowMap *map, Column *column, Datum value, uint32 *length)
-{
-    MemoryContext old = MemoryContextSwitchTo(map->row_context);
-    char *text;
-
-    if (column->reader == READ_NUMERIC)
-        text = numeric_normalize(DatumGetNumeric(value));
-    else
-        text = OutputFunctionCall(&column->output, value);
-    MemoryContextSwitchTo(old);
-    *length = strlen(text);
-    return text;
-}
-
-bool
-row_category(RowMap *map, Column *column, const char **bytes, uint32 *length)
-{
-    Datum value = map->values[column->attribute];
-
-    if (map->nulls[column->attribute])
-        return false;
-    *bytes = column->text;
-    switch (column->reader) {
-    case READ_INT2:
-        *length = pg_itoa(DatumGetInt16(value), column->text);
-        break;
-    case READ_INT4:
-        *length = pg_ltoa(DatumGetInt32(value), column->text);
-        break;
-    case READ_INT8:
-        *length = pg_lltoa(DatumGetInt64(value), column->text);
-        break;
-    case READ_FLOAT4:
-        *length = float_to_shortest_decimal_buf(DatumGetFloat4(value) + 0.0f, column->text);
-        return !isnan(DatumGetFloat4(value));
-    case READ_FLOAT8:
-        *length = double_to_shortest_decimal_buf(DatumGetFloat8(value) + 0.0, column->text);
-        return !isnan(DatumGetFloat8(value));
-    case READ_BOOL:
-        column->text[0] = DatumGetBool(value) ? 't' : 'f';
-        *length = 1;
-        break;
-    case READ_TEXT:
-        *bytes = varlena_bytes(map, value, length);
-        break;
-    case READ_BPCHAR:
-        *bytes = varlena_bytes(map, value, length);
-        *length = bpchartruelen(unconstify(char *, *bytes), *length);
-        break;
-    case READ_NAME:
-        *bytes = NameStr(*DatumGetName(value));
-        *length = strlen(*bytes);
-        break;
-    case READ_NUMERIC:
-        if (numeric_is_nan(DatumGetNumeric(value)))
-            return false;
-        *bytes = output_bytes(map, column, value, length);
-        break;
-    case READ_OUTPUT:
-        *bytes = output_bytes(map, column, value, length);
-        break;
-    }
-    return true;
 }
 
 void
@@ -232,6 +148,44 @@ row_value_text(RowMap *map, Column *column)
     return psprintf("\"%.*s%s\"", shown, bytes, shown < (int)length ? "..." : "");
 }
 
+/* For a label that is a word: the word that stands for 1 where it has an opposite, else itself. */
+static const char *
+positive_word(const char *word)
+{
+    static const char *const opposites[][2] = {
+        {"no", "yes"}, {"n", "y"}, {"false", "true"}, {"f", "t"}, {"off", "on"}};
+
+    for (int i = 0; i < (int)lengthof(opposites); i++) {
+        if (strcmp(word, opposites[i][0]) == 0)
+            return opposites[i][1];
+    }
+    return word;
+}
+
+/* The hint for a label that is a text and no number; 0: none. */
+static int
+word_label_hint(RowMap *map, const char *name)
+{
+    const char *bytes;
+    uint32 length;
+
+    row_category(map, &map->label, &bytes, &length);
+    if (length == 0 || length > VALUE_TEXT_SIZE)
+        return 0;
+    return errhint("Derive 0 and 1 in a sub-select, for example (%s = %s)::int AS label, and leave %s out.",
+                   quote_identifier(name), quote_literal_cstr(positive_word(pnstrdup(bytes, length))),
+                   quote_identifier(name));
+}
+
+/* The hint for a value that is no label of one class; 0: none. */
+static int
+label_hint(RowMap *map, const char *name, bool is_number, double value)
+{
+    if (!is_number)
+        return word_label_hint(map, name);
+    return value == floor(value) && value > 1 ? errhint("For several classes set n_classes.") : 0;
+}
+
 bool
 row_class(RowMap *map, const char *name, int n_classes, int *label)
 {
@@ -245,9 +199,7 @@ row_class(RowMap *map, const char *name, int n_classes, int *label)
                         errmsg("label column \"%s\" has value %s", name, row_value_text(map, &map->label)),
                         n_classes == 1 ? errdetail("Labels must be 0 or 1.")
                                        : errdetail("Labels must be integers from 0 to %d.", n_classes - 1),
-                        n_classes == 1 && is_number && value == floor(value) && value > 1
-                            ? errhint("For several classes set n_classes.")
-                            : 0));
+                        n_classes == 1 ? label_hint(map, name, is_number, value) : 0));
     *label = (int)value;
     return true;
 }

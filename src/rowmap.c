@@ -2,11 +2,10 @@
  * rowmap.c: which columns of a record are the label, weight, validation mark and features, found by name and type.
  * The row type is looked up once per call site.
  */
-#include "ctr.h"
+#include "column_type.h"
 
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
-#include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/typcache.h"
@@ -15,62 +14,7 @@
 #define NOT_FOUND (-1)
 #define DUPLICATE (-2)
 
-/* ------------------------------------------------------------------ types */
-
-static ColumnReader
-type_reader(Oid base_type)
-{
-    switch (base_type) {
-    case INT2OID:
-        return READ_INT2;
-    case INT4OID:
-        return READ_INT4;
-    case INT8OID:
-        return READ_INT8;
-    case FLOAT4OID:
-        return READ_FLOAT4;
-    case FLOAT8OID:
-        return READ_FLOAT8;
-    case NUMERICOID:
-        return READ_NUMERIC;
-    case BOOLOID:
-        return READ_BOOL;
-    case TEXTOID:
-    case VARCHAROID:
-        return READ_TEXT;
-    case BPCHAROID:
-        return READ_BPCHAR;
-    case NAMEOID:
-        return READ_NAME;
-    default:
-        return READ_OUTPUT;
-    }
-}
-
-static bool
-reads_number(ColumnReader reader)
-{
-    return reader <= READ_NUMERIC;
-}
-
-static bool
-reads_text(ColumnReader reader)
-{
-    return reader == READ_TEXT || reader == READ_BPCHAR || reader == READ_NAME;
-}
-
-/* Is a column of this type a category without being named as one? */
-static bool
-is_category_type(Oid base_type)
-{
-    char category;
-    bool preferred;
-
-    if (base_type == BOOLOID || base_type == UUIDOID || base_type == CHAROID || type_is_enum(base_type))
-        return true;
-    get_type_category_preferred(base_type, &category, &preferred);
-    return category == TYPCATEGORY_STRING;
-}
+#define COLUMNS_LISTED 20 /* in an error that says which columns there are */
 
 /* ------------------------------------------------------------------ names */
 
@@ -173,6 +117,37 @@ named_attribute(const RowMap *map, const char *option, const char *name)
                  nearest ? errhint("Perhaps you meant the column \"%s\".", nearest) : 0));
     }
     return attribute;
+}
+
+/* The names of the columns that there are, shortened. */
+static char *
+column_list(TupleDesc desc)
+{
+    StringInfoData text;
+    int n = 0;
+
+    initStringInfo(&text);
+    for (int i = 0; i < desc->natts; i++) {
+        if (!TupleDescAttr(desc, i)->attisdropped && n++ < COLUMNS_LISTED)
+            appendStringInfo(&text, "%s\"%s\"", n > 1 ? ", " : "", attribute_name(desc, i));
+    }
+    if (n > COLUMNS_LISTED)
+        appendStringInfo(&text, ", and %d more", n - COLUMNS_LISTED);
+    return text.data;
+}
+
+/* A label has a default name, so nobody may have named it: says what there is, and how to name it. */
+static void
+missing_label_error(const RowMap *map, const char *name)
+{
+    const char *nearest = nearest_column(map->desc, name);
+
+    ereport(ERROR,
+            (errcode(ERRCODE_UNDEFINED_COLUMN), errmsg("label column \"%s\" is missing in the rows", name),
+             map->n_names > 0 ? errdetail("The columns are %s.", column_list(map->desc))
+                              : errdetail("The rows have no columns."),
+             errhint("Name the column that holds the label with ctr_fit(label => %s).",
+                     quote_literal_cstr(nearest ? nearest : "..."))));
 }
 
 static bool
@@ -288,32 +263,37 @@ rowmap_change_error(const RowMap *map, const Row *row)
                     errdetail("%s", detail), errhint("Cast all rows to one type.")));
 }
 
-static void
-column_set(const RowMap *map, Column *column, int attribute)
+/* A row of a query that scores one is not to pay for looking up types that are no domains. */
+static Oid
+base_type(const RowMap *map, int attribute)
 {
     Oid type = TupleDescAttr(map->desc, attribute)->atttypid;
 
+    return type_reader(type) == READ_OUTPUT ? getBaseType(type) : type;
+}
+
+static void
+column_set(const RowMap *map, Column *column, int attribute)
+{
     column->attribute = attribute;
     column->name = attribute_name(map->desc, attribute);
-    column->reader = type_reader(type);
-    if (column->reader == READ_OUTPUT) /* a domain? */
-        column->reader = type_reader(getBaseType(type));
+    column->reader = type_reader(base_type(map, attribute));
     if (column->reader == READ_OUTPUT) {
         Oid output;
         bool is_varlena;
 
-        getTypeOutputInfo(type, &output, &is_varlena);
+        getTypeOutputInfo(TupleDescAttr(map->desc, attribute)->atttypid, &output, &is_varlena);
         fmgr_info_cxt(output, &column->output, map->context);
     }
 }
 
 static void
-type_error(const RowMap *map, const char *role, const Column *column, const char *expected)
+type_error(const RowMap *map, const char *role, const Column *column, const char *expected, const char *hint)
 {
     ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
                     errmsg("%s column \"%s\" has type %s", role, column->name,
                            format_type_be(TupleDescAttr(map->desc, column->attribute)->atttypid)),
-                    errdetail("It must be %s.", expected)));
+                    errdetail("It must be %s.", expected), hint ? errhint("%s", hint) : 0));
 }
 
 static void
@@ -322,14 +302,20 @@ check_label_type(const RowMap *map)
     const Column *label = &map->label;
 
     if (!reads_number(label->reader) && label->reader != READ_BOOL && !reads_text(label->reader))
-        type_error(map, "label", label, "a number or a boolean");
+        type_error(map, "label", label, "a number or a boolean",
+                   "Derive 0 and 1 from it in a sub-select that leaves it out.");
 }
 
-static void
-check_numerical_type(const RowMap *map, const Column *column)
+/* Why the column cannot be a feature of this kind, if it cannot. */
+static ColumnFault
+feature_fault(const RowMap *map, int attribute, FeatureKind kind)
 {
-    if (!reads_number(column->reader) && column->reader != READ_BOOL)
-        type_error(map, "numerical", column, "a number or a boolean");
+    Oid type = base_type(map, attribute);
+    ColumnReader reader = type_reader(type);
+
+    if (kind == FEATURE_CATEGORICAL)
+        return category_fault(type, TupleDescAttr(map->desc, attribute)->attcollation);
+    return reads_number(reader) || reader == READ_BOOL ? COLUMN_FINE : COLUMN_NO_NUMBER;
 }
 
 /* ------------------------------------------------------------------ for training */
@@ -401,47 +387,83 @@ check_lists(const RowMap *map, const Options *options, const Feature *features, 
     pfree(named);
 }
 
-/* Is this column a feature, and of which kind? An error when its type does not say. */
+/* Is this column to be a feature, and of which kind? Why it cannot be one goes to *fault. */
 static bool
-feature_kind(const RowMap *map, const Options *options, int attribute, FeatureKind *kind)
+feature_kind(const RowMap *map, const Options *options, int attribute, FeatureKind *kind, ColumnFault *fault)
 {
     const char *name = attribute_name(map->desc, attribute);
-    Oid type = getBaseType(TupleDescAttr(map->desc, attribute)->atttypid);
+    bool listed = list_has(&options->categorical, name);
+    Oid type;
 
-    if (has_role(map, attribute) || list_has(&options->ignore, name))
+    if (TupleDescAttr(map->desc, attribute)->attisdropped || has_role(map, attribute) ||
+        list_has(&options->ignore, name))
         return false;
-    if (list_has(&options->numerical, name))
+    type = base_type(map, attribute);
+    *kind = FEATURE_CATEGORICAL;
+    if (list_has(&options->numerical, name) || (!listed && reads_number(type_reader(type))))
         *kind = FEATURE_NUMERICAL;
-    else if (list_has(&options->categorical, name) || is_category_type(type))
-        *kind = FEATURE_CATEGORICAL;
-    else if (reads_number(type_reader(type)))
-        *kind = FEATURE_NUMERICAL;
-    else
-        ereport(
-            ERROR,
-            (errcode(ERRCODE_DATATYPE_MISMATCH),
-             errmsg("column \"%s\" has type %s, which is no feature", name,
-                    format_type_be(TupleDescAttr(map->desc, attribute)->atttypid)),
-             errhint("List the column in the option \"ignore\", derive a number or a text from it, or list "
-                     "it in \"categorical\" to take its text as a category.")));
+    *fault = feature_fault(map, attribute, *kind);
+    if (*fault == COLUMN_FINE && *kind == FEATURE_CATEGORICAL && !listed && !type_is_category(type))
+        *fault = COLUMN_NOT_LISTED;
     return true;
 }
 
 static void
 set_roles(RowMap *map, const Options *options)
 {
+    if (find_attribute(map, options->label) == NOT_FOUND)
+        missing_label_error(map, options->label);
     column_set(map, &map->label, named_attribute(map, "label", options->label));
     check_label_type(map);
     if (options->weight) {
         column_set(map, &map->weight, named_attribute(map, "weight", options->weight));
         if (!reads_number(map->weight.reader))
-            type_error(map, "weight", &map->weight, "a number");
+            type_error(map, "weight", &map->weight, "a number", NULL);
     }
     if (options->validation_column) {
         column_set(map, &map->validation,
                    named_attribute(map, "validation_column", options->validation_column));
         if (map->validation.reader != READ_BOOL)
-            type_error(map, "validation", &map->validation, "a boolean");
+            type_error(map, "validation", &map->validation, "a boolean", NULL);
+    }
+}
+
+/* Sets the features' columns, numerical ones first, and counts them by kind. One error for all that cannot be. */
+static void
+choose_features(RowMap *map, const Options *options, MemoryContext context, Feature *features, int *counts)
+{
+    FaultyColumns faulty = {.desc = map->desc};
+    FeatureKind *kinds = palloc(sizeof(FeatureKind) * Max(map->desc->natts, 1));
+    bool *chosen = palloc(sizeof(bool) * Max(map->desc->natts, 1));
+
+    for (int i = 0; i < map->desc->natts; i++) {
+        ColumnFault fault = COLUMN_FINE;
+
+        chosen[i] = feature_kind(map, options, i, &kinds[i], &fault);
+        faulty_columns_add(&faulty, i, fault);
+    }
+    faulty_columns_check(&faulty, true);
+    for (FeatureKind kind = FEATURE_NUMERICAL; kind <= FEATURE_CATEGORICAL; kind++) {
+        for (int i = 0; i < map->desc->natts; i++) {
+            Column *column = &map->features[map->n_features];
+
+            if (!chosen[i] || kinds[i] != kind)
+                continue;
+            column_set(map, column, i);
+            features[map->n_features++] =
+                (Feature){.name = MemoryContextStrdup(context, column->name), .kind = kind};
+            counts[kind]++;
+        }
+    }
+}
+
+static void
+check_duplicates(const RowMap *map)
+{
+    for (int i = 0; i < map->desc->natts; i++) {
+        if (!TupleDescAttr(map->desc, i)->attisdropped &&
+            find_attribute(map, attribute_name(map->desc, i)) == DUPLICATE)
+            duplicate_error(attribute_name(map->desc, i));
     }
 }
 
@@ -452,33 +474,13 @@ rowmap_for_training(const Row *row, const Options *options, MemoryContext contex
     RowMap *map = rowmap_create(row, context);
     int natts = map->desc->natts;
     int counts[2] = {0, 0}; /* by kind */
-    FeatureKind kind;
 
-    for (int i = 0; i < natts; i++) {
-        if (!TupleDescAttr(map->desc, i)->attisdropped &&
-            find_attribute(map, attribute_name(map->desc, i)) == DUPLICATE)
-            duplicate_error(attribute_name(map->desc, i));
-    }
+    check_duplicates(map);
     set_roles(map, options);
     check_lists(map, options, NULL, 0);
-
     *features = MemoryContextAllocZero(context, sizeof(Feature) * Max(natts, 1));
     map->features = MemoryContextAllocZero(map->context, sizeof(Column) * Max(natts, 1));
-    for (FeatureKind wanted = FEATURE_NUMERICAL; wanted <= FEATURE_CATEGORICAL; wanted++) {
-        for (int i = 0; i < natts; i++) {
-            Column *column = &map->features[map->n_features];
-
-            if (TupleDescAttr(map->desc, i)->attisdropped || !feature_kind(map, options, i, &kind) ||
-                kind != wanted)
-                continue;
-            column_set(map, column, i);
-            if (kind == FEATURE_NUMERICAL)
-                check_numerical_type(map, column);
-            (*features)[map->n_features++] =
-                (Feature){.name = MemoryContextStrdup(context, column->name), .kind = kind};
-            counts[kind]++;
-        }
-    }
+    choose_features(map, options, context, *features, counts);
     if (map->n_features == 0)
         ereport(ERROR,
                 (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("the rows have no feature columns"),
@@ -509,11 +511,12 @@ missing_error(const RowMap *map, const Feature *features)
 
 /* The features' columns, by name; all that are missing are one error. */
 static void
-find_features(RowMap *map, const Feature *features, int n_num, int n_cat)
+find_features(RowMap *map, const Feature *features, int n)
 {
+    FaultyColumns faulty = {.desc = map->desc};
     bool missing = false;
 
-    map->n_features = n_num + n_cat;
+    map->n_features = n;
     map->features = MemoryContextAllocZero(map->context, sizeof(Column) * Max(map->n_features, 1));
     for (int i = 0; i < map->n_features; i++) {
         int attribute = find_attribute(map, features[i].name);
@@ -526,10 +529,12 @@ find_features(RowMap *map, const Feature *features, int n_num, int n_cat)
     if (missing)
         missing_error(map, features);
     for (int i = 0; i < map->n_features; i++) {
-        column_set(map, &map->features[i], map->features[i].attribute);
-        if (i < n_num)
-            check_numerical_type(map, &map->features[i]);
+        int attribute = map->features[i].attribute;
+
+        column_set(map, &map->features[i], attribute);
+        faulty_columns_add(&faulty, attribute, feature_fault(map, attribute, features[i].kind));
     }
+    faulty_columns_check(&faulty, false);
 }
 
 RowMap *
@@ -539,7 +544,7 @@ rowmap_for_continuing(const Row *row, const Options *options, const Feature *fea
     RowMap *map = rowmap_create(row, context);
 
     set_roles(map, options);
-    find_features(map, features, n_num, n_cat);
+    find_features(map, features, n_num + n_cat);
     for (int i = 0; i < map->n_features; i++) {
         if (has_role(map, map->features[i].attribute))
             no_feature_error(map->features[i].name);
@@ -554,7 +559,7 @@ rowmap_for_scoring(const Row *row, const Feature *features, int n_num, int n_cat
 {
     RowMap *map = rowmap_create(row, context);
 
-    find_features(map, features, n_num, n_cat);
+    find_features(map, features, n_num + n_cat);
     if (label) {
         int attribute = find_attribute(map, label);
 
