@@ -27,11 +27,15 @@ PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
 ifneq ($(PGXS),)
 include $(PGXS)
 else
-all install installcheck test tap clean:
-	@echo "$(PG_CONFIG) leads to no PostgreSQL server headers: install postgresql-server-dev-NN or give PG_CONFIG=path" >&2; exit 1
+all install installcheck tap bench clean: needs
 endif
 
-$(OBJS): $(wildcard src/*.h src/nn/*.h)
+# Says in one line what the compiler would say in many: something that the build needs is missing.
+.PHONY: needs
+needs:
+	@PG_CONFIG='$(PG_CONFIG)' CC='$(CC)' CPPFLAGS='$(CPPFLAGS)' test/setup --check build
+
+$(OBJS): $(wildcard src/*.h src/nn/*.h) | needs
 $(shlib): src/ctr.map
 src/nn/%.o: override CFLAGS += -std=gnu11 -O3 -fno-math-errno -fno-trapping-math -fopenmp-simd
 
@@ -47,14 +51,14 @@ unit:
 tap: all
 	test/server run prove -I test/t test/t/*.pl
 
-test: all
-	test/run
+test:
+	@PG_CONFIG='$(PG_CONFIG)' test/run $(PARTS)
 
 demo:
-	PG_CONFIG=$(PG_CONFIG) test/demo/demo $(CRITEO)
+	@PG_CONFIG='$(PG_CONFIG)' test/demo/demo $${CRITEO:+"$$CRITEO"}
 
 demo-clean:
-	test/server stop .demo
+	@test/demo/demo --clean
 
 bench: all
 	CRITEO=$(CRITEO) BASE=$(BASE) test/bench/bench.sh $(BENCH)
@@ -71,9 +75,10 @@ help:
 	@echo "make installcheck  regression tests on a running server, after make install"
 	@echo "make unit          tests of the engine without a server, plain and under sanitizers"
 	@echo "make tap           tests in Perl on a throw-away server"
-	@echo "make test          all tests on a throw-away server; needs no installation (CRITEO=path: real rows too)"
-	@echo "make demo          train and score on a private server in .demo (CRITEO=path: on these rows)"
-	@echo "make demo-clean    stop that server and delete it"
+	@echo "make test          install what is missing, then all tests on a throw-away server (CRITEO=path: on real rows too;"
+	@echo "                   PARTS=\"unit sanitize regress tap\": only these)"
+	@echo "make demo          the same, then train and score on a private server in .demo (CRITEO=path: on these rows)"
+	@echo "make demo-clean    stop that server and delete it, with all that was made in it"
 	@echo "make bench         speed, measured against PyTorch (BENCH=part; test/bench/bench.sh lists them)"
 	@echo "make format        format the C sources"
 	@echo "make format-check  fail if a C source is not formatted"
