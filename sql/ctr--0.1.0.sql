@@ -28,7 +28,7 @@ COMMENT ON TYPE ctr_model IS
 CREATE FUNCTION ctr_model(bytea) RETURNS ctr_model
     AS 'MODULE_PATHNAME', 'ctr_model_from_bytea' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION ctr_model(bytea) IS
-    'A model from its bytes, which are validated in full: what is accepted can be scored. Error 22P03 for anything else; options inside that are not allowed raise their own.';
+    'A model from its bytes, which are validated in full: what is accepted can be scored. Error 0A000 for a model that needs a later version of ctr, 22P03 for anything else.';
 
 CREATE CAST (bytea AS ctr_model) WITH FUNCTION ctr_model(bytea);
 COMMENT ON CAST (bytea AS ctr_model) IS 'validates a model''s bytes';
@@ -37,10 +37,10 @@ COMMENT ON CAST (ctr_model AS bytea) IS 'a model''s bytes, one safetensors file;
 
 CREATE FUNCTION ctr_model_eq(ctr_model, ctr_model) RETURNS boolean
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10;
-COMMENT ON FUNCTION ctr_model_eq(ctr_model, ctr_model) IS 'whether two models are the same bytes, by their SHA-256; reads their first slices only';
+COMMENT ON FUNCTION ctr_model_eq(ctr_model, ctr_model) IS 'whether two models are the same but for the wall-clock seconds of their epochs, by their SHA-256; reads their first slices only';
 CREATE FUNCTION ctr_model_ne(ctr_model, ctr_model) RETURNS boolean
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10;
-COMMENT ON FUNCTION ctr_model_ne(ctr_model, ctr_model) IS 'whether two models are not the same bytes, by their SHA-256; reads their first slices only';
+COMMENT ON FUNCTION ctr_model_ne(ctr_model, ctr_model) IS 'whether two models differ in more than the wall-clock seconds of their epochs, by their SHA-256; reads their first slices only';
 CREATE FUNCTION ctr_model_hash(ctr_model) RETURNS integer
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10;
 COMMENT ON FUNCTION ctr_model_hash(ctr_model) IS 'hash of a model, for GROUP BY and hash joins';
@@ -51,7 +51,7 @@ COMMENT ON FUNCTION ctr_model_hash_extended(ctr_model, bigint) IS 'hash of a mod
 CREATE OPERATOR = (
     LEFTARG = ctr_model, RIGHTARG = ctr_model, FUNCTION = ctr_model_eq, COMMUTATOR = =, NEGATOR = <>,
     RESTRICT = eqsel, JOIN = eqjoinsel, HASHES);
-COMMENT ON OPERATOR = (ctr_model, ctr_model) IS 'the same model, byte for byte';
+COMMENT ON OPERATOR = (ctr_model, ctr_model) IS 'the same model: all but the wall-clock seconds of its epochs';
 CREATE OPERATOR <> (
     LEFTARG = ctr_model, RIGHTARG = ctr_model, FUNCTION = ctr_model_ne, COMMUTATOR = <>, NEGATOR = =,
     RESTRICT = neqsel, JOIN = neqjoinsel);

@@ -101,34 +101,20 @@ FROM (VALUES ('ctr_deepcross()'), ('ctr_fibinet()')) f (family), (VALUES ('{one,
      LATERAL (SELECT ctr_train(o, CASE family WHEN 'ctr_fibinet()' THEN ctr_fibinet() ELSE ctr_deepcross() END || ctr_fit(epochs => 1, ignore => ignored::text[] || '{i}')) AS model FROM odd o) m ORDER BY 1, 2;
 
 -- damaged tensors are refused
-CREATE FUNCTION damaged(model ctr_model, tensor text, at int, bytes bytea) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-    file bytea := model::bytea;
-    size int := get_byte(file, 0) + get_byte(file, 1) * 256 + get_byte(file, 2) * 65536;
-    start int := (convert_from(substr(file, 9, size), 'UTF8')::jsonb #>> ARRAY[tensor, 'data_offsets', '0'])::int;
+\i sql/forge.psql
+CREATE FUNCTION attempt(file bytea) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
-    file := overlay(file PLACING bytes FROM 9 + size + start + at);
-    file := overlay(file PLACING encode(sha256(substr(file, 1, 35) || substr(file, 100)), 'hex')::bytea FROM 36);
     RETURN CASE WHEN ctr_predict(file::ctr_model, (SELECT c FROM clicks c LIMIT 1)) BETWEEN 0 AND 1 THEN 'accepted' END;
 EXCEPTION WHEN OTHERS THEN
     RETURN SQLSTATE || ': ' || SQLERRM;
 END $$;
-SELECT tensor, at, bytes, damaged(model, tensor, at, bytes::bytea) FROM models, (VALUES
+SELECT tensor, at, bytes, attempt(overwritten(model::bytea, tensor, at, bytes::bytea)) AS damaged FROM models, (VALUES
     ('ctr.derived.statistics', 0, '\x0000803f'), ('ctr.derived.statistics', 4, '\x0000c07f'), ('ctr.derived.statistics', 8, '\x0000807f'),
     ('ctr.derived.statistics', 8, '\xffff7fff'), ('ctr.derived.bounds', 0, '\x000000000000f07f'), ('ctr.derived.bounds', 8, '\x000000000000f0ff'),
     ('ctr.derived.bounds', 0, '\x000000000000f87f'), ('ctr.derived.bounds', 0, '\x0000000000004940'), ('ctr.derived.bound_count', 0, '\x10000000'),
     ('ctr.derived.bound_count', 0, '\xffffffff'), ('ctr.derived.bound_count', 0, '\x0e000000')) d (tensor, at, bytes)
 WHERE name = 'deep';
-CREATE FUNCTION renamed(model ctr_model, was text, becomes text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE file bytea := model::bytea;
-BEGIN
-    file := overlay(file PLACING convert_to(becomes, 'UTF8') FROM position(convert_to(was, 'UTF8') in file));
-    file := overlay(file PLACING encode(sha256(substr(file, 1, 35) || substr(file, 100)), 'hex')::bytea FROM 36);
-    RETURN CASE WHEN file::ctr_model IS NOT NULL THEN 'accepted' END;
-EXCEPTION WHEN OTHERS THEN
-    RETURN SQLSTATE || ': ' || SQLERRM;
-END $$;
-SELECT was, becomes, renamed(model, was, becomes) FROM models, (VALUES
+SELECT was, becomes, attempt(changed(model::bytea, was, becomes)) AS renamed FROM models, (VALUES
     ('\"target_statistics\": true', '\"target_statistics\":false'), ('\"numerical_buckets\": 16', '\"numerical_buckets\":  0'),
     ('\"numerical_buckets\": 16', '\"numerical_buckets\":  9'), ('ctr.derived.statistics', 'ctr.derived.statistric')) r (was, becomes)
 WHERE name = 'deep';

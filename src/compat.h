@@ -12,13 +12,22 @@
 #include "varatt.h"
 #endif
 
-/* common/jsonapi.h: parse actions return a status since 16; lexers are made in a new way since 17. */
+/*
+ * common/jsonapi.h: parse actions return a status since 16, and may end the parsing; lexers are made in a new way since 17.
+ * JSON_ACTION_END(good) ends an action; good is false where an error was reported, which before 16 was raised.
+ */
 #if PG_VERSION_NUM >= 160000
-#define JSON_ACTION        JsonParseErrorType
-#define JSON_ACTION_DONE() return JSON_SUCCESS
+#define JSON_ACTION               JsonParseErrorType
+#define JSON_ACTION_END(good)     return (good) ? JSON_SUCCESS : JSON_SEM_ACTION_FAILED
+#define json_action_ended(status) ((status) == JSON_SEM_ACTION_FAILED)
 #else
-#define JSON_ACTION        void
-#define JSON_ACTION_DONE() return
+#define JSON_ACTION void
+#define JSON_ACTION_END(good)                                                                                \
+    do {                                                                                                     \
+        (void)(good);                                                                                        \
+        return;                                                                                              \
+    } while (0)
+#define json_action_ended(status) false
 #endif
 
 #if PG_VERSION_NUM >= 170000
@@ -26,6 +35,34 @@
 #else
 #define json_lexer(text, length, encoding) makeJsonLexContextCstringLen(text, length, encoding, true)
 #endif
+
+#include "fmgr.h"
+#include "utils/builtins.h"
+
+/* Errors of input functions that their caller may want to get back instead of having them raised: since 16. */
+#if PG_VERSION_NUM >= 160000
+#include "nodes/miscnodes.h"
+#define input_escontext(fcinfo) ((fcinfo)->context)
+#else
+#define input_escontext(fcinfo) NULL
+#define errsave(escontext, ...)                                                                              \
+    do {                                                                                                     \
+        (void)(escontext);                                                                                   \
+        ereport(ERROR, __VA_ARGS__);                                                                         \
+    } while (0)
+#endif
+
+/* bytea's input function. false: reported to escontext. */
+static inline bool
+bytea_input(char *text, Node *escontext, Datum *bytes)
+{
+#if PG_VERSION_NUM >= 160000
+    return DirectInputFunctionCallSafe(byteain, text, InvalidOid, -1, escontext, bytes);
+#else
+    *bytes = DirectFunctionCall1(byteain, CStringGetDatum(text));
+    return true;
+#endif
+}
 
 #include "storage/buffile.h"
 #include "storage/shmem.h" /* add_size, mul_size: in palloc.h since the minor releases of 2026 only */

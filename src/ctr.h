@@ -30,7 +30,7 @@
 #include "nn/nn.h"
 
 #define CTR_VERSION        "0.1.0"
-#define CTR_FORMAT_VERSION 1 /* of the model's bytes */
+#define CTR_FORMAT_VERSION 2 /* of the model's bytes */
 
 /* ------------------------------------------------------------------ ctr.c: settings, memory for nn/ */
 
@@ -97,6 +97,8 @@ void options_check_continues(Options *options, const Jsonb *json, const Options 
 void options_inherit_lists(Options *options, const Options *given);
 /* every option with its value, as options_parse takes them (what was left out is filled in) */
 Jsonb *options_to_jsonb(const Options *options);
+/* What is not given: by options->recipe and, of options->net, architecture and n_classes, which stay as they are. */
+void options_set_defaults(Options *options);
 
 /* ------------------------------------------------------------------ json.c: small helpers */
 
@@ -399,8 +401,7 @@ void value_read(ValueBytes *bytes, Size at, Size n, void *to);
 
 /* ------------------------------------------------------------------ safetensors.c: the container format */
 
-#define SAFE_DIGEST_SIZE 64 /* hexadecimal SHA-256 */
-#define SAFE_HEAD_SIZE   128
+#define SAFE_HEADER_SIZE ((Size)100 * 1000 * 1000) /* largest header, as in Hugging Face's library */
 
 typedef enum SafeDtype { SAFE_U8, SAFE_I32, SAFE_U32, SAFE_I64, SAFE_F32, SAFE_F64 } SafeDtype;
 
@@ -426,29 +427,39 @@ typedef struct SafeFile {
     ValueBytes *bytes;    /* it was read from */
 } SafeFile;
 
-/* ERRCODE_INVALID_BINARY_REPRESENTATION, "invalid ctr_model: …" */
-void safetensors_invalid(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+/*
+ * Reports ERRCODE_INVALID_BINARY_REPRESENTATION, "invalid ctr_model: …", to escontext as errsave does: the error is raised
+ * unless that is an ErrorSaveContext. Returns false.
+ */
+bool safetensors_invalid(Node *escontext, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *safetensors_dtype_name(SafeDtype dtype); /* "F32" */
 
 /*
- * Reads the header strictly; anything amiss in it, or in where it says the tensors are, is an error that says what. Memory from
- * the current context.
+ * Reads the header strictly; anything amiss in it, or in where it says the tensors are, is reported to escontext, and the
+ * result NULL. Memory from the current context.
  */
-SafeFile *safetensors_parse(Datum value);
+SafeFile *safetensors_parse(Datum value, Node *escontext);
 /* to [tensor->size] = its data */
 void safetensors_read(const SafeFile *file, const SafeTensor *tensor, void *to);
-/*
- * One varlena in `context`, the same for the same input. digest: the file begins with a metadata entry "digest", the SHA-256 of all
- * else. Error when it would pass 1 GB.
- */
-struct varlena *safetensors_write(const SafeFile *file, bool digest, MemoryContext context);
-/* The digest's SAFE_DIGEST_SIZE digits in a file's first SAFE_HEAD_SIZE bytes; NULL: it does not begin with one. */
-const char *safetensors_digest(const char *bytes, Size size);
-/* Computes them from the whole file, which must begin with a digest. */
-void safetensors_compute_digest(const char *bytes, Size size, char *digest);
+/* One varlena in `context`, the same for the same input. Error when it would pass 1 GB, or its header SAFE_HEADER_SIZE. */
+struct varlena *safetensors_write(const SafeFile *file, MemoryContext context);
 /* NULL: no such tensor / key */
 const SafeTensor *safetensors_find(const SafeFile *file, const char *name);
 const char *safetensors_entry(const SafeFile *file, const char *key);
+
+/* ------------------------------------------------------------------ digest.c: what a model is recognised by */
+
+#define MODEL_DIGEST_SIZE 64  /* hexadecimal SHA-256 */
+#define MODEL_HEAD_SIZE   128 /* the digest lies within the first so many bytes */
+
+/* Copies the digest out of a model's first bytes; false: they are no model's, which is reported to escontext. */
+bool model_peek_digest(const char *bytes, Size size, char *digest, Node *escontext);
+/* The same from a value, of which at most the first slice is read. Raises the error. */
+void model_digest(Datum value, char *digest);
+/* Is the digest that of the bytes, which model_peek_digest has accepted? false: reported to escontext. */
+bool model_verify_digest(const char *bytes, Size size, Node *escontext);
+/* Writes the digest into a model's bytes, which begin as digest.c says. */
+void model_sign(char *bytes, Size size);
 
 /* ------------------------------------------------------------------ model.c, unpack.c: the model value */
 
@@ -460,18 +471,13 @@ typedef struct ctr_model {
 #define DatumGetModelP(d)    ((ctr_model *)PG_DETOAST_DATUM(d))
 #define PG_RETURN_MODEL_P(m) PG_RETURN_POINTER(m)
 
-#define MODEL_DIGEST_SIZE SAFE_DIGEST_SIZE
-#define MODEL_HEAD_SIZE   SAFE_HEAD_SIZE /* the digest lies within the first so many bytes */
-
-/* Copies the digest out of a model's first bytes; error when they are no model's. */
-void model_peek_digest(const char *bytes, Size size, char *digest);
-/* The same from a value, of which at most the first slice is read. */
-void model_digest(Datum value, char *digest);
-
 typedef struct Epoch {
     double train_loss, train_auc, val_loss, val_auc, learning_rate, seconds; /* NaN: not measured */
     bool is_best;
 } Epoch;
+
+#define MODEL_COUNT_MOST                                                                                     \
+    INT64CONST(0x1FFFFFFFFFFFFF) /* of rows; 2^53 - 1: what every JSON reader keeps exactly */
 
 /* An unpacked model. */
 typedef struct Model {
@@ -490,13 +496,20 @@ typedef struct Model {
 
 /* The bytes of a model, in `context`. Error when they would pass 1 GB. */
 ctr_model *model_pack(const Model *model, MemoryContext context);
+/* The only reader. parent: the context under which the model's own is made. The value was validated on its way in. */
+Model *model_unpack(Datum value, MemoryContext parent);
+/* The only validator, for bytes from outside: whatever it accepts can be scored. false: reported to escontext. */
+bool model_validate(Datum value, Node *escontext);
 /*
- * The only reader and the only validator: whatever it accepts can be scored. parent: the context under which the
- * model's own is made. verify: recompute the digest (bytes from outside; stored values were verified on their way in).
+ * Describes model->net from options and encoder. false: they are no usable shape, which is reported to escontext. Memory
+ * from the model's context.
  */
-Model *model_unpack(Datum value, MemoryContext parent, bool verify);
-/* Describes model->net from options and encoder. Errors: an unusable shape. Memory from the model's context. */
-void model_create_net(Model *model);
+bool model_create_net(Model *model, Node *escontext);
+/*
+ * check.c: what keeps the model, whose parts are all there, from being scored and gone on from, which neither training nor
+ * bytes from outside may bring about: text that goes on after "invalid ctr_model: ", in the current context. NULL: nothing.
+ */
+const char *model_fault(const Model *model);
 /* size of model_pack's result for a net and encoder that are about to be trained */
 Size model_estimate(const NnNet *net, const Encoder *encoder);
 

@@ -131,6 +131,15 @@ encoder_create(MemoryContext context, const Options *options, const Feature *fea
     return encoder;
 }
 
+/* The sum ends at what a model can say. */
+static void
+add_missing(Encoder *encoder, int feature, int64 missing)
+{
+    int64 *sum = &encoder->features[feature].missing;
+
+    *sum = Min(*sum + missing, MODEL_COUNT_MOST);
+}
+
 void
 encoder_fit_number(Encoder *encoder, int i, const Options *options, NnColumn *column, int64 missing)
 {
@@ -146,7 +155,7 @@ encoder_fit_number(Encoder *encoder, int i, const Options *options, NnColumn *co
         buckets->n_bounds = buckets_fit(buckets->bounds, options->numerical_buckets, column);
         encoder->categories[encoder->n_cat + i] = buckets->n_bounds + 1 + CODE_KNOWN;
     }
-    encoder->features[i].missing += missing;
+    add_missing(encoder, i, missing);
 }
 
 static double *
@@ -171,7 +180,7 @@ encoder_keep_number(Encoder *encoder, int i, const Encoder *known, int64 missing
         buckets->bounds = copy_numbers(encoder, buckets->bounds, buckets->n_bounds);
         encoder->categories[encoder->n_cat + i] = known->categories[encoder->n_cat + i];
     }
-    encoder->features[i].missing += missing;
+    add_missing(encoder, i, missing);
 }
 
 void
@@ -246,6 +255,6 @@ encoder_fit_categories(Encoder *encoder, int f, const Vocab *seen, const int32 *
     encoder->vocabs[f] = vocab;
     encoder->frequencies[f] = frequencies;
     encoder->categories[f] = vocab_count(vocab) + CODE_KNOWN;
-    encoder->features[encoder->n_num + f].missing += missing;
+    add_missing(encoder, encoder->n_num + f, missing);
     return codes;
 }

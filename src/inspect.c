@@ -19,7 +19,7 @@
 static Model *
 argument_model(FunctionCallInfo fcinfo)
 {
-    return model_unpack(PG_GETARG_DATUM(0), CurrentMemoryContext, false);
+    return model_unpack(PG_GETARG_DATUM(0), CurrentMemoryContext);
 }
 
 Tuplestorestate *
@@ -216,7 +216,7 @@ ctr_tensors(PG_FUNCTION_ARGS)
 {
     TupleDesc desc;
     Tuplestorestate *rows = srf_begin(fcinfo, &desc);
-    SafeFile *file = safetensors_parse(PG_GETARG_DATUM(0));
+    SafeFile *file = safetensors_parse(PG_GETARG_DATUM(0), NULL);
 
     for (int i = 0; i < file->n_tensors; i++) {
         const SafeTensor *tensor = file->by_name[i];
@@ -310,7 +310,7 @@ PG_FUNCTION_INFO_V1(ctr_tensor);
 Datum
 ctr_tensor(PG_FUNCTION_ARGS)
 {
-    SafeFile *file = safetensors_parse(PG_GETARG_DATUM(0));
+    SafeFile *file = safetensors_parse(PG_GETARG_DATUM(0), NULL);
     char *name = text_to_cstring(PG_GETARG_TEXT_PP(1));
     const SafeTensor *tensor = safetensors_find(file, name);
 

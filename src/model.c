@@ -4,11 +4,14 @@
  */
 #include "model.h"
 
+#include <math.h>
+
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
 #include "nn/derive.h"
+#include "record.h"
 
 const ModelStatistic model_statistics[MODEL_N_STATISTICS] = {
     {"ctr.numerical.mean", offsetof(NnTransform, mean)},
@@ -238,15 +241,15 @@ names_json(const Feature *features, int n)
 }
 
 static char *
-seconds_json(const Model *model)
+seconds_text(const Model *model)
 {
-    char **seconds = palloc(sizeof(char *) * Max(model->n_epochs, 1));
     StringInfoData text;
 
-    for (int i = 0; i < model->n_epochs; i++)
-        seconds[i] = psprintf("%.6g", model->history[i].seconds);
     initStringInfo(&text);
-    json_append_strings(&text, seconds, model->n_epochs);
+    for (int i = 0; i < model->n_epochs; i++)
+        appendStringInfo(&text, "%c%*.6f", i == 0 ? '[' : ',', MODEL_SECONDS_WIDTH,
+                         fmin(fmax(model->history[i].seconds, 0), MODEL_SECONDS_LARGEST));
+    appendStringInfoString(&text, model->n_epochs == 0 ? "[]" : "]");
     return text.data;
 }
 
@@ -254,18 +257,18 @@ static void
 pack_metadata(SafeFile *file, const Model *model)
 {
     const Encoder *encoder = model->encoder;
-    Jsonb *options = options_to_jsonb(&model->options);
 
+    add_entry(file, "digest", psprintf("%0*d", MODEL_DIGEST_SIZE, 0)); /* room for it */
+    add_entry(file, "epoch_seconds", seconds_text(model));
     add_entry(file, "format_version", psprintf("%d", CTR_FORMAT_VERSION));
     add_entry(file, "ctr_version", CTR_VERSION);
-    add_entry(file, "options", JsonbToCString(NULL, &options->root, VARSIZE(options)));
+    add_entry(file, "options", record_write(&model->options));
     add_entry(file, "numerical", names_json(encoder->features, encoder->n_num));
     add_entry(file, "categorical", names_json(encoder->features + encoder->n_num, encoder->n_cat));
     add_entry(file, "training_rows", psprintf(INT64_FORMAT, model->train_rows));
     add_entry(file, "validation_rows", psprintf(INT64_FORMAT, model->validation_rows));
     add_entry(file, "skipped_rows", psprintf(INT64_FORMAT, model->skipped_rows));
     add_entry(file, "best_epoch", psprintf("%d", model->best_epoch));
-    add_entry(file, "epoch_seconds", seconds_json(model));
 }
 
 ctr_model *
@@ -286,7 +289,8 @@ model_pack(const Model *model, MemoryContext context)
     pack_statistics(file, model->encoder);
     pack_history(file, model);
     pack_metadata(file, model);
-    result = (ctr_model *)safetensors_write(file, true, context);
+    result = (ctr_model *)safetensors_write(file, context);
+    model_sign(result->data, VARSIZE(result) - VARHDRSZ);
     MemoryContextSwitchTo(caller);
     MemoryContextDelete(scratch);
     return result;
@@ -315,45 +319,19 @@ model_estimate(const NnNet *net, const Encoder *encoder)
     return add_size(size, (Size)(encoder->n_num + encoder->n_cat) * 2 * NAMEDATALEN + MAX_CTR_TENSORS * 1024);
 }
 
-void
-model_peek_digest(const char *bytes, Size size, char *digest)
-{
-    const char *found = safetensors_digest(bytes, size);
-
-    if (found == NULL)
-        safetensors_invalid("it does not begin with its digest");
-    memcpy(digest, found, MODEL_DIGEST_SIZE);
-}
-
-void
-model_digest(Datum value, char *digest)
-{
-    struct varlena *head = PG_DETOAST_DATUM_SLICE(value, 0, MODEL_HEAD_SIZE);
-
-    model_peek_digest(VARDATA_ANY(head), VARSIZE_ANY_EXHDR(head), digest);
-    if ((Pointer)head != DatumGetPointer(value))
-        pfree(head);
-}
-
 /* ------------------------------------------------------------------ the SQL type */
-
-/* Whatever way bytes come in, this is what they pass. */
-static Datum
-checked_model(Datum bytes)
-{
-    struct varlena *value = PG_DETOAST_DATUM(bytes);
-    Model *model = model_unpack(PointerGetDatum(value), CurrentMemoryContext, true);
-
-    MemoryContextDelete(model->context);
-    return PointerGetDatum(value);
-}
 
 /* CREATE FUNCTION ctr_model_in(cstring) RETURNS ctr_model */
 PG_FUNCTION_INFO_V1(ctr_model_in);
 Datum
 ctr_model_in(PG_FUNCTION_ARGS)
 {
-    return checked_model(DirectFunctionCall1(byteain, PG_GETARG_DATUM(0)));
+    Node *escontext = input_escontext(fcinfo);
+    Datum bytes;
+
+    if (!bytea_input(PG_GETARG_CSTRING(0), escontext, &bytes) || !model_validate(bytes, escontext))
+        PG_RETURN_NULL();
+    PG_RETURN_DATUM(bytes);
 }
 
 /* CREATE FUNCTION ctr_model_out(ctr_model) RETURNS cstring */
@@ -369,7 +347,10 @@ PG_FUNCTION_INFO_V1(ctr_model_recv);
 Datum
 ctr_model_recv(PG_FUNCTION_ARGS)
 {
-    return checked_model(DirectFunctionCall1(bytearecv, PG_GETARG_DATUM(0)));
+    Datum bytes = DirectFunctionCall1(bytearecv, PG_GETARG_DATUM(0));
+
+    model_validate(bytes, NULL);
+    PG_RETURN_DATUM(bytes);
 }
 
 /* CREATE FUNCTION ctr_model_send(ctr_model) RETURNS bytea */
@@ -385,7 +366,10 @@ PG_FUNCTION_INFO_V1(ctr_model_from_bytea);
 Datum
 ctr_model_from_bytea(PG_FUNCTION_ARGS)
 {
-    return checked_model(PG_GETARG_DATUM(0));
+    struct varlena *value = PG_DETOAST_DATUM(PG_GETARG_DATUM(0));
+
+    model_validate(PointerGetDatum(value), NULL);
+    PG_RETURN_POINTER(value);
 }
 
 /* CREATE FUNCTION ctr_state_dict(ctr_model) RETURNS bytea: the network's parameters alone */
@@ -394,7 +378,7 @@ Datum
 ctr_state_dict(PG_FUNCTION_ARGS)
 {
     ctr_model *value = DatumGetModelP(PG_GETARG_DATUM(0));
-    SafeFile *file = safetensors_parse(PointerGetDatum(value));
+    SafeFile *file = safetensors_parse(PointerGetDatum(value), NULL);
     SafeFile *weights = file_create(file->n_tensors);
 
     for (int i = 0; i < file->n_tensors; i++) {
@@ -405,5 +389,5 @@ ctr_state_dict(PG_FUNCTION_ARGS)
             weights->tensors[weights->n_tensors++] = *tensor;
     }
     add_entry(weights, "format", "pt"); /* what the transformers library looks for */
-    PG_RETURN_BYTEA_P(safetensors_write(weights, false, CurrentMemoryContext));
+    PG_RETURN_BYTEA_P(safetensors_write(weights, CurrentMemoryContext));
 }

@@ -26,13 +26,14 @@
  *   ctr.history                  F64 [epochs, 6]   the members of Epoch but seconds
  *
  * Metadata (all of them strings):
- *   digest          SHA-256 of all else; always first, so that a file's head has it
- *   format_version  of this layout
+ *   digest          SHA-256 of all but itself and epoch_seconds; always first, so that a file's head has it
+ *   epoch_seconds   wall-clock seconds of each epoch, MODEL_SECONDS_WIDTH characters each, as in "[  0.012345,  0.012311]";
+ *                   always second, because the digest leaves it out (digest.c): the same training gives the same digest
+ *   format_version  of this layout; version 1 was never released
  *   ctr_version     of the extension that wrote the file
- *   options         JSON object, as options_parse takes it, with every option
+ *   options         JSON object, see record.c
  *   numerical       JSON array of column names; categorical likewise
  *   training_rows, validation_rows, skipped_rows, best_epoch
- *   epoch_seconds   JSON array of strings; not a tensor, so that the same training gives the same tensors
  */
 #ifndef CTR_MODEL_H
 #define CTR_MODEL_H
@@ -53,8 +54,11 @@
 #define MODEL_STATISTICS     "ctr.derived.statistics"
 #define MODEL_HISTORY        "ctr.history"
 
-#define MODEL_EPOCH_MEMBERS 6
-#define MODEL_N_STATISTICS  5
+#define MODEL_EPOCH_MEMBERS   6
+#define MODEL_EPOCHS_MOST     1000000 /* of a history, over all trainings that went on from one another */
+#define MODEL_SECONDS_WIDTH   16      /* "%16.6f" */
+#define MODEL_SECONDS_LARGEST 999999999.0
+#define MODEL_N_STATISTICS    5
 
 /* the float8 members of NnTransform that are stored, one tensor [n_num] each */
 typedef struct ModelStatistic {

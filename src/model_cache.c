@@ -83,7 +83,7 @@ cache_find_digest(const char *digest)
 static CachedModel *
 cache_insert(Datum datum)
 {
-    Model *model = model_unpack(datum, CurrentMemoryContext, false);
+    Model *model = model_unpack(datum, CurrentMemoryContext);
     CachedModel *entry = MemoryContextAllocZero(model->context, sizeof(CachedModel));
     NnScorer *scorer;
 
@@ -149,7 +149,7 @@ holds_flat(const ModelHold *hold, struct varlena *value)
 
     if (VARATT_IS_EXTENDED(value) || VARSIZE(value) < VARHDRSZ + MODEL_HEAD_SIZE)
         return false;
-    model_peek_digest(VARDATA(value), VARSIZE(value) - VARHDRSZ, digest);
+    model_peek_digest(VARDATA(value), VARSIZE(value) - VARHDRSZ, digest, NULL);
     return memcmp(digest, hold->pinned->digest, MODEL_DIGEST_SIZE) == 0;
 }
 

@@ -1,5 +1,6 @@
 /*
- * option_table.h: what options there are; options.c reads, checks and writes them by this table.
+ * option_table.h: what options there are, for options.c; and members of Options by a table's row (option_value.c), for
+ * record.c too, which has a table of its own.
  */
 #ifndef CTR_OPTION_TABLE_H
 #define CTR_OPTION_TABLE_H
@@ -34,5 +35,14 @@ typedef struct OptionSpec {
 
 extern const OptionSpec option_specs[];
 extern const int n_option_specs;
+
+/* ------------------------------------------------------------------ option_value.c */
+
+/* Sets a member of type integer, number, boolean or named; does nothing for the other types. */
+void option_set(Options *options, const OptionSpec *spec, double value);
+/* the value of a member of type integer, boolean or named */
+int64 option_integer(const Options *options, const OptionSpec *spec);
+/* Appends a member of any type as JSON. */
+void option_append(StringInfo text, const Options *options, const OptionSpec *spec);
 
 #endif /* CTR_OPTION_TABLE_H */

@@ -6,56 +6,13 @@
 
 #include <math.h>
 
-#include "common/shortest_dec.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
-#include "utils/json.h"
 #include "utils/varlena.h"
 
 static const int default_mlp_layers[] = {128, 64, 32};
 
-/* ------------------------------------------------------------------ values in Options, by spec */
-
-static void
-option_set(Options *options, const OptionSpec *spec, double value)
-{
-    char *member = (char *)options + spec->offset;
-
-    switch (spec->type) {
-    case OPTION_INTEGER:
-    case OPTION_NAMED:
-    case OPTION_BOOLEAN:
-        if (spec->size == sizeof(int64))
-            *(int64 *)member = (int64)value;
-        else if (spec->size == sizeof(int))
-            *(int *)member = (int)value;
-        else
-            *(bool *)member = value != 0;
-        break;
-    case OPTION_NUMBER:
-        if (spec->size == sizeof(double))
-            *(double *)member = value;
-        else
-            *(float *)member = (float)value;
-        break;
-    case OPTION_COLUMN:
-    case OPTION_COLUMNS:
-    case OPTION_WIDTHS:
-        break;
-    }
-}
-
-static int64
-option_integer(const Options *options, const OptionSpec *spec)
-{
-    const char *member = (const char *)options + spec->offset;
-
-    if (spec->size == sizeof(int64))
-        return *(const int64 *)member;
-    if (spec->size == sizeof(int))
-        return *(const int *)member;
-    return *(const bool *)member;
-}
+/* ------------------------------------------------------------------ specs and defaults */
 
 static const OptionSpec *
 option_find(const char *key)
@@ -77,7 +34,7 @@ architecture_name(NnArchitecture architecture)
     return name->name;
 }
 
-static void
+void
 options_set_defaults(Options *options)
 {
     int column = options->recipe == RECIPE_REFERENCE ? 2 : options->net.architecture == NN_FIBINET ? 1 : 0;
@@ -430,62 +387,6 @@ options_parse(Options *options, const Jsonb *json)
 
 /* ------------------------------------------------------------------ writing */
 
-static void
-append_number(StringInfo text, const Options *options, const OptionSpec *spec)
-{
-    const char *member = (const char *)options + spec->offset;
-    char digits[Max(DOUBLE_SHORTEST_DECIMAL_LEN, FLOAT_SHORTEST_DECIMAL_LEN)];
-
-    if (spec->size == sizeof(double))
-        double_to_shortest_decimal_buf(*(const double *)member, digits);
-    else
-        float_to_shortest_decimal_buf(*(const float *)member, digits);
-    appendStringInfoString(text, digits);
-}
-
-static void
-append_value(StringInfo text, const Options *options, const OptionSpec *spec)
-{
-    const char *member = (const char *)options + spec->offset;
-
-    switch (spec->type) {
-    case OPTION_INTEGER:
-        appendStringInfo(text, INT64_FORMAT, option_integer(options, spec));
-        break;
-    case OPTION_NUMBER:
-        append_number(text, options, spec);
-        break;
-    case OPTION_BOOLEAN:
-        appendStringInfoString(text, option_integer(options, spec) ? "true" : "false");
-        break;
-    case OPTION_NAMED: {
-        const OptionName *name = spec->names;
-
-        while (name->value != option_integer(options, spec))
-            name++;
-        escape_json(text, name->name);
-        break;
-    }
-    case OPTION_COLUMN:
-        if (*(char *const *)member != NULL)
-            escape_json(text, *(char *const *)member);
-        else
-            appendStringInfoString(text, "null");
-        break;
-    case OPTION_COLUMNS:
-        if (((const NameList *)member)->given)
-            json_append_strings(text, ((const NameList *)member)->names, ((const NameList *)member)->n);
-        else
-            appendStringInfoString(text, "null");
-        break;
-    case OPTION_WIDTHS:
-        for (int i = 0; i < options->net.n_mlp; i++)
-            appendStringInfo(text, "%c%d", i == 0 ? '[' : ',', options->net.mlp_layers[i]);
-        appendStringInfoChar(text, ']');
-        break;
-    }
-}
-
 Jsonb *
 options_to_jsonb(const Options *options)
 {
@@ -495,7 +396,7 @@ options_to_jsonb(const Options *options)
     for (int i = 0; i < n_option_specs; i++) {
         if (option_specs[i].architectures & (1 << options->net.architecture)) {
             appendStringInfo(&text, "%c\"%s\":", i == 0 ? '{' : ',', option_specs[i].key);
-            append_value(&text, options, &option_specs[i]);
+            option_append(&text, options, &option_specs[i]);
         }
     }
     appendStringInfoChar(&text, '}');
@@ -522,8 +423,8 @@ check_continues(const Options *options, const Options *given, const OptionSpec *
 
     initStringInfo(&wanted);
     initStringInfo(&had);
-    append_value(&wanted, options, spec);
-    append_value(&had, given, spec);
+    option_append(&wanted, options, spec);
+    option_append(&had, given, spec);
     if (strcmp(wanted.data, had.data) != 0)
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                         errmsg("option \"%s\" is %s, but the model to go on from has %s", spec->key,

@@ -13,10 +13,8 @@
  */
 #include "ctr.h"
 
-#include "common/cryptohash.h"
 #include "common/int.h"
 #include "common/jsonapi.h"
-#include "common/sha2.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -26,13 +24,8 @@
 #error "ctr keeps tensors as they are in memory, which must be little-endian"
 #endif
 
-#define LENGTH_SIZE   8
-#define DATA_ALIGN    64
-#define DIGEST_PIECE  ((Size)16 * 1024 * 1024)
-#define DIGEST_PREFIX "{\"__metadata__\":{\"digest\":\""
-#define DIGEST_OFFSET (LENGTH_SIZE + sizeof(DIGEST_PREFIX) - 1)
-
-StaticAssertDecl(DIGEST_OFFSET + SAFE_DIGEST_SIZE <= SAFE_HEAD_SIZE, "the digest lies in a file's head");
+#define LENGTH_SIZE 8
+#define DATA_ALIGN  64
 
 static const struct {
     const char *name;
@@ -48,8 +41,8 @@ safetensors_dtype_name(SafeDtype dtype)
     return dtypes[dtype].name;
 }
 
-void
-safetensors_invalid(const char *format, ...)
+bool
+safetensors_invalid(Node *escontext, const char *format, ...)
 {
     StringInfoData text;
 
@@ -65,15 +58,16 @@ safetensors_invalid(const char *format, ...)
             break;
         enlargeStringInfo(&text, needed);
     }
-    ereport(ERROR,
+    errsave(escontext,
             (errcode(ERRCODE_INVALID_BINARY_REPRESENTATION), errmsg("invalid ctr_model: %s", text.data)));
-    pg_unreachable();
+    return false;
 }
 
 /* ------------------------------------------------------------------ reading */
 
 typedef struct Reader {
     SafeFile *file;
+    Node *escontext;
     int max_tensors, max_entries;
     Size data, data_size; /* where they begin, how many there are */
     int depth;            /* 1: tensors; 2: a tensor or the metadata; 3: a list of numbers */
@@ -101,26 +95,31 @@ begin_tensor(Reader *reader, const char *name)
     reader->n_offsets = 0;
 }
 
-static void
+static bool
 end_tensor(Reader *reader)
 {
     SafeTensor *tensor = reader->tensor;
     int64 size;
 
     if (!reader->seen_dtype || !reader->seen_shape || reader->n_offsets != 2)
-        safetensors_invalid("tensor \"%s\" lacks a dtype, a shape or two data_offsets", tensor->name);
+        return safetensors_invalid(reader->escontext,
+                                   "tensor \"%s\" lacks a dtype, a shape or two data_offsets", tensor->name);
     size = dtypes[tensor->dtype].size;
     for (int i = 0; i < tensor->ndim; i++) {
         if (pg_mul_s64_overflow(size, tensor->shape[i], &size))
-            safetensors_invalid("tensor \"%s\" is too large", tensor->name);
+            return safetensors_invalid(reader->escontext, "tensor \"%s\" is too large", tensor->name);
     }
     if (reader->offsets[0] > reader->offsets[1] || reader->offsets[1] > (int64)reader->data_size)
-        safetensors_invalid("data_offsets of tensor \"%s\" are out of bounds", tensor->name);
+        return safetensors_invalid(reader->escontext, "data_offsets of tensor \"%s\" are out of bounds",
+                                   tensor->name);
     if (reader->offsets[1] - reader->offsets[0] != size)
-        safetensors_invalid("tensor \"%s\" has " INT64_FORMAT " bytes, not the " INT64_FORMAT " of its shape",
-                            tensor->name, reader->offsets[1] - reader->offsets[0], size);
+        return safetensors_invalid(reader->escontext,
+                                   "tensor \"%s\" has " INT64_FORMAT " bytes, not the " INT64_FORMAT
+                                   " of its shape",
+                                   tensor->name, reader->offsets[1] - reader->offsets[0], size);
     tensor->at = reader->data + (Size)reader->offsets[0];
     tensor->size = (Size)size;
+    return true;
 }
 
 static void
@@ -140,9 +139,8 @@ on_object_start(void *state)
 {
     Reader *reader = state;
 
-    if (++reader->depth > 2)
-        safetensors_invalid("its header is nested too deeply");
-    JSON_ACTION_DONE();
+    JSON_ACTION_END(++reader->depth <= 2 ||
+                    safetensors_invalid(reader->escontext, "its header is nested too deeply"));
 }
 
 static JSON_ACTION
@@ -150,10 +148,7 @@ on_object_end(void *state)
 {
     Reader *reader = state;
 
-    if (reader->depth == 2 && !reader->in_metadata)
-        end_tensor(reader);
-    reader->depth--;
-    JSON_ACTION_DONE();
+    JSON_ACTION_END(reader->depth-- != 2 || reader->in_metadata || end_tensor(reader));
 }
 
 static JSON_ACTION
@@ -161,20 +156,19 @@ on_array_start(void *state)
 {
     Reader *reader = state;
 
-    if (++reader->depth != 3 || reader->in_metadata || strcmp(reader->field, "dtype") == 0)
-        safetensors_invalid("its header has a list where none belongs");
-    JSON_ACTION_DONE();
+    JSON_ACTION_END((++reader->depth == 3 && !reader->in_metadata && strcmp(reader->field, "dtype") != 0) ||
+                    safetensors_invalid(reader->escontext, "its header has a list where none belongs"));
 }
 
 static JSON_ACTION
 on_array_end(void *state)
 {
     ((Reader *)state)->depth--;
-    JSON_ACTION_DONE();
+    JSON_ACTION_END(true);
 }
 
 /* A field of a tensor; each may come once. */
-static void
+static bool
 begin_field(Reader *reader, const char *field)
 {
     bool *seen = strcmp(field, "dtype") == 0          ? &reader->seen_dtype
@@ -183,11 +177,28 @@ begin_field(Reader *reader, const char *field)
                                                       : NULL;
 
     if (seen == NULL)
-        safetensors_invalid("tensor \"%s\" has an unknown key \"%s\"", reader->tensor->name, field);
+        return safetensors_invalid(reader->escontext, "tensor \"%s\" has an unknown key \"%s\"",
+                                   reader->tensor->name, field);
     if (*seen)
-        safetensors_invalid("tensor \"%s\" has two keys \"%s\"", reader->tensor->name, field);
+        return safetensors_invalid(reader->escontext, "tensor \"%s\" has two keys \"%s\"",
+                                   reader->tensor->name, field);
     *seen = true;
     reader->field = field;
+    return true;
+}
+
+/* A key of the header itself: a tensor's name, or the metadata. */
+static bool
+begin_part(Reader *reader, const char *name)
+{
+    reader->in_metadata = strcmp(name, "__metadata__") == 0;
+    if (!reader->in_metadata)
+        begin_tensor(reader, name);
+    else if (reader->seen_metadata)
+        return safetensors_invalid(reader->escontext, "its header has two keys \"__metadata__\"");
+    else
+        reader->seen_metadata = true;
+    return true;
 }
 
 static JSON_ACTION
@@ -195,32 +206,24 @@ on_field_start(void *state, char *name, bool isnull)
 {
     Reader *reader = state;
 
-    if (reader->depth == 2 && reader->in_metadata) {
+    if (reader->depth == 2 && reader->in_metadata)
         add_entry(reader, name);
-    } else if (reader->depth == 2) {
-        begin_field(reader, name);
-    } else {
-        reader->in_metadata = strcmp(name, "__metadata__") == 0;
-        if (!reader->in_metadata)
-            begin_tensor(reader, name);
-        else if (reader->seen_metadata)
-            safetensors_invalid("its header has two keys \"__metadata__\"");
-        else
-            reader->seen_metadata = true;
-    }
-    JSON_ACTION_DONE();
+    else
+        JSON_ACTION_END(reader->depth == 2 ? begin_field(reader, name) : begin_part(reader, name));
+    JSON_ACTION_END(true);
 }
 
-static void
-set_dtype(SafeTensor *tensor, const char *name)
+static bool
+set_dtype(Reader *reader, const char *name)
 {
     for (int i = 0; i < (int)lengthof(dtypes); i++) {
         if (strcmp(dtypes[i].name, name) == 0) {
-            tensor->dtype = (SafeDtype)i;
-            return;
+            reader->tensor->dtype = (SafeDtype)i;
+            return true;
         }
     }
-    safetensors_invalid("tensor \"%s\" has an unknown dtype \"%s\"", tensor->name, name);
+    return safetensors_invalid(reader->escontext, "tensor \"%s\" has an unknown dtype \"%s\"",
+                               reader->tensor->name, name);
 }
 
 /* Only digits will do: no sign, no fraction, no exponent. */
@@ -236,7 +239,7 @@ parse_size(const char *digits, int64 *value)
     return true;
 }
 
-static void
+static bool
 add_number(Reader *reader, const char *digits)
 {
     SafeTensor *tensor = reader->tensor;
@@ -244,13 +247,16 @@ add_number(Reader *reader, const char *digits)
     int64 value;
 
     if (!parse_size(digits, &value))
-        safetensors_invalid("tensor \"%s\" has \"%s\" in its %s", tensor->name, digits, reader->field);
+        return safetensors_invalid(reader->escontext, "tensor \"%s\" has \"%s\" in its %s", tensor->name,
+                                   digits, reader->field);
     if (is_shape ? tensor->ndim == lengthof(tensor->shape) : reader->n_offsets == 2)
-        safetensors_invalid("tensor \"%s\" has too many numbers in its %s", tensor->name, reader->field);
+        return safetensors_invalid(reader->escontext, "tensor \"%s\" has too many numbers in its %s",
+                                   tensor->name, reader->field);
     if (is_shape)
         tensor->shape[tensor->ndim++] = value;
     else
         reader->offsets[reader->n_offsets++] = value;
+    return true;
 }
 
 static JSON_ACTION
@@ -262,15 +268,16 @@ on_scalar(void *state, char *token, JsonTokenType type)
         reader->file->entries[reader->file->n_entries - 1].value = token;
     else if (reader->depth == 2 && !reader->in_metadata && type == JSON_TOKEN_STRING &&
              strcmp(reader->field, "dtype") == 0)
-        set_dtype(reader->tensor, token);
+        JSON_ACTION_END(set_dtype(reader, token));
     else if (reader->depth == 3 && type == JSON_TOKEN_NUMBER)
-        add_number(reader, token);
+        JSON_ACTION_END(add_number(reader, token));
     else
-        safetensors_invalid("its header has a value %s where none of its kind belongs", token);
-    JSON_ACTION_DONE();
+        JSON_ACTION_END(safetensors_invalid(
+            reader->escontext, "its header has a value %s where none of its kind belongs", token));
+    JSON_ACTION_END(true);
 }
 
-static void
+static bool
 parse_header(Reader *reader, const char *header, Size size)
 {
     JsonSemAction actions = {.semstate = reader,
@@ -285,14 +292,16 @@ parse_header(Reader *reader, const char *header, Size size)
     JsonParseErrorType status;
 
     if (size == 0 || header[0] != '{')
-        safetensors_invalid("its header is no JSON object");
+        return safetensors_invalid(reader->escontext, "its header is no JSON object");
     if (!pg_verify_mbstr(PG_UTF8, header, (int)size, true))
-        safetensors_invalid("its header is not UTF-8");
+        return safetensors_invalid(reader->escontext, "its header is not UTF-8");
     text = pg_any_to_server(text, (int)size, PG_UTF8);
     lexer = json_lexer(text, (int)(text == header ? size : strlen(text)), GetDatabaseEncoding());
     status = pg_parse_json(lexer, &actions);
-    if (status != JSON_SUCCESS)
-        safetensors_invalid("its header is no valid JSON: %s", json_errdetail(status, lexer));
+    if (status == JSON_SUCCESS || json_action_ended(status))
+        return status == JSON_SUCCESS;
+    return safetensors_invalid(reader->escontext, "its header is no valid JSON: %s",
+                               json_errdetail(status, lexer));
 }
 
 static int
@@ -318,7 +327,7 @@ compare_keys(const void *a, const void *b)
 }
 
 /* Data lie back to back from the first byte to the last. */
-static void
+static bool
 check_layout(Reader *reader)
 {
     SafeFile *file = reader->file;
@@ -327,47 +336,62 @@ check_layout(Reader *reader)
     qsort(file->tensors, file->n_tensors, sizeof(SafeTensor), compare_positions);
     for (int i = 0; i < file->n_tensors; i++) {
         if (file->tensors[i].at != at)
-            safetensors_invalid("tensor \"%s\" does not begin where the one before it ends",
-                                file->tensors[i].name);
+            return safetensors_invalid(reader->escontext,
+                                       "tensor \"%s\" does not begin where the one before it ends",
+                                       file->tensors[i].name);
         at += file->tensors[i].size;
     }
     if (at != reader->data + reader->data_size)
-        safetensors_invalid("it has %zu bytes after its last tensor", reader->data + reader->data_size - at);
+        return safetensors_invalid(reader->escontext, "it has %zu bytes after its last tensor",
+                                   reader->data + reader->data_size - at);
+    return true;
 }
 
-static void
-check_names(SafeFile *file)
+static bool
+check_names(Reader *reader)
 {
+    SafeFile *file = reader->file;
+
     file->by_name = palloc(mul_size(Max(file->n_tensors, 1), sizeof(SafeTensor *)));
     for (int i = 0; i < file->n_tensors; i++)
         file->by_name[i] = &file->tensors[i];
     qsort(file->by_name, file->n_tensors, sizeof(SafeTensor *), compare_names);
     for (int i = 1; i < file->n_tensors; i++) {
         if (compare_names(&file->by_name[i - 1], &file->by_name[i]) == 0)
-            safetensors_invalid("it has two tensors \"%s\"", file->by_name[i]->name);
+            return safetensors_invalid(reader->escontext, "it has two tensors \"%s\"",
+                                       file->by_name[i]->name);
     }
     qsort(file->entries, file->n_entries, sizeof(SafeEntry), compare_keys);
     for (int i = 1; i < file->n_entries; i++) {
         if (compare_keys(&file->entries[i - 1], &file->entries[i]) == 0)
-            safetensors_invalid("it has two metadata entries \"%s\"", file->entries[i].key);
+            return safetensors_invalid(reader->escontext, "it has two metadata entries \"%s\"",
+                                       file->entries[i].key);
     }
+    return true;
 }
 
 SafeFile *
-safetensors_parse(Datum value)
+safetensors_parse(Datum value, Node *escontext)
 {
     ValueBytes *bytes = value_bytes(value);
-    Reader reader = {.max_tensors = 64, .max_entries = 16};
+    Reader reader = {.max_tensors = 64, .max_entries = 16, .escontext = escontext};
     uint64 header_size;
     char *header;
+    bool good;
 
     if (bytes->size < LENGTH_SIZE)
-        safetensors_invalid("its size in bytes is %zu", bytes->size);
+        return safetensors_invalid(escontext, "its size in bytes is %zu", bytes->size), NULL;
     value_read(bytes, 0, LENGTH_SIZE, &header_size);
     if (header_size > bytes->size - LENGTH_SIZE)
-        safetensors_invalid("its header of " UINT64_FORMAT " bytes ends after its %zu bytes", header_size,
-                            bytes->size);
-    header = palloc_extended(Max(header_size, 1), MCXT_ALLOC_HUGE);
+        return safetensors_invalid(escontext,
+                                   "its header of " UINT64_FORMAT " bytes ends after its %zu bytes",
+                                   header_size, bytes->size),
+               NULL;
+    if (header_size > SAFE_HEADER_SIZE)
+        return safetensors_invalid(escontext, "its header of " UINT64_FORMAT " bytes is larger than %zu",
+                                   header_size, SAFE_HEADER_SIZE),
+               NULL;
+    header = palloc(Max(header_size, 1));
     value_read(bytes, LENGTH_SIZE, header_size, header);
     reader.data = LENGTH_SIZE + header_size;
     reader.data_size = bytes->size - reader.data;
@@ -375,10 +399,8 @@ safetensors_parse(Datum value)
     reader.file->bytes = bytes;
     reader.file->tensors = palloc(reader.max_tensors * sizeof(SafeTensor));
     reader.file->entries = palloc(reader.max_entries * sizeof(SafeEntry));
-    parse_header(&reader, header, header_size);
-    check_layout(&reader);
-    check_names(reader.file);
-    return reader.file;
+    good = parse_header(&reader, header, header_size) && check_layout(&reader) && check_names(&reader);
+    return good ? reader.file : NULL;
 }
 
 void
@@ -406,46 +428,6 @@ safetensors_entry(const SafeFile *file, const char *key)
     return found != NULL ? found->value : NULL;
 }
 
-/* ------------------------------------------------------------------ digest */
-
-const char *
-safetensors_digest(const char *bytes, Size size)
-{
-    if (size < DIGEST_OFFSET + SAFE_DIGEST_SIZE ||
-        memcmp(bytes + LENGTH_SIZE, DIGEST_PREFIX, sizeof(DIGEST_PREFIX) - 1) != 0)
-        return NULL;
-    return bytes + DIGEST_OFFSET;
-}
-
-/* in pieces, between which a cancel gets through; at an error the hash goes with its resource owner */
-static bool
-update_hash(pg_cryptohash_ctx *hash, const uint8 *bytes, Size n)
-{
-    bool good = true;
-
-    for (Size piece; good && n > 0; bytes += piece, n -= piece) {
-        CHECK_FOR_INTERRUPTS();
-        piece = Min(n, DIGEST_PIECE);
-        good = pg_cryptohash_update(hash, bytes, piece) >= 0;
-    }
-    return good;
-}
-
-void
-safetensors_compute_digest(const char *bytes, Size size, char *digest)
-{
-    pg_cryptohash_ctx *hash = pg_cryptohash_create(PG_SHA256);
-    const uint8 *head = (const uint8 *)bytes;
-    Size tail = DIGEST_OFFSET + SAFE_DIGEST_SIZE;
-    uint8 sum[PG_SHA256_DIGEST_LENGTH];
-
-    if (hash == NULL || pg_cryptohash_init(hash) < 0 || pg_cryptohash_update(hash, head, DIGEST_OFFSET) < 0 ||
-        !update_hash(hash, head + tail, size - tail) || pg_cryptohash_final(hash, sum, sizeof(sum)) < 0)
-        ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not compute a model's SHA-256")));
-    pg_cryptohash_free(hash);
-    hex_encode((const char *)sum, sizeof(sum), digest);
-}
-
 /* ------------------------------------------------------------------ writing */
 
 static void
@@ -461,22 +443,17 @@ append_tensor(StringInfo header, const SafeTensor *tensor, Size offset)
 }
 
 static void
-append_metadata(StringInfo header, const SafeFile *file, bool digest)
+append_metadata(StringInfo header, const SafeFile *file)
 {
-    if (digest)
-        appendStringInfo(header, "%s%0*d\"", DIGEST_PREFIX, SAFE_DIGEST_SIZE, 0);
-    else if (file->n_entries > 0)
-        appendStringInfoString(header, "{\"__metadata__\":{");
-    else
-        appendStringInfoChar(header, '{');
+    appendStringInfoString(header, file->n_entries > 0 ? "{\"__metadata__\":{" : "{");
     for (int i = 0; i < file->n_entries; i++) {
-        if (digest || i > 0)
+        if (i > 0)
             appendStringInfoChar(header, ',');
         escape_json(header, file->entries[i].key);
         appendStringInfoChar(header, ':');
         escape_json(header, file->entries[i].value);
     }
-    if (digest || file->n_entries > 0)
+    if (file->n_entries > 0)
         appendStringInfoChar(header, '}');
 }
 
@@ -497,7 +474,7 @@ order_tensors(const SafeFile *file)
 }
 
 struct varlena *
-safetensors_write(const SafeFile *file, bool digest, MemoryContext context)
+safetensors_write(const SafeFile *file, MemoryContext context)
 {
     const SafeTensor **tensors = order_tensors(file);
     StringInfoData header;
@@ -507,7 +484,7 @@ safetensors_write(const SafeFile *file, bool digest, MemoryContext context)
     struct varlena *result;
 
     initStringInfo(&header);
-    append_metadata(&header, file, digest);
+    append_metadata(&header, file);
     for (int i = 0; i < file->n_tensors; i++) {
         append_tensor(&header, tensors[i], data_size);
         data_size = add_size(data_size, tensors[i]->size);
@@ -532,8 +509,5 @@ safetensors_write(const SafeFile *file, bool digest, MemoryContext context)
             memcpy(at, tensors[i]->data, tensors[i]->size);
         at += tensors[i]->size;
     }
-    if (digest)
-        safetensors_compute_digest(VARDATA(result), VARSIZE(result) - VARHDRSZ,
-                                   VARDATA(result) + DIGEST_OFFSET);
     return result;
 }

@@ -69,7 +69,7 @@ training_continue(Training *t, Datum given, const Row *row)
     struct varlena *argument = (struct varlena *)DatumGetPointer(given);
     const Encoder *encoder;
 
-    t->given = model_unpack(given, t->context, false);
+    t->given = model_unpack(given, t->context);
     if (VARATT_IS_EXTERNAL_ONDISK(argument))
         t->given_pointer = memcpy(palloc(VARSIZE_ANY(argument)), argument, VARSIZE_ANY(argument));
     options_check_continues(&t->options, (Jsonb *)t->options_given, &t->given->options);
@@ -268,7 +268,7 @@ model_create(Training *t)
     model->train_rows = dataset_rows(t->dataset, false);
     model->validation_rows = dataset_rows(t->dataset, true);
     model->skipped_rows = t->skipped;
-    model_create_net(model);
+    model_create_net(model, NULL);
     model->history = MemoryContextAllocZero(
         t->context, mul_size(sizeof(Epoch), add_size(epochs_before, t->options.epochs)));
     if (t->given) {

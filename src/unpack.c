@@ -1,22 +1,25 @@
 /*
- * unpack.c: reads a model's bytes (their layout is in model.h) and is the only judge of them: whatever passes
- * can be scored. Sizes that the file claims are compared with what it has before memory is asked for.
+ * unpack.c: reads a model's bytes, whose layout is in model.h, and is the only judge of their form; check.c judges the
+ * numbers. Sizes that the file claims are compared with what it has before memory is asked for.
+ *
+ * Functions that return a bool or a pointer return false or NULL where the bytes are invalid, and have reported it.
  */
 #include "model.h"
 
-#include <math.h>
+#include <stdlib.h>
 
 #include "access/htup_details.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
-#include "nn/derive.h"
+#include "record.h"
 
 typedef struct Unpacker {
     SafeFile *file;
     bool *used; /* [file->n_tensors] */
     Model *model;
+    Node *escontext;
     MemoryContext scratch; /* gone when the model is read */
     VocabLoad *loading;    /* of the vocabularies */
 } Unpacker;
@@ -44,14 +47,16 @@ take(Unpacker *u, const char *name, SafeDtype dtype, int ndim, const int64 *shap
     bool same;
 
     if (tensor == NULL)
-        safetensors_invalid("tensor \"%s\" is missing", name);
+        return safetensors_invalid(u->escontext, "tensor \"%s\" is missing", name), NULL;
     same = tensor->dtype == dtype && tensor->ndim == ndim;
     for (int i = 0; same && i < ndim; i++)
         same = tensor->shape[i] == shape[i];
     if (!same)
-        safetensors_invalid("tensor \"%s\" is %s %s, not %s %s", name, safetensors_dtype_name(tensor->dtype),
-                            shape_text(tensor->ndim, tensor->shape), safetensors_dtype_name(dtype),
-                            shape_text(ndim, shape));
+        return safetensors_invalid(u->escontext, "tensor \"%s\" is %s %s, not %s %s", name,
+                                   safetensors_dtype_name(tensor->dtype),
+                                   shape_text(tensor->ndim, tensor->shape), safetensors_dtype_name(dtype),
+                                   shape_text(ndim, shape)),
+               NULL;
     u->used[tensor - u->file->tensors] = true;
     return tensor;
 }
@@ -61,8 +66,11 @@ static void *
 take_vector(Unpacker *u, const char *name, SafeDtype dtype, int64 n)
 {
     const SafeTensor *tensor = take(u, name, dtype, 1, &n);
-    void *copy = MemoryContextAllocHuge(CurrentMemoryContext, Max(tensor->size, 1));
+    void *copy;
 
+    if (tensor == NULL)
+        return NULL;
+    copy = MemoryContextAllocHuge(CurrentMemoryContext, Max(tensor->size, 1));
     ctr_huge_pages(copy, tensor->size);
     safetensors_read(u->file, tensor, copy);
     return copy;
@@ -74,193 +82,205 @@ take_entry(Unpacker *u, const char *key)
     const char *value = safetensors_entry(u->file, key);
 
     if (value == NULL)
-        safetensors_invalid("metadata entry \"%s\" is missing", key);
+        safetensors_invalid(u->escontext, "metadata entry \"%s\" is missing", key);
     return value;
 }
 
-/* a metadata entry that is a number from 0 to limit */
-static int64
-take_number(Unpacker *u, const char *key, int64 limit)
+/* a metadata entry that is a number from 0 to limit, which has at most 18 digits */
+static bool
+take_number(Unpacker *u, const char *key, int64 limit, int64 *value)
 {
     const char *text = take_entry(u, key);
-    int64 value = 0;
-    bool good = text[0] != '\0' && strlen(text) <= 18;
+    bool good;
 
+    if (text == NULL)
+        return false;
+    *value = 0;
+    good = text[0] != '\0' && strlen(text) <= 18;
     for (const char *c = text; good && *c != '\0'; c++) {
         good = *c >= '0' && *c <= '9';
-        value = value * 10 + (*c - '0');
+        *value = *value * 10 + (*c - '0');
     }
-    if (!good || value > limit)
-        safetensors_invalid("metadata entry \"%s\" is \"%s\", not a number from 0 to " INT64_FORMAT, key,
-                            text, limit);
-    return value;
+    return (good && *value <= limit) ||
+           safetensors_invalid(u->escontext,
+                               "metadata entry \"%s\" is \"%s\", not a number from 0 to " INT64_FORMAT, key,
+                               text, limit);
 }
 
 /* ------------------------------------------------------------------ version, digest, options */
 
-static void
-unpack_version(Unpacker *u)
+static bool
+check_version(Unpacker *u, int64 version)
 {
-    int64 version = take_number(u, "format_version", PG_INT32_MAX);
-
+    if (version == CTR_FORMAT_VERSION)
+        return true;
     if (version > CTR_FORMAT_VERSION)
-        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                        errmsg("ctr_model has format version " INT64_FORMAT ", but ctr %s reads up to %d",
-                               version, CTR_VERSION, CTR_FORMAT_VERSION),
-                        errhint("Install the version of ctr that wrote it, or a later one.")));
-    if (version < 1)
-        safetensors_invalid("there is no format version " INT64_FORMAT, version);
-    u->model->version = MemoryContextStrdup(u->model->context, take_entry(u, "ctr_version"));
+        errsave(u->escontext,
+                (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                 errmsg("ctr_model has format version " INT64_FORMAT ", but ctr %s reads up to %d", version,
+                        CTR_VERSION, CTR_FORMAT_VERSION),
+                 errhint("Install the version of ctr that wrote it, or a later one.")));
+    else if (version == 1)
+        errsave(u->escontext,
+                (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                 errmsg("ctr_model was written by a development version of ctr before the first release"),
+                 errhint("Train the model again.")));
+    else
+        safetensors_invalid(u->escontext, "there is no format version " INT64_FORMAT, version);
+    return false;
 }
 
-static void
+static bool
+unpack_version(Unpacker *u)
+{
+    int64 version;
+    const char *writer;
+
+    if (!take_number(u, "format_version", PG_INT32_MAX, &version) || !check_version(u, version) ||
+        (writer = take_entry(u, "ctr_version")) == NULL)
+        return false;
+    u->model->version = MemoryContextStrdup(u->model->context, writer);
+    return true;
+}
+
+static bool
 unpack_digest(Unpacker *u, bool verify)
 {
     ValueBytes *bytes = u->file->bytes;
-    char head[MODEL_HEAD_SIZE], computed[MODEL_DIGEST_SIZE];
+    char head[MODEL_HEAD_SIZE];
     Size size = Min(bytes->size, MODEL_HEAD_SIZE);
 
     value_read(bytes, 0, size, head);
-    model_peek_digest(head, size, u->model->digest);
-    if (!verify)
-        return;
-    safetensors_compute_digest(bytes->memory, bytes->size, computed);
-    if (memcmp(computed, u->model->digest, MODEL_DIGEST_SIZE) != 0)
-        safetensors_invalid("its digest does not fit its bytes");
+    return model_peek_digest(head, size, u->model->digest, u->escontext) &&
+           (!verify || model_verify_digest(bytes->memory, bytes->size, u->escontext));
 }
 
-static void
-options_context(void *arg)
+/* a metadata entry that is JSON */
+static const JsonNode *
+take_json(Unpacker *u, const char *key)
 {
-    errcontext("options of a ctr_model: %s", (const char *)arg);
+    const char *text = take_entry(u, key);
+    const JsonNode *tree = text != NULL ? json_tree(text) : NULL;
+
+    if (text != NULL && tree == NULL)
+        safetensors_invalid(u->escontext, "metadata entry \"%s\" is no JSON of the kind that belongs there",
+                            key);
+    return tree;
 }
 
-static void
+static bool
 unpack_options(Unpacker *u)
 {
-    const char *text = take_entry(u, "options");
-    ErrorContextCallback context = {
-        .previous = error_context_stack, .callback = options_context, .arg = unconstify(char *, text)};
-    Jsonb *json;
+    const JsonNode *record = take_json(u, "options");
+    bool good;
 
-    error_context_stack = &context;
-    json = jsonb_from_text(text);
+    if (record == NULL)
+        return false;
     MemoryContextSwitchTo(u->model->context);
-    options_parse(&u->model->options, json);
+    good = record_read(&u->model->options, record, u->model->version, u->escontext);
     MemoryContextSwitchTo(u->scratch);
-    error_context_stack = context.previous;
+    return good;
 }
 
 /* ------------------------------------------------------------------ encoder */
 
-static char **
-take_names(Unpacker *u, const char *key, int *n)
+static bool
+take_names(Unpacker *u, const char *key, int *n, char ***names)
 {
-    Jsonb *json = jsonb_from_text(take_entry(u, key));
-    JsonbValue value = {.type = jbvBinary};
-    char **names;
+    const JsonNode *tree = take_json(u, key);
 
-    value.val.binary.data = &json->root;
-    value.val.binary.len = (int)VARSIZE(json) - VARHDRSZ;
-    if (JB_ROOT_IS_SCALAR(json) || !jsonb_strings(&value, n, &names))
-        safetensors_invalid("metadata entry \"%s\" is not an array of names", key);
-    return names;
+    return tree != NULL &&
+           (json_tree_strings(tree, n, names) ||
+            safetensors_invalid(u->escontext, "metadata entry \"%s\" is not an array of names", key));
 }
 
-static int
-compare_strings(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static void
-check_unique(char **names, int n)
-{
-    qsort(names, n, sizeof(char *), compare_strings);
-    for (int i = 0; i < n; i++) {
-        if (names[i][0] == '\0')
-            safetensors_invalid("a feature has no name");
-        if (i > 0 && strcmp(names[i - 1], names[i]) == 0)
-            safetensors_invalid("it has two features \"%s\"", names[i]);
-    }
-}
-
-static void
+static bool
 unpack_features(Unpacker *u)
 {
     Encoder *encoder = u->model->encoder;
     MemoryContext context = u->model->context;
-    char **numerical = take_names(u, "numerical", &encoder->n_num);
-    char **categorical = take_names(u, "categorical", &encoder->n_cat);
-    int n = encoder->n_num + encoder->n_cat;
-    char **all = palloc(sizeof(char *) * Max(n, 1));
+    char **numerical, **categorical;
     int64 *missing;
+    int n;
 
+    if (!take_names(u, "numerical", &encoder->n_num, &numerical) ||
+        !take_names(u, "categorical", &encoder->n_cat, &categorical))
+        return false;
+    n = encoder->n_num + encoder->n_cat;
     if (n < 1 || n > MaxTupleAttributeNumber)
-        safetensors_invalid("it has %d features, not 1 to %d", n, MaxTupleAttributeNumber);
+        return safetensors_invalid(u->escontext, "it has %d features, not 1 to %d", n,
+                                   MaxTupleAttributeNumber);
     encoder_widths(encoder, &u->model->options);
     encoder->categories = MemoryContextAlloc(context, sizeof(int) * Max(encoder->d_cat, 1));
     encoder->features = MemoryContextAllocZero(context, sizeof(Feature) * n);
     missing = take_vector(u, MODEL_MISSING, SAFE_I64, n);
+    if (missing == NULL)
+        return false;
     for (int i = 0; i < n; i++) {
         bool is_number = i < encoder->n_num;
+        const char *name = is_number ? numerical[i] : categorical[i - encoder->n_num];
 
-        all[i] = is_number ? numerical[i] : categorical[i - encoder->n_num];
-        if (missing[i] < 0)
-            safetensors_invalid("feature \"%s\" is missing in " INT64_FORMAT " rows", all[i], missing[i]);
-        encoder->features[i].name = MemoryContextStrdup(context, all[i]);
-        encoder->features[i].kind = is_number ? FEATURE_NUMERICAL : FEATURE_CATEGORICAL;
-        encoder->features[i].missing = missing[i];
+        encoder->features[i] = (Feature){.name = MemoryContextStrdup(context, name),
+                                         .kind = is_number ? FEATURE_NUMERICAL : FEATURE_CATEGORICAL,
+                                         .missing = missing[i]};
     }
-    check_unique(all, n);
+    return true;
 }
 
-static void
-check_transform(const NnTransform *t, const char *name)
+/* Reads kinds [n] and numbers of quantiles [n]; *total is their sum. */
+static bool
+read_kinds(Unpacker *u, uint8 **kinds, uint32 **counts, int64 *total)
 {
-    bool good = isfinite(t->mean) && isfinite(t->low) && isfinite(t->high) && isfinite(t->shift) &&
-                isfinite(t->scale) && t->low <= t->high && t->scale != 0 &&
-                (t->kind == NN_QUANTILE) == (t->n_quantiles > 0);
+    const Encoder *encoder = u->model->encoder;
 
-    for (int q = 0; good && q < t->n_quantiles; q++)
-        good = isfinite(t->quantiles[q]) && (q == 0 || t->quantiles[q - 1] <= t->quantiles[q]);
-    if (!good)
-        safetensors_invalid("the transform of feature \"%s\" is unusable", name);
+    *kinds = take_vector(u, MODEL_KIND, SAFE_U8, encoder->n_num);
+    *counts = *kinds != NULL ? take_vector(u, MODEL_QUANTILE_COUNT, SAFE_U32, encoder->n_num) : NULL;
+    if (*counts == NULL)
+        return false;
+    *total = 0;
+    for (int i = 0; i < encoder->n_num; i++) {
+        if ((*kinds)[i] > NN_NONE || (*counts)[i] > NN_QUANTILES)
+            return safetensors_invalid(u->escontext, "the transform of feature \"%s\" is unknown",
+                                       encoder->features[i].name);
+        *total += (*counts)[i];
+    }
+    return true;
 }
 
-static void
+static bool
 unpack_transforms(Unpacker *u)
 {
     Encoder *encoder = u->model->encoder;
     int n = encoder->n_num;
-    uint8 *kinds = take_vector(u, MODEL_KIND, SAFE_U8, n);
-    uint32 *counts = take_vector(u, MODEL_QUANTILE_COUNT, SAFE_U32, n);
-    int64 total = 0;
+    uint8 *kinds;
+    uint32 *counts;
+    int64 total;
     double *quantiles;
 
-    for (int i = 0; i < n; i++) {
-        if (kinds[i] > NN_NONE || counts[i] > NN_QUANTILES)
-            safetensors_invalid("the transform of feature \"%s\" is unknown", encoder->features[i].name);
-        total += counts[i];
-    }
+    if (!read_kinds(u, &kinds, &counts, &total))
+        return false;
     encoder->transforms = MemoryContextAllocZero(u->model->context, sizeof(NnTransform) * Max(n, 1));
     for (int s = 0; s < MODEL_N_STATISTICS; s++) {
         double *values = take_vector(u, model_statistics[s].name, SAFE_F64, n);
 
+        if (values == NULL)
+            return false;
         for (int i = 0; i < n; i++)
             *(double *)((char *)&encoder->transforms[i] + model_statistics[s].offset) = values[i];
     }
     MemoryContextSwitchTo(u->model->context);
     quantiles = take_vector(u, MODEL_QUANTILES, SAFE_F64, total);
     MemoryContextSwitchTo(u->scratch);
+    if (quantiles == NULL)
+        return false;
     for (int i = 0; i < n; i++) {
         encoder->transforms[i].kind = (NnTransformKind)kinds[i];
         encoder->transforms[i].n_quantiles = (int)counts[i];
         encoder->transforms[i].quantiles = counts[i] > 0 ? quantiles : NULL;
-        check_transform(&encoder->transforms[i], encoder->features[i].name);
         transform_sample(&encoder->transforms[i]);
         quantiles += counts[i];
     }
+    return true;
 }
 
 /* Puts all strings [n] into the server's encoding, which moves their ends. */
@@ -287,15 +307,14 @@ convert_categories(const char *bytes, uint32 *ends, int64 n)
     return converted.data;
 }
 
-static void
-check_ends(const uint32 *ends, const int32 *frequencies, int64 n, Size bytes)
+static bool
+check_ends(Unpacker *u, const uint32 *ends, int64 n, Size bytes)
 {
     bool good = n == 0 ? bytes == 0 : ends[n - 1] == bytes;
 
-    for (int64 i = 0; good && i < n; i++)
-        good = frequencies[i] >= 0 && (i == 0 || ends[i - 1] <= ends[i]);
-    if (!good)
-        safetensors_invalid("its categories do not fit their bytes");
+    for (int64 i = 1; good && i < n; i++)
+        good = ends[i - 1] <= ends[i];
+    return good || safetensors_invalid(u->escontext, "its categories do not fit their bytes");
 }
 
 /* All columns' categories, one after the other: *ends and frequencies of each, and their bytes. */
@@ -306,17 +325,18 @@ read_categories(Unpacker *u, int64 total, uint32 **ends, int32 **frequencies)
     int64 size = tensor != NULL ? (int64)tensor->size : 0;
     const char *bytes = take_vector(u, MODEL_BYTES, SAFE_U8, size);
 
-    *ends = take_vector(u, MODEL_END, SAFE_U32, total);
+    *ends = bytes != NULL ? take_vector(u, MODEL_END, SAFE_U32, total) : NULL;
+    if (*ends == NULL || !check_ends(u, *ends, total, (Size)size))
+        return NULL;
     MemoryContextSwitchTo(u->model->context);
     *frequencies = take_vector(u, MODEL_FREQUENCY, SAFE_I32, total);
     MemoryContextSwitchTo(u->scratch);
-    check_ends(*ends, *frequencies, total, (Size)size);
-    if (model_converts_text())
-        bytes = convert_categories(bytes, *ends, total);
-    return bytes;
+    if (*frequencies == NULL)
+        return NULL;
+    return model_converts_text() ? convert_categories(bytes, *ends, total) : bytes;
 }
 
-static void
+static bool
 unpack_vocabs(Unpacker *u)
 {
     Encoder *encoder = u->model->encoder;
@@ -328,9 +348,13 @@ unpack_vocabs(Unpacker *u)
     int32 *frequencies;
     const char *bytes;
 
+    if (counts == NULL)
+        return false;
     for (int f = 0; f < n; f++)
         total += counts[f];
     bytes = read_categories(u, total, &ends, &frequencies);
+    if (bytes == NULL)
+        return false;
     encoder->vocabs = MemoryContextAlloc(context, sizeof(Vocab *) * Max(n, 1));
     encoder->frequencies = MemoryContextAlloc(context, sizeof(int32 *) * Max(n, 1));
     for (int f = 0; f < n; f++) {
@@ -339,22 +363,22 @@ unpack_vocabs(Unpacker *u)
         frequencies += counts[f];
     }
     u->loading = vocab_load_begin(encoder->vocabs, context, bytes, ends, counts, n);
+    return true;
+}
+
+/* The threads that fill the vocabularies have worked while the rest was read. */
+static bool
+finish_vocabs(Unpacker *u)
+{
+    int32 twice = vocab_load_end(u->loading);
+
+    return twice == 0 ||
+           safetensors_invalid(u->escontext, "a feature has its category number %d twice", twice);
 }
 
 /* ------------------------------------------------------------------ derived inputs */
 
-static void
-check_bounds(const Buckets *buckets, const char *name)
-{
-    bool good = true;
-
-    for (int i = 0; good && i < buckets->n_bounds; i++)
-        good = isfinite(buckets->bounds[i]) && (i == 0 || buckets->bounds[i - 1] < buckets->bounds[i]);
-    if (!good)
-        safetensors_invalid("the buckets of feature \"%s\" are unusable", name);
-}
-
-static void
+static bool
 unpack_buckets(Unpacker *u)
 {
     Encoder *encoder = u->model->encoder;
@@ -364,27 +388,32 @@ unpack_buckets(Unpacker *u)
     double *bounds;
 
     if (u->model->options.numerical_buckets == 0)
-        return;
+        return true;
     counts = take_vector(u, MODEL_BOUND_COUNT, SAFE_U32, n);
+    if (counts == NULL)
+        return false;
     for (int i = 0; i < n; i++) {
         if (counts[i] > (uint32)most)
-            safetensors_invalid("feature \"%s\" has %u bounds between its buckets, more than %d",
-                                encoder->features[i].name, counts[i], most);
+            return safetensors_invalid(u->escontext,
+                                       "feature \"%s\" has %u bounds between its buckets, more than %d",
+                                       encoder->features[i].name, counts[i], most);
         total += counts[i];
     }
     MemoryContextSwitchTo(u->model->context);
     bounds = take_vector(u, MODEL_BOUNDS, SAFE_F64, total);
     encoder->buckets = palloc(sizeof(Buckets) * Max(n, 1));
     MemoryContextSwitchTo(u->scratch);
+    if (bounds == NULL)
+        return false;
     for (int i = 0; i < n; i++) {
         encoder->buckets[i] = (Buckets){.n_bounds = (int)counts[i], .bounds = bounds};
-        check_bounds(&encoder->buckets[i], encoder->features[i].name);
         encoder->categories[encoder->n_cat + i] = encoder->buckets[i].n_bounds + 1 + CODE_KNOWN;
         bounds += counts[i];
     }
+    return true;
 }
 
-static void
+static bool
 unpack_statistics(Unpacker *u)
 {
     Encoder *encoder = u->model->encoder;
@@ -392,27 +421,26 @@ unpack_statistics(Unpacker *u)
     float *values;
 
     if (encoder->n_statistics == 0)
-        return;
+        return true;
     for (int f = 0; f < encoder->n_statistics; f++)
         total += encoder->categories[f];
     MemoryContextSwitchTo(u->model->context);
     values = take_vector(u, MODEL_STATISTICS, SAFE_F32, total);
     encoder->statistics = palloc(sizeof(float *) * encoder->n_statistics);
     MemoryContextSwitchTo(u->scratch);
-    for (int64 i = 0; i < total; i++) {
-        if (!(fabsf(values[i]) <= STATISTIC_LARGEST))
-            safetensors_invalid("a target statistic is %g", values[i]);
-    }
+    if (values == NULL)
+        return false;
     for (int f = 0; f < encoder->n_statistics; f++) {
         encoder->statistics[f] = values;
         values += encoder->categories[f];
     }
+    return true;
 }
 
 /* ------------------------------------------------------------------ network */
 
-void
-model_create_net(Model *model)
+bool
+model_create_net(Model *model, Node *escontext)
 {
     NnConfig config = model->options.net;
     int64 fields;
@@ -421,23 +449,28 @@ model_create_net(Model *model)
     config.n_cat = model->encoder->d_cat;
     config.categories = model->encoder->categories;
     fields = (int64)config.n_num + config.n_cat;
-    if (config.architecture == NN_FIBINET && fields < 2)
-        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                        errmsg("architecture \"fibinet\" needs at least two features"),
-                        errhint("Use architecture \"deepcross\".")));
-    if (config.architecture == NN_FIBINET && fields * (fields - 1) * config.d_embed > PG_INT32_MAX)
-        ereport(ERROR,
+    if (config.architecture == NN_FIBINET && fields < 2) {
+        errsave(escontext, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                            errmsg("architecture \"fibinet\" needs at least two features"),
+                            errhint("Use architecture \"deepcross\".")));
+        return false;
+    }
+    if (config.architecture == NN_FIBINET && fields * (fields - 1) * config.d_embed > PG_INT32_MAX) {
+        errsave(escontext,
                 (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
                  errmsg("too many features for architecture \"fibinet\""),
                  errdetail("The interactions of " INT64_FORMAT " features with embeddings of width %d are "
                            "more than %d numbers.",
                            fields, config.d_embed, PG_INT32_MAX),
                  errhint("Use architecture \"deepcross\", or list some features in \"ignore\".")));
+        return false;
+    }
     ctr_check_status(net_create(&model->net, &config, ctr_nn_alloc(model->context)), "lay out the network");
+    return true;
 }
 
 /* A net's description may have a tensor per pair of features: the file must have them before it is made. */
-static void
+static bool
 unpack_net(Unpacker *u)
 {
     const NnConfig *config = &u->model->options.net;
@@ -445,14 +478,16 @@ unpack_net(Unpacker *u)
 
     if (config->architecture == NN_FIBINET && config->bilinear_type == NN_FIELD_INTERACTION &&
         fields * (fields - 1) / 2 > u->file->n_tensors)
-        safetensors_invalid("it has only %d tensors for the interactions of " INT64_FORMAT " features",
-                            u->file->n_tensors, fields);
-    model_create_net(u->model);
+        return safetensors_invalid(u->escontext,
+                                   "it has only %d tensors for the interactions of " INT64_FORMAT " features",
+                                   u->file->n_tensors, fields);
+    return model_create_net(u->model, u->escontext);
 }
 
-static void
-check_offsets(const NnParam *p, const float *block, const int *categories)
+static bool
+check_offsets(Unpacker *u, const NnParam *p, const float *block)
 {
+    const int *categories = u->model->encoder->categories;
     int64 expected = 0;
 
     for (int f = 0; f < p->shape[0]; f++) {
@@ -460,12 +495,13 @@ check_offsets(const NnParam *p, const float *block, const int *categories)
 
         memcpy(&offset, (const char *)(block + p->offset) + sizeof(offset) * f, sizeof(offset));
         if (offset != expected)
-            safetensors_invalid("tensor \"%s\" does not fit the categories", p->name);
+            return safetensors_invalid(u->escontext, "tensor \"%s\" does not fit the categories", p->name);
         expected += categories[f];
     }
+    return true;
 }
 
-static void
+static bool
 unpack_params(Unpacker *u)
 {
     const NnNet *net = &u->model->net;
@@ -476,6 +512,8 @@ unpack_params(Unpacker *u)
         const NnParam *p = &net->params[i];
 
         tensors[i] = take(u, p->name, p->dtype == NN_F32 ? SAFE_F32 : SAFE_I64, p->ndim, p->shape);
+        if (tensors[i] == NULL)
+            return false;
     }
     block = MemoryContextAllocHuge(u->model->context, add_size(mul_size(net->n_block, sizeof(float)), 64));
     block = (float *)TYPEALIGN(64, block);
@@ -487,44 +525,55 @@ unpack_params(Unpacker *u)
         safetensors_read(u->file, tensors[i], block + p->offset);
         memset((char *)(block + p->offset) + tensors[i]->size, 0,
                TYPEALIGN(NN_ALIGN * sizeof(float), tensors[i]->size) - tensors[i]->size);
-        if (p->init == NN_OFFSETS)
-            check_offsets(p, block, u->model->encoder->categories);
+        if (p->init == NN_OFFSETS && !check_offsets(u, p, block))
+            return false;
     }
     u->model->params = block;
-}
-
-static void
-check_params(const Model *model)
-{
-    const int unsound = net_find_unsound(&model->net, model->params);
-
-    if (unsound >= 0)
-        safetensors_invalid("tensor \"%s\" has a number that is not finite, or a negative variance",
-                            model->net.params[unsound].name);
+    return true;
 }
 
 /* ------------------------------------------------------------------ training's record */
 
-static void
+/* Strictly as model.c writes them: no two texts say the same, so that a digest stands for few files. */
+static bool
+read_seconds(const char *text, Epoch *history, int n)
+{
+    const Size stride = MODEL_SECONDS_WIDTH + 1;
+
+    if (strlen(text) != (n == 0 ? 2 : n * stride + 1) || text[0] != '[' || text[strlen(text) - 1] != ']')
+        return false;
+    for (int i = 0; i < n; i++) {
+        const char *field = text + 1 + i * stride;
+        char digits[MODEL_SECONDS_WIDTH + 1], again[MODEL_SECONDS_WIDTH + 1];
+
+        strlcpy(digits, field, sizeof(digits));
+        history[i].seconds = strtod(digits, NULL);
+        snprintf(again, sizeof(again), "%*.6f", MODEL_SECONDS_WIDTH, history[i].seconds);
+        if (strcmp(again, digits) != 0 || (i > 0 && field[-1] != ','))
+            return false;
+    }
+    return true;
+}
+
+static bool
 unpack_history(Unpacker *u)
 {
     Model *model = u->model;
     const SafeTensor *tensor = safetensors_find(u->file, MODEL_HISTORY);
     int64 shape[] = {tensor != NULL ? tensor->shape[0] : 0, MODEL_EPOCH_MEMBERS};
+    const char *seconds = take_entry(u, "epoch_seconds");
     double *rows;
-    int n_seconds;
-    char **seconds = take_names(u, "epoch_seconds", &n_seconds);
 
-    tensor = take(u, MODEL_HISTORY, SAFE_F64, 2, shape);
-    if (shape[0] > PG_INT32_MAX / MODEL_EPOCH_MEMBERS)
-        safetensors_invalid("it has " INT64_FORMAT " epochs", shape[0]);
+    tensor = seconds != NULL ? take(u, MODEL_HISTORY, SAFE_F64, 2, shape) : NULL;
+    if (tensor == NULL)
+        return false;
+    if (shape[0] > MODEL_EPOCHS_MOST)
+        return safetensors_invalid(u->escontext, "it has " INT64_FORMAT " epochs, more than %d", shape[0],
+                                   MODEL_EPOCHS_MOST);
     model->n_epochs = (int)shape[0];
-    if (n_seconds != model->n_epochs)
-        safetensors_invalid("metadata entry \"epoch_seconds\" speaks of %d epochs, not %d", n_seconds,
-                            model->n_epochs);
-    rows = palloc_extended(Max(tensor->size, 1), MCXT_ALLOC_HUGE);
+    rows = palloc(Max(tensor->size, 1));
     safetensors_read(u->file, tensor, rows);
-    model->history = MemoryContextAllocHuge(model->context, mul_size(Max(model->n_epochs, 1), sizeof(Epoch)));
+    model->history = MemoryContextAlloc(model->context, sizeof(Epoch) * Max(model->n_epochs, 1));
     for (int i = 0; i < model->n_epochs; i++) {
         const double *row = rows + i * MODEL_EPOCH_MEMBERS;
 
@@ -533,58 +582,93 @@ unpack_history(Unpacker *u)
                                     .val_loss = row[2],
                                     .val_auc = row[3],
                                     .learning_rate = row[4],
-                                    .seconds = strtod(seconds[i], NULL),
                                     .is_best = row[5] != 0};
     }
-    model->best_epoch = (int)take_number(u, "best_epoch", model->n_epochs);
-    model->train_rows = take_number(u, "training_rows", PG_INT64_MAX);
-    model->validation_rows = take_number(u, "validation_rows", PG_INT64_MAX);
-    model->skipped_rows = take_number(u, "skipped_rows", PG_INT64_MAX);
+    return read_seconds(seconds, model->history, model->n_epochs) ||
+           safetensors_invalid(u->escontext,
+                               "metadata entry \"epoch_seconds\" has not one number for each of "
+                               "%d epochs",
+                               model->n_epochs);
 }
 
-static void
+static bool
+unpack_counts(Unpacker *u)
+{
+    Model *model = u->model;
+    int64 best;
+
+    if (!take_number(u, "best_epoch", model->n_epochs, &best) ||
+        !take_number(u, "training_rows", MODEL_COUNT_MOST, &model->train_rows) ||
+        !take_number(u, "validation_rows", MODEL_COUNT_MOST, &model->validation_rows) ||
+        !take_number(u, "skipped_rows", MODEL_COUNT_MOST, &model->skipped_rows))
+        return false;
+    model->best_epoch = (int)best;
+    return true;
+}
+
+static bool
 check_nothing_else(const Unpacker *u)
 {
     for (int i = 0; i < u->file->n_tensors; i++) {
         if (!u->used[i])
-            safetensors_invalid("tensor \"%s\" does not belong to its network", u->file->tensors[i].name);
+            return safetensors_invalid(u->escontext, "tensor \"%s\" does not belong to its network",
+                                       u->file->tensors[i].name);
     }
+    return true;
 }
 
-Model *
-model_unpack(Datum value, MemoryContext parent, bool verify)
+/* ------------------------------------------------------------------ all of it */
+
+static bool
+unpack_parts(Unpacker *u, Datum value, bool verify)
+{
+    u->file = safetensors_parse(value, u->escontext);
+    if (u->file == NULL)
+        return false;
+    u->used = palloc0(Max(u->file->n_tensors, 1));
+    return unpack_version(u) && unpack_digest(u, verify) && unpack_options(u) && unpack_features(u) &&
+           unpack_transforms(u) && unpack_vocabs(u) && unpack_buckets(u) && unpack_statistics(u) &&
+           unpack_net(u) && unpack_params(u) && unpack_history(u) && unpack_counts(u) &&
+           check_nothing_else(u) && finish_vocabs(u);
+}
+
+/* NULL: invalid, and nothing of it is left: what is deleted here also ends the threads that fill its vocabularies. */
+static Model *
+unpack(Datum value, MemoryContext parent, bool verify, Node *escontext)
 {
     MemoryContext context = AllocSetContextCreate(parent, "ctr model", ALLOCSET_DEFAULT_SIZES);
     MemoryContext caller;
-    Unpacker u = {.model = MemoryContextAllocZero(context, sizeof(Model))};
-    Model *model = u.model;
-    int32 twice;
+    Unpacker u = {.model = MemoryContextAllocZero(context, sizeof(Model)), .escontext = escontext};
+    bool good;
 
-    model->context = context;
-    model->encoder = MemoryContextAllocZero(context, sizeof(Encoder));
-    model->encoder->context = context;
+    u.model->context = context;
+    u.model->encoder = MemoryContextAllocZero(context, sizeof(Encoder));
+    u.model->encoder->context = context;
     u.scratch = AllocSetContextCreate(context, "ctr model unpack", ALLOCSET_DEFAULT_SIZES);
     caller = MemoryContextSwitchTo(u.scratch);
-    u.file = safetensors_parse(value);
-    u.used = palloc0(Max(u.file->n_tensors, 1));
-    unpack_version(&u);
-    unpack_digest(&u, verify);
-    unpack_options(&u);
-    unpack_features(&u);
-    unpack_transforms(&u);
-    unpack_vocabs(&u);
-    unpack_buckets(&u);
-    unpack_statistics(&u);
-    unpack_net(&u);
-    unpack_params(&u);
-    if (verify)
-        check_params(model);
-    unpack_history(&u);
-    check_nothing_else(&u);
-    twice = vocab_load_end(u.loading);
-    if (twice > 0)
-        safetensors_invalid("a feature has its category number %d twice", twice);
+    good = unpack_parts(&u, value, verify);
     MemoryContextSwitchTo(caller);
-    MemoryContextDelete(u.scratch);
-    return model;
+    MemoryContextDelete(good ? u.scratch : context);
+    return good ? u.model : NULL;
+}
+
+Model *
+model_unpack(Datum value, MemoryContext parent)
+{
+    return unpack(value, parent, false, NULL);
+}
+
+bool
+model_validate(Datum value, Node *escontext)
+{
+    Model *model = unpack(value, CurrentMemoryContext, true, escontext);
+    const char *fault;
+
+    if (model == NULL)
+        return false;
+    fault = model_fault(model);
+    if (fault != NULL)
+        safetensors_invalid(escontext, "%s", fault);
+    MemoryContextDelete(model->context);
+    return fault == NULL;
 }

@@ -313,7 +313,7 @@ update_buffers(const NnLayer *l, const NnNet *net, float *params, const float *m
             var[c] = (float)((1 - MOMENTUM) * var[c] + MOMENTUM * merged[UNBIASED_VAR * d + c]);
     }
     memcpy(&batches, counter, sizeof batches);
-    batches++;
+    batches += batches < NN_STEPS_MOST;
     memcpy(counter, &batches, sizeof batches);
 }
 

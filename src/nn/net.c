@@ -443,14 +443,24 @@ all_sound(const float *x, size_t n, float least)
     return bad == 0;
 }
 
+static bool
+param_is_sound(const NnParam *p, const float *numbers)
+{
+    int64_t steps;
+
+    if (p->dtype == NN_F32)
+        return all_sound(numbers, p->count, p->variance ? 0.0f : -FLT_MAX);
+    if (p->init == NN_OFFSETS)
+        return true; /* they follow from the net */
+    memcpy(&steps, numbers, sizeof steps);
+    return steps >= 0 && steps <= NN_STEPS_MOST;
+}
+
 int
 net_find_unsound(const NnNet *net, const float *params)
 {
-    for (int i = 0; i < net->n_params; i++) {
-        const NnParam *p = &net->params[i];
-
-        if (p->dtype == NN_F32 && !all_sound(params + p->offset, p->count, p->variance ? 0.0f : -FLT_MAX))
+    for (int i = 0; i < net->n_params; i++)
+        if (!param_is_sound(&net->params[i], params + net->params[i].offset))
             return i;
-    }
     return -1;
 }

@@ -34,11 +34,12 @@
 
 #define NN_BLOCK                                                                                             \
     256 /* rows that one layer function sees: few, so that what it wrote is still in a near cache */
-#define NN_LANES     8  /* gradient accumulators; more would allow more threads and cost more additions */
-#define NN_LANE_ROWS 64 /* a lane has at least so many rows: tiny batches are not worth cutting */
-#define NN_MAX_MLP   16
-#define NN_MAX_NAME  96
-#define NN_ALIGN     16 /* floats; every parameter and tensor starts on a cache line */
+#define NN_LANES      8  /* gradient accumulators; more would allow more threads and cost more additions */
+#define NN_LANE_ROWS  64 /* a lane has at least so many rows: tiny batches are not worth cutting */
+#define NN_MAX_MLP    16
+#define NN_STEPS_MOST INT64_C(0x1FFFFFFFFFFFFF) /* that a saved count of steps can say: 2^53 - 1 */
+#define NN_MAX_NAME   96
+#define NN_ALIGN      16 /* floats; every parameter and tensor starts on a cache line */
 
 /*
  * A function of element-wise loops, compiled for the widest vectors that the CPU may have and chosen when the library
@@ -305,8 +306,8 @@ void net_take_over(const NnNet *net, float *params, const NnNet *old, const floa
 /* the parameter's index, or -1 */
 int net_find_param(const NnNet *net, const char *name);
 /*
- * The first parameter with a number that no training can leave there: one that is not finite, or a variance below 0. -1:
- * there is none.
+ * The first parameter with a number that no training can leave there: one that is not finite, a variance below 0, or a count
+ * of steps that is not 0 … NN_STEPS_MOST. -1: there is none.
  */
 int net_find_unsound(const NnNet *net, const float *params);
 

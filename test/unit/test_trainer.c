@@ -593,8 +593,27 @@ batches_without_weight_are_harmless(void)
     CHECK(loss == 0);
     CHECK(trainer_sync(run.trainer) == NN_OK);
     CHECK(net_find_unsound(&run.net, run.params) == -1);
+    run_release(&run);
+}
+
+static void
+unsound_parameters_are_found(void)
+{
+    const int64_t steps[] = {NN_STEPS_MOST, NN_STEPS_MOST + 1, -1};
+    NnConfig config = small_config();
+    int batches;
+    Run run;
+
+    run_create(&run, &config, 2, 0);
     run.params[run.net.params[1].offset] = NAN;
     CHECK(net_find_unsound(&run.net, run.params) == 1);
+    run.params[run.net.params[1].offset] = 0;
+    CHECK(net_find_unsound(&run.net, run.params) == -1);
+    batches = net_find_param(&run.net, "mlp.mlp.1.num_batches_tracked");
+    for (int i = 0; i < 3; i++) {
+        memcpy(run.params + run.net.params[batches].offset, &steps[i], sizeof steps[i]);
+        CHECK(net_find_unsound(&run.net, run.params) == (i == 0 ? -1 : batches));
+    }
     run_release(&run);
 }
 
@@ -639,6 +658,7 @@ main(void)
     RUN(short_gradients_are_not_clipped);
     RUN(dropout_depends_on_step_and_seed);
     RUN(batches_without_weight_are_harmless);
+    RUN(unsound_parameters_are_found);
     RUN(callers_keep_their_denormals);
     return unit_end();
 }
