@@ -103,7 +103,7 @@ CREATE FUNCTION ctr_fit(
     monitor text DEFAULT NULL, min_count integer DEFAULT NULL, numerical_transform text DEFAULT NULL,
     target_statistics boolean DEFAULT NULL, seed bigint DEFAULT NULL, threads integer DEFAULT NULL,
     max_seconds float8 DEFAULT NULL, embedding_init float8 DEFAULT NULL, clip_norm float8 DEFAULT NULL,
-    numerical_buckets integer DEFAULT NULL)
+    numerical_buckets integer DEFAULT NULL, if_untrainable text DEFAULT NULL)
 RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT ctr_options(jsonb_strip_nulls(jsonb_build_object(
@@ -113,11 +113,12 @@ BEGIN ATOMIC
         'weight_decay', weight_decay, 'embedding_decay', embedding_decay, 'patience', patience,
         'monitor', monitor, 'min_count', min_count, 'numerical_transform', numerical_transform,
         'target_statistics', target_statistics, 'seed', seed, 'threads', threads, 'max_seconds', max_seconds,
-        'embedding_init', embedding_init, 'clip_norm', clip_norm, 'numerical_buckets', numerical_buckets)));
+        'embedding_init', embedding_init, 'clip_norm', clip_norm, 'numerical_buckets', numerical_buckets,
+        'if_untrainable', if_untrainable)));
 END;
 COMMENT ON FUNCTION ctr_fit(text, text, text[], text[], text[], float8, text, text, integer, integer, float8, text,
-    float8, float8, integer, text, integer, text, boolean, bigint, integer, float8, float8, float8, integer) IS
-    'Options of columns and training; what is NULL comes from the recipe (''robust'' or ''reference''), label from ''label'', validation (a random share of the rows) from 0.2. lr_schedule: constant, cosine, plateau. monitor: val_auc, val_loss. numerical_transform: quantile, standard, log, none. numerical_buckets: parts into which numerical columns are cut to be categories besides. target_statistics: whether the label''s log odds in each category, from other rows than the row itself, are inputs. patience: epochs without a better metric before training stops, 0 is never. max_seconds: seconds, 0 is no limit. threads: 0 is ctr.threads.';
+    float8, float8, integer, text, integer, text, boolean, bigint, integer, float8, float8, float8, integer, text) IS
+    'Options of columns and training; what is NULL comes from the recipe (''robust'' or ''reference''), label from ''label'', validation (a random share of the rows) from 0.2. lr_schedule: constant, cosine, plateau. monitor: val_auc, val_loss. numerical_transform: quantile, standard, log, none. numerical_buckets: parts into which numerical columns are cut to be categories besides. target_statistics: whether the label''s log odds in each category, from other rows than the row itself, are inputs. patience: epochs without a better metric before training stops, 0 is never. max_seconds: seconds, 0 is no limit. threads: 0 is ctr.threads. if_untrainable: error, or null for NULL and a warning where no model can be trained on the rows, as on a group with one label only.';
 
 -- ------------------------------------------------------------------ aggregates
 
@@ -145,7 +146,7 @@ CREATE AGGREGATE ctr_train(record, jsonb) (
     SFUNC = ctr_train_transition, STYPE = internal, SSPACE = 1048576,
     FINALFUNC = ctr_train_final, FINALFUNC_MODIFY = READ_WRITE, PARALLEL = UNSAFE);
 COMMENT ON AGGREGATE ctr_train(record, jsonb) IS
-    'Trains a model on rows, with options from ctr_deepcross(), ctr_fibinet() and ctr_fit() joined by ||. The same rows in the same order, options and seed give the same bits. Raises one NOTICE per epoch.';
+    'Trains a model on rows, with options from ctr_deepcross(), ctr_fibinet() and ctr_fit() joined by ||. The same rows in the same order, options and seed give the same bits. Raises one NOTICE per epoch, with GROUP BY one per group. No rows give NULL and a warning.';
 
 CREATE AGGREGATE ctr_train(record, jsonb, ctr_model) (
     SFUNC = ctr_train_transition, STYPE = internal, SSPACE = 1048576,

@@ -82,6 +82,7 @@ typedef struct Options {
     NnTransformKind numerical_transform;
     int numerical_buckets; /* 0 = none */
     bool target_statistics;
+    bool untrainable_is_null; /* rows that no model can be trained on: else an error */
     int64 seed;
 } Options;
 
@@ -518,13 +519,37 @@ Size model_estimate(const NnNet *net, const Encoder *encoder);
 /* Starts a set-returning function that materializes its rows: the store to put them into, and their type. */
 Tuplestorestate *srf_begin(FunctionCallInfo fcinfo, TupleDesc *desc);
 
+/* ------------------------------------------------------------------ group.c, report.c: what a training says */
+
+/*
+ * While an aggregate's final function runs: the names and values by which its rows were grouped, "country = DE, day = 3";
+ * NULL: the query has no GROUP BY. In the current context.
+ */
+char *group_keys(FunctionCallInfo fcinfo);
+
+typedef struct Report {
+    const Options *options;
+    const char *group; /* of many, as messages name it; NULL: this training is the only one */
+} Report;
+
+/* The data's fault: an error with the code, or a warning and return, as the options say. detail and hint may be NULL. */
+void report_untrainable(const Report *report, int code, const char *message, const char *detail,
+                        const char *hint);
+/* NOTICEs of a training that is the only one; of a group nothing */
+void report_rows(const Report *report, const Model *model);
+void report_epoch(const Report *report, int epoch, const Epoch *e);
+void report_notice(const Report *report, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The NOTICE of a group that is trained. class_rows: of its training rows */
+void report_group(const Report *report, const Model *model, const int64 *class_rows);
+
 /* ------------------------------------------------------------------ fit.c: the epochs */
 
 /*
  * Trains the model, whose options, encoder and net are there, and history has room for all epochs: fills its parameters,
- * history and best epoch. given: the model to go on from, or NULL. Raises a NOTICE for each epoch; serves interrupts.
+ * history and best epoch. given: the model to go on from, or NULL. Tells `report`; serves interrupts. false: it diverged, which
+ * was reported.
  */
-void model_fit(Model *model, Dataset *dataset, const Model *given, NnPool *pool);
+bool model_fit(Model *model, Dataset *dataset, const Model *given, NnPool *pool, const Report *report);
 
 /* ------------------------------------------------------------------ model_cache.c: unpacked once per backend */
 

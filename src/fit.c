@@ -15,6 +15,7 @@ typedef struct Fit {
     MemoryContext context;
     Dataset *dataset;
     const Options *options;
+    const Report *report;
     Model *model;
     NnPool *pool;
     NnTrainer *trainer;
@@ -25,7 +26,7 @@ typedef struct Fit {
     int batch_size; /* no more than there are rows */
     int64 steps, steps_planned;
     instr_time start;
-    bool out_of_time;
+    bool out_of_time, diverged;
 } Fit;
 
 static double
@@ -115,7 +116,7 @@ model_start(Model *model, const Model *given, NnPool *pool)
 }
 
 static Fit *
-fit_create(Model *model, Dataset *dataset, const Model *given, NnPool *pool)
+fit_create(Model *model, Dataset *dataset, const Model *given, NnPool *pool, const Report *report)
 {
     MemoryContext context = AllocSetContextCreate(model->context, "ctr fit", ALLOCSET_DEFAULT_SIZES);
     Fit *fit = MemoryContextAllocZero(context, sizeof(Fit));
@@ -136,6 +137,7 @@ fit_create(Model *model, Dataset *dataset, const Model *given, NnPool *pool)
     fit->batch_size = (int)Min(options->batch_size, most_rows);
     fit->dataset = dataset;
     fit->options = options;
+    fit->report = report;
     fit->model = model;
     INSTR_TIME_SET_CURRENT(fit->start);
     fit->pool = pool;
@@ -153,13 +155,16 @@ fit_create(Model *model, Dataset *dataset, const Model *given, NnPool *pool)
     return fit;
 }
 
-static void
-check_loss(double loss, int epoch)
+/* false: it has diverged, which is reported */
+static bool
+check_loss(const Fit *fit, double loss, int epoch)
 {
-    if (!isfinite(loss))
-        ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-                        errmsg("training diverged: the loss of epoch %d is not finite", epoch),
-                        errhint("Lower \"learning_rate\", or set \"clip_norm\".")));
+    if (isfinite(loss))
+        return true;
+    report_untrainable(fit->report, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
+                       psprintf("training diverged: the loss of epoch %d is not finite", epoch), NULL,
+                       "Lower \"learning_rate\", or set \"clip_norm\".");
+    return false;
 }
 
 /* One-class models have an AUC; others are watched by their loss. */
@@ -178,7 +183,8 @@ time_is_up(const Fit *fit)
     return fit->options->max_seconds > 0 && seconds_since(fit->start) >= fit->options->max_seconds;
 }
 
-static void
+/* false: it has diverged */
+static bool
 train_pass(Fit *fit, int epoch, Epoch *result)
 {
     Dataset *dataset = fit->dataset;
@@ -206,10 +212,10 @@ train_pass(Fit *fit, int epoch, Epoch *result)
         fit->steps++;
         fit->out_of_time = time_is_up(fit);
     }
-    check_loss(loss, epoch);
     /* max_seconds may have ended it before a row that counts */
     result->train_loss = weight > 0 ? loss / weight : NAN;
     result->train_auc = fit->options->net.n_classes == 1 ? auc_value(fit->auc) : NAN;
+    return check_loss(fit, loss, epoch);
 }
 
 /* The batch's loss by the model as it is; logits go to fit->logits. */
@@ -260,23 +266,6 @@ sync_parameters(Fit *fit)
     ctr_check_status(status, "update the embeddings");
 }
 
-static void
-report_epoch(const Fit *fit, int epoch, const Epoch *e)
-{
-    StringInfoData line;
-
-    initStringInfo(&line);
-    appendStringInfo(&line, "epoch %d/%d: train_loss %.4f", epoch, fit->options->epochs, e->train_loss);
-    if (!isnan(e->val_loss))
-        appendStringInfo(&line, " val_loss %.4f", e->val_loss);
-    if (!isnan(e->val_auc))
-        appendStringInfo(&line, " val_auc %.4f", e->val_auc);
-    if (e->is_best)
-        appendStringInfoString(&line, " (best)");
-    ereport(NOTICE, (errmsg_internal("%s", line.data)));
-    pfree(line.data);
-}
-
 /* One epoch: train, validate, remember the best, tell. Returns whether to go on. */
 static bool
 run_epoch(Fit *fit, int epoch, Epoch *e)
@@ -286,7 +275,9 @@ run_epoch(Fit *fit, int epoch, Epoch *e)
     double metric;
 
     INSTR_TIME_SET_CURRENT(start);
-    train_pass(fit, epoch, e);
+    fit->diverged = !train_pass(fit, epoch, e);
+    if (fit->diverged)
+        return false;
     sync_parameters(fit);
     validation_pass(fit, e);
     e->seconds = seconds_since(start);
@@ -296,16 +287,16 @@ run_epoch(Fit *fit, int epoch, Epoch *e)
         if (e->is_best)
             memcpy(fit->best, fit->model->params, net->n_block * sizeof(float));
     }
-    report_epoch(fit, epoch, e);
+    report_epoch(fit->report, epoch, e);
     if (fit->out_of_time) {
-        ereport(NOTICE, (errmsg("stopped after max_seconds = %g in epoch %d/%d", fit->options->max_seconds,
-                                epoch, fit->options->epochs)));
+        report_notice(fit->report, "stopped after max_seconds = %g in epoch %d/%d", fit->options->max_seconds,
+                      epoch, fit->options->epochs);
         return false;
     }
     if (fit->best && epoch < fit->options->epochs && schedule_stop(&fit->schedule, epoch)) {
-        ereport(NOTICE, (errmsg("stopped early: %s has not improved for %d epochs, the best was epoch %d",
-                                fit->schedule.maximize ? "val_auc" : "val_loss", fit->options->patience,
-                                fit->schedule.best_epoch)));
+        report_notice(fit->report, "stopped early: %s has not improved for %d epochs, the best was epoch %d",
+                      fit->schedule.maximize ? "val_auc" : "val_loss", fit->options->patience,
+                      fit->schedule.best_epoch);
         return false;
     }
     return true;
@@ -322,8 +313,8 @@ monitor_auc(const Fit *fit)
         return false;
     if (class_rows[0] > 0 && class_rows[1] > 0)
         return true;
-    ereport(NOTICE, (errmsg("all validation rows have label %d: watching val_loss instead of val_auc",
-                            class_rows[1] > 0)));
+    report_notice(fit->report, "all validation rows have label %d: watching val_loss instead of val_auc",
+                  class_rows[1] > 0);
     return false;
 }
 
@@ -331,19 +322,20 @@ monitor_auc(const Fit *fit)
  * Of a training without a best epoch. With validation rows, their metric was never a number. Without, no loss has seen what
  * the last step left, because a step's loss is that before the step: a batch of training rows tells.
  */
-static void
+static bool
 check_last_step(Fit *fit, int epoch)
 {
     NnBatch batch;
 
     if (fit->best || net_find_unsound(&fit->model->net, fit->model->params) >= 0)
-        check_loss(NAN, epoch);
+        return check_loss(fit, NAN, epoch);
     dataset_start(fit->dataset, false, 0);
     dataset_next(fit->dataset, &batch);
-    check_loss(evaluate_batch(fit, &batch), epoch);
+    return check_loss(fit, evaluate_batch(fit, &batch), epoch);
 }
 
-static void
+/* false: it has diverged */
+static bool
 run_epochs(Fit *fit)
 {
     const Options *options = fit->options;
@@ -358,22 +350,29 @@ run_epochs(Fit *fit)
         if (!run_epoch(fit, epoch, e))
             break;
     }
+    if (fit->diverged)
+        return false;
     if (fit->best && fit->schedule.best_epoch > 0) {
         memcpy(model->params, fit->best, model->net.n_block * sizeof(float));
         model->best_epoch = before + fit->schedule.best_epoch;
     } else {
-        check_last_step(fit, model->n_epochs - before);
+        if (!check_last_step(fit, model->n_epochs - before))
+            return false;
         model->best_epoch = model->n_epochs;
     }
     for (int i = 0; i < model->n_epochs; i++)
         model->history[i].is_best = i + 1 == model->best_epoch;
+    return true;
 }
 
-void
-model_fit(Model *model, Dataset *dataset, const Model *given, NnPool *pool)
+bool
+model_fit(Model *model, Dataset *dataset, const Model *given, NnPool *pool, const Report *report)
 {
-    Fit *fit = fit_create(model, dataset, given, pool);
+    Fit *fit = fit_create(model, dataset, given, pool, report);
+    bool trained;
 
-    run_epochs(fit);
+    report_rows(report, model);
+    trained = run_epochs(fit);
     MemoryContextDelete(fit->context);
+    return trained;
 }

@@ -28,6 +28,7 @@ static const OptionName recipes[] = {{"robust", RECIPE_ROBUST}, {"reference", RE
 static const OptionName schedules[] = {
     {"constant", NN_CONSTANT}, {"cosine", NN_COSINE}, {"plateau", NN_PLATEAU}, {NULL, 0}};
 static const OptionName monitors[] = {{"val_auc", true}, {"val_loss", false}, {NULL, 0}};
+static const OptionName untrainables[] = {{"error", false}, {"null", true}, {NULL, 0}};
 static const OptionName transforms[] = {
     {"quantile", NN_QUANTILE}, {"standard", NN_STANDARD}, {"log", NN_LOG}, {"none", NN_NONE}, {NULL, 0}};
 
@@ -119,6 +120,8 @@ const OptionSpec option_specs[] = {
      "threads to train with; 0 means ctr.threads"},
     {"max_seconds", OPTION_NUMBER, BOTH, MEMBER(max_seconds), 0, 1e9, NULL, EVERY(0),
      "time to train, after which the best epoch so far is returned; 0 means any"},
+    {"if_untrainable", OPTION_NAMED, BOTH, MEMBER(untrainable_is_null), 0, 0, untrainables, EVERY(false),
+     "what rows give that no model can be trained on: an error, or NULL and a warning"},
 };
 /* clang-format on */
 

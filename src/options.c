@@ -353,6 +353,12 @@ options_take(Options *options, const Jsonb *json)
             option_take(options, spec, &value);
         }
     }
+}
+
+/* Of options that do not go on from a model, which would be contradicted first. */
+static void
+check_statistics(const Options *options)
+{
     if (options->target_statistics && options->net.n_classes > 1)
         ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                         errmsg("option \"target_statistics\" cannot be true with n_classes = %d",
@@ -383,6 +389,7 @@ options_parse(Options *options, const Jsonb *json)
     options_set_defaults(options);
     if (json != NULL)
         options_take(options, json);
+    check_statistics(options);
 }
 
 /* ------------------------------------------------------------------ writing */

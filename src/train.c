@@ -1,6 +1,6 @@
 /*
  * train.c: the aggregate ctr_train. Rows come in through the transition function and go to the dataset; the final
- * function has them encoded and the model fitted (fit.c), and returns it. All memory of a training is in one context
+ * function has them encoded and the model fitted (fit.c), and returns it; report.c tells of it. All memory of a training is in one context
  * under the aggregate's, from the first row to the result.
  */
 #include "ctr.h"
@@ -14,27 +14,13 @@
 #define WEIGHT_LEAST   1e-30
 #define WEIGHT_LARGEST 1e30
 
-typedef struct Training {
-    MemoryContext context;
-    Options options;
-    bytea *options_given;          /* a copy of the argument, to see that it stays the same; NULL: none */
-    const Model *given;            /* the model to go on from, or NULL */
-    struct varlena *given_pointer; /* its TOAST pointer, if that is how it came */
-    RowMap *map;
-    Feature *features;
-    int n_num, n_cat;
-    NnPool *pool;     /* of the call */
-    Dataset *dataset; /* NULL once closed */
-    int64 rows, skipped;
-    ctr_model *result; /* once trained: a hash table of groups that is scanned again asks for it again */
-} Training;
-
 /* ------------------------------------------------------------------ what groups share */
 
 /* In fn_extra of the call, for all groups of a GROUP BY, of which many may have rows at the same time. */
 typedef struct Shared {
     NnPool *pool; /* as large as the first group's options say; results do not depend on that */
     RowBudget budget;
+    int finished; /* groups */
 } Shared;
 
 static Shared *
@@ -50,6 +36,22 @@ shared_by_groups(FmgrInfo *call, const Options *options)
 }
 
 /* ------------------------------------------------------------------ rows */
+
+typedef struct Training {
+    MemoryContext context;
+    Options options;
+    bytea *options_given;          /* a copy of the argument, to see that it stays the same; NULL: none */
+    const Model *given;            /* the model to go on from, or NULL */
+    struct varlena *given_pointer; /* its TOAST pointer, if that is how it came */
+    RowMap *map;
+    Feature *features;
+    int n_num, n_cat;
+    Shared *shared;   /* of the call */
+    Dataset *dataset; /* NULL once closed */
+    int64 rows, skipped;
+    bool finished;     /* a hash table of groups that is scanned again asks for the result again */
+    ctr_model *result; /* NULL: untrainable */
+} Training;
 
 /* Deletes temporary files when the aggregate is shut down in good order; at an error PostgreSQL does it. */
 static void
@@ -86,7 +88,6 @@ training_start(FunctionCallInfo fcinfo, MemoryContext parent, const Row *row)
 {
     /* the struct outlives its context: the callback that is registered below looks at it */
     Training *t = MemoryContextAllocZero(parent, sizeof(Training));
-    Shared *shared;
     MemoryContext context = AllocSetContextCreate(parent, "ctr training", ALLOCSET_DEFAULT_SIZES);
     MemoryContext old = MemoryContextSwitchTo(context);
 
@@ -99,10 +100,9 @@ training_start(FunctionCallInfo fcinfo, MemoryContext parent, const Row *row)
         options_parse(&t->options, (Jsonb *)t->options_given);
         t->map = rowmap_for_training(row, &t->options, context, &t->features, &t->n_num, &t->n_cat);
     }
-    shared = shared_by_groups(fcinfo->flinfo, &t->options);
-    t->pool = shared->pool;
+    t->shared = shared_by_groups(fcinfo->flinfo, &t->options);
     t->dataset = dataset_create(context, &t->options, t->features, t->n_num, t->n_cat,
-                                t->given ? t->given->encoder : NULL, t->pool, &shared->budget);
+                                t->given ? t->given->encoder : NULL, t->shared->pool, &t->shared->budget);
     AggRegisterCallback(fcinfo, training_close, PointerGetDatum(t));
     MemoryContextSwitchTo(old);
     return t;
@@ -225,9 +225,38 @@ ctr_train_transition(PG_FUNCTION_ARGS)
 
 /* ------------------------------------------------------------------ the result */
 
-/* Rows must show at least two classes: there is nothing to learn from one. */
+/* The training rows have one class, `only`: rows of the others may be among those held back. */
 static void
-check_labels(const Training *t)
+report_one_class(const Training *t, const Report *report, int only)
+{
+    const int64 *held_back = dataset_class_rows(t->dataset, true);
+    const int64 rows = dataset_rows(t->dataset, false);
+    char *message = psprintf("label column \"%s\" has no other value than %d", t->options.label, only);
+    int64 others = 0;
+
+    for (int k = 0; k < Max(t->options.net.n_classes, 2); k++)
+        others += k != only ? held_back[k] : 0;
+    if (others == 0)
+        report_untrainable(report, ERRCODE_INVALID_PARAMETER_VALUE, message,
+                           rows == 1
+                               ? "There is 1 training row; a model needs at least two classes to learn from."
+                               : psprintf("There are " INT64_FORMAT " training rows; a model needs at least "
+                                          "two classes to learn from.",
+                                          rows),
+                           NULL);
+    else
+        report_untrainable(
+            report, ERRCODE_INVALID_PARAMETER_VALUE, psprintf("%s in training rows", message),
+            psprintf("Of the " INT64_FORMAT " rows held back for validation, " INT64_FORMAT
+                     " %s another value.",
+                     dataset_rows(t->dataset, true), others, others == 1 ? "has" : "have"),
+            "Lower \"validation\", or mark the rows to hold back by \"validation_column\", so that "
+            "rows of two classes train.");
+}
+
+/* Is there something to learn from? If not, that is reported. */
+static bool
+check_labels(const Training *t, const Report *report)
 {
     const int64 *class_rows = dataset_class_rows(t->dataset, false);
     int seen = 0, last = 0;
@@ -239,21 +268,17 @@ check_labels(const Training *t)
         }
     }
     if (dataset_rows(t->dataset, false) == 0)
-        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("all rows are for validation"),
-                        errhint("\"validation_column\" marks the rows to hold back; the others train.")));
-    if (dataset_weight(t->dataset, false) <= 0)
-        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                        errmsg("weight column \"%s\" is 0 in all training rows", t->options.weight)));
-    if (seen == 1)
-        ereport(ERROR,
-                (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                 errmsg("label column \"%s\" has no other value than %d", t->options.label, last),
-                 errdetail_plural(
-                     "There is " INT64_FORMAT " training row; a model needs at least two classes "
-                     "to learn from.",
-                     "There are " INT64_FORMAT " training rows; a model needs at least two "
-                     "classes to learn from.",
-                     (unsigned long)dataset_rows(t->dataset, false), dataset_rows(t->dataset, false))));
+        report_untrainable(report, ERRCODE_INVALID_PARAMETER_VALUE, "all rows are for validation", NULL,
+                           "\"validation_column\" marks the rows to hold back; the others train.");
+    else if (dataset_weight(t->dataset, false) <= 0)
+        report_untrainable(report, ERRCODE_INVALID_PARAMETER_VALUE,
+                           psprintf("weight column \"%s\" is 0 in all training rows", t->options.weight),
+                           NULL, NULL);
+    else if (seen == 1)
+        report_one_class(t, report, last);
+    else
+        return true;
+    return false;
 }
 
 static Model *
@@ -279,29 +304,44 @@ model_create(Training *t)
 }
 
 static void
-report_skipped(const Training *t)
+report_skipped(const Training *t, const Report *report)
 {
     if (t->skipped > 0)
-        ereport(NOTICE, (errmsg_plural("skipped " INT64_FORMAT " row whose label \"%s\" is NULL",
-                                       "skipped " INT64_FORMAT " rows whose label \"%s\" is NULL",
-                                       (unsigned long)t->skipped, t->skipped, t->options.label)));
+        report_notice(report,
+                      t->skipped == 1 ? "skipped " INT64_FORMAT " row whose label \"%s\" is NULL"
+                                      : "skipped " INT64_FORMAT " rows whose label \"%s\" is NULL",
+                      t->skipped, t->options.label);
 }
 
-/* Memory of the result alone stays, in the aggregate's context. */
-static void
-train(Training *t, MemoryContext aggregate)
+/* Memory of the result alone stays, in the aggregate's context. NULL: no model can be trained, which is reported. */
+static ctr_model *
+train(Training *t, const Report *report, MemoryContext aggregate)
 {
     Model *model;
 
-    report_skipped(t);
+    if (t->rows == 0) {
+        report_untrainable(report, ERRCODE_NO_DATA_FOUND, "no rows to train on",
+                           psprintf("The label is NULL in all rows (" INT64_FORMAT ").", t->skipped), NULL);
+        return NULL;
+    }
+    report_skipped(t, report);
     if (!gemm_prepare())
         ctr_check_status(NN_NO_BLAS, "train");
     model = model_create(t);
-    check_labels(t);
-    model_fit(model, t->dataset, t->given, t->pool);
+    if (!check_labels(t, report) || !model_fit(model, t->dataset, t->given, t->shared->pool, report))
+        return NULL;
+    report_group(report, model, dataset_class_rows(t->dataset, false));
     training_close(PointerGetDatum(t));
-    t->result = model_pack(model, aggregate);
-    MemoryContextDelete(t->context);
+    return model_pack(model, aggregate);
+}
+
+/* How messages name the group that this call ends; NULL: the query has no GROUP BY. */
+static char *
+group_name(FunctionCallInfo fcinfo, const Training *t)
+{
+    char *keys = group_keys(fcinfo);
+
+    return keys ? psprintf("group %d (%s)", ++t->shared->finished, keys) : NULL;
 }
 
 /* CREATE FUNCTION ctr_train_final(internal) RETURNS ctr_model */
@@ -314,12 +354,19 @@ ctr_train_final(PG_FUNCTION_ARGS)
 
     if (!AggCheckCallContext(fcinfo, &aggregate))
         elog(ERROR, "ctr_train_final called in non-aggregate context");
-    if (t == NULL || t->rows == 0)
-        ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("no rows to train on"),
-                        t && t->skipped > 0
-                            ? errdetail("The label is NULL in all rows (" INT64_FORMAT ").", t->skipped)
-                            : 0));
+    if (t == NULL) {
+        ereport(WARNING, (errmsg("no rows to train on")));
+        PG_RETURN_NULL();
+    }
+    if (!t->finished) {
+        Report report = {.options = &t->options, .group = group_name(fcinfo, t)};
+
+        t->result = train(t, &report, aggregate);
+        t->finished = true;
+        training_close(PointerGetDatum(t));
+        MemoryContextDelete(t->context);
+    }
     if (t->result == NULL)
-        train(t, aggregate);
+        PG_RETURN_NULL();
     PG_RETURN_MODEL_P(t->result);
 }

@@ -25,6 +25,8 @@ my $number = qr/\d\.\d{4}/;
 my @lines = $said =~ m{epoch \d/3: train_loss $number val_loss $number val_auc $number(?: \(best\))?$}mg;
 is(scalar @lines, 3, 'and a line for each');
 like($lines[0], qr/\(best\)$/, 'the first is the best so far');
+like($said, qr/NOTICE:  \d+: 3200 rows train, 800 validate: 1 number, 1 category column \(11 values\), \d{5} parameters, \d+ kB\n(?:LOCATION.*\n)?.*epoch 1/,
+    'and before the first epoch what it trains on');
 
 (undef, undef, $said) = train("epochs => 2, validation => 0", $all);
 like($said, qr{epoch 2/2: train_loss $number$}m, 'without validation there is nothing to tell of it');
@@ -40,5 +42,17 @@ like($said, qr{stopped after max_seconds = 0\.3 in epoch \d+/100000}, 'and says 
 
 (undef, undef, $said) = train("epochs => 1", "$all UNION ALL SELECT id, NULL, x, c FROM noise WHERE id <= 25");
 like($said, qr/skipped 25 rows whose label "label" is NULL/, 'rows without a label are counted');
+
+
+# of groups: one line each, which names the group by the query's columns
+(undef, undef, my $groups) = run_psql("SELECT x AS shelf, ctr_train(n, ctr_fit(ignore => '{id}', epochs => 3, patience => 1)) IS NULL
+    FROM (SELECT id, CASE WHEN x <> 4 OR id % 50 > 0 THEN label END AS label, x, c FROM noise WHERE x IN (2, 4, 5)) n GROUP BY x");
+my @told = $groups =~ /NOTICE: +\d+: (.*)/g;
+is(scalar @told, 3, 'three groups, three lines');
+for my $shelf (2, 4, 5) {
+    my ($line) = grep { /\(shelf = $shelf\)/ } @told;
+    like($line, qr/^group [123] \(shelf = $shelf\): \d{3} rows train, \d{2,3} validate, @{[$shelf == 4 ? '11 skipped, ' : '']}\d\d(\.\d)? % have label 1; epoch [123]: train_loss $number val_loss $number val_auc $number$/,
+        "shelf $shelf by its name");
+}
 
 done_testing();
