@@ -12,7 +12,7 @@ FROM generate_series(1, 2000) i,
      LATERAL (SELECT CASE i % 3 WHEN 0 THEN 'a' WHEN 1 THEN 'b' END AS city, CASE i / 3 % 2 WHEN 0 THEN 'x' ELSE 'y' END AS device) f;
 
 -- what a query raises
-CREATE FUNCTION try(query text, OUT state text, OUT message text, OUT detail text, OUT hint text)
+CREATE OR REPLACE FUNCTION try(query text, OUT state text, OUT message text, OUT detail text, OUT hint text)
 LANGUAGE plpgsql AS $$
 BEGIN
     EXECUTE query;
