@@ -448,6 +448,9 @@ struct varlena *safetensors_write(const SafeFile *file, MemoryContext context);
 const SafeTensor *safetensors_find(const SafeFile *file, const char *name);
 const char *safetensors_entry(const SafeFile *file, const char *key);
 
+/* Can a model's file keep the name? It does so in UTF-8. */
+bool spelling_has_file(const char *name);
+
 /* ------------------------------------------------------------------ digest.c: what a model is recognised by */
 
 #define MODEL_DIGEST_SIZE 64  /* hexadecimal SHA-256 */

@@ -6,7 +6,6 @@
 
 #include <math.h>
 
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
@@ -24,12 +23,6 @@ const ModelStatistic model_statistics[MODEL_N_STATISTICS] = {
 #define MAX_CTR_TENSORS  20
 #define MAX_ENTRIES      16
 #define TENSOR_JSON_SIZE 160 /* of a tensor's entry in the header, at most, without its name */
-
-bool
-model_converts_text(void)
-{
-    return GetDatabaseEncoding() != PG_UTF8 && GetDatabaseEncoding() != PG_SQL_ASCII;
-}
 
 /* ------------------------------------------------------------------ packing */
 
@@ -122,30 +115,11 @@ pack_transforms(SafeFile *file, const Encoder *encoder)
     }
 }
 
-/* the vocabularies' bytes, as UTF-8 */
-static void
-append_category(StringInfo bytes, const Vocab *vocab, int32 id, bool convert)
-{
-    uint32 length;
-    const char *category = vocab_get(vocab, id, &length);
-
-    if (convert) {
-        char *given = pnstrdup(category, length);
-        char *converted = pg_server_to_any(given, (int)length, PG_UTF8);
-
-        appendStringInfoString(bytes, converted);
-        if (converted != given)
-            pfree(converted);
-        pfree(given);
-    } else {
-        appendBinaryStringInfo(bytes, category, (int)length);
-    }
-}
-
 static void
 pack_vocabs(SafeFile *file, const Encoder *encoder)
 {
-    bool convert = model_converts_text();
+    Spelling spelling;
+    bool differs = spelling_start(&spelling);
     int64 total = 0, length;
     uint32 *counts = add_vector(file, MODEL_COUNT, SAFE_U32, encoder->n_cat, sizeof(uint32));
     int32 *frequencies;
@@ -162,7 +136,13 @@ pack_vocabs(SafeFile *file, const Encoder *encoder)
     for (int f = 0; f < encoder->n_cat; f++) {
         CHECK_FOR_INTERRUPTS();
         for (uint32 i = 0; i < counts[f]; i++) {
-            append_category(&bytes, encoder->vocabs[f], (int32)i, convert);
+            uint32 n;
+            const char *category = vocab_get(encoder->vocabs[f], (int32)i, &n);
+
+            if (differs)
+                spelling_append_for_file(&spelling, &bytes, category, n);
+            else
+                appendBinaryStringInfo(&bytes, category, (int)n);
             *ends++ = (uint32)bytes.len;
             *frequencies++ = encoder->frequencies[f][i];
         }

@@ -1,7 +1,8 @@
 /*
  * model.h: the layout of a model's bytes, which model.c writes and unpack.c reads.
  *
- * A ctr_model is one safetensors file (safetensors.c). All text is UTF-8.
+ * A ctr_model is one safetensors file (safetensors.c). All text is UTF-8, but for categories that cannot be spelt
+ * in it (spelling.c) and those of databases of encoding SQL_ASCII, which are any bytes.
  *
  * Tensors of the network: each parameter under its state_dict name with its own shape, F32 (I64 for counters
  * and offsets). All other names begin with "ctr.".
@@ -68,7 +69,19 @@ typedef struct ModelStatistic {
 
 extern const ModelStatistic model_statistics[MODEL_N_STATISTICS];
 
-/* Is text to be converted between the server's encoding and the file's? */
-bool model_converts_text(void);
+/* ------------------------------------------------------------------ spelling.c */
+
+/* Between the database's encoding and the file's. */
+typedef struct Spelling {
+    int encoding;             /* of the database */
+    Oid to_file, to_database; /* conversions; InvalidOid: there is none */
+} Spelling;
+
+/* false: the file spells everything as the database does. */
+bool spelling_start(Spelling *spelling);
+/* Append a category as the file and the database spell it; any bytes will do. */
+void spelling_append_for_file(const Spelling *spelling, StringInfo file, const char *bytes, uint32 length);
+void spelling_append_for_database(const Spelling *spelling, StringInfo text, const char *bytes,
+                                  uint32 length);
 
 #endif /* CTR_MODEL_H */

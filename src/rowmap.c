@@ -428,6 +428,31 @@ set_roles(RowMap *map, const Options *options)
     }
 }
 
+static void
+check_name(const char *name)
+{
+    if (!spelling_has_file(name))
+        ereport(ERROR, (errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
+                        errmsg("column \"%s\" has a name that UTF-8 cannot spell", name),
+                        errdetail("A model has the names of its columns in UTF-8."),
+                        errhint("Give it another name with AS.")));
+}
+
+/* All names that the model's file will have: better now than when training is over. */
+static void
+check_names(const RowMap *map, const Options *options)
+{
+    check_name(map->label.name);
+    if (options->weight)
+        check_name(map->weight.name);
+    if (options->validation_column)
+        check_name(map->validation.name);
+    for (int i = 0; i < map->n_features; i++)
+        check_name(map->features[i].name);
+    for (int i = 0; i < options->ignore.n; i++)
+        check_name(options->ignore.names[i]);
+}
+
 /* Sets the features' columns, numerical ones first, and counts them by kind. One error for all that cannot be. */
 static void
 choose_features(RowMap *map, const Options *options, MemoryContext context, Feature *features, int *counts)
@@ -485,6 +510,7 @@ rowmap_for_training(const Row *row, const Options *options, MemoryContext contex
         ereport(ERROR,
                 (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("the rows have no feature columns"),
                  errdetail("There is nothing to learn from besides the label \"%s\".", options->label)));
+    check_names(map, options);
     *n_num = counts[FEATURE_NUMERICAL];
     *n_cat = counts[FEATURE_CATEGORICAL];
     return map;
@@ -550,6 +576,7 @@ rowmap_for_continuing(const Row *row, const Options *options, const Feature *fea
             no_feature_error(map->features[i].name);
     }
     check_lists(map, options, features, map->n_features);
+    check_names(map, options);
     return map;
 }
 

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 
 #include "access/htup_details.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
@@ -283,26 +282,22 @@ unpack_transforms(Unpacker *u)
     return true;
 }
 
-/* Puts all strings [n] into the server's encoding, which moves their ends. */
+/* Spells all strings [n] as the database does, which moves their ends. */
 static const char *
-convert_categories(const char *bytes, uint32 *ends, int64 n)
+convert_categories(const Spelling *spelling, const char *bytes, uint32 *ends, int64 n)
 {
     StringInfoData converted;
     uint32 begin = 0;
 
     initStringInfo(&converted);
     for (int64 i = 0; i < n; i++) {
-        char *given = pnstrdup(bytes + begin, ends[i] - begin);
-        char *string = pg_any_to_server(given, (int)(ends[i] - begin), PG_UTF8);
+        const uint32 end = ends[i];
 
         if ((i & 0xffff) == 0)
             CHECK_FOR_INTERRUPTS();
-        appendStringInfoString(&converted, string);
-        begin = ends[i];
+        spelling_append_for_database(spelling, &converted, bytes + begin, end - begin);
         ends[i] = (uint32)converted.len;
-        if (string != given)
-            pfree(string);
-        pfree(given);
+        begin = end;
     }
     return converted.data;
 }
@@ -324,6 +319,7 @@ read_categories(Unpacker *u, int64 total, uint32 **ends, int32 **frequencies)
     const SafeTensor *tensor = safetensors_find(u->file, MODEL_BYTES);
     int64 size = tensor != NULL ? (int64)tensor->size : 0;
     const char *bytes = take_vector(u, MODEL_BYTES, SAFE_U8, size);
+    Spelling spelling;
 
     *ends = bytes != NULL ? take_vector(u, MODEL_END, SAFE_U32, total) : NULL;
     if (*ends == NULL || !check_ends(u, *ends, total, (Size)size))
@@ -333,7 +329,7 @@ read_categories(Unpacker *u, int64 total, uint32 **ends, int32 **frequencies)
     MemoryContextSwitchTo(u->scratch);
     if (*frequencies == NULL)
         return NULL;
-    return model_converts_text() ? convert_categories(bytes, *ends, total) : bytes;
+    return spelling_start(&spelling) ? convert_categories(&spelling, bytes, *ends, total) : bytes;
 }
 
 static bool

@@ -1,0 +1,110 @@
+# A model goes from a database of one encoding to another and back: categories that one cannot spell keep their place.
+use strict;
+use warnings;
+use CtrTest;
+use Test::More;
+
+# texts as bytes of an encoding
+my %utf8 = (euro => "\xe2\x82\xac", japan => "\xe6\x97\xa5\xe6\x9c\xac", e => "\xc3\xa9", because => "\xe2\x88\xb5");
+my %latin1 = (e => "\xe9", u => "\xfc");
+my %euc_jp = (japan => "\xc6\xfc\xcb\xdc", because => "\xa2\xe8", because_too => "\xad\xfa", unassigned => "\x8f\xa1\xa1");
+
+my %databases = map { $_ => "${CtrTest::database}_" . lc } qw(LATIN1 EUC_JP WIN1252 SQL_ASCII);
+for my $encoding (keys %databases) {
+    query("DROP DATABASE IF EXISTS $databases{$encoding}", database => 'postgres');
+    query("CREATE DATABASE $databases{$encoding} ENCODING '$encoding' LOCALE 'C' TEMPLATE template0", database => 'postgres');
+}
+$databases{UTF8} = $CtrTest::database;
+my $setup = <<'END';
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS ctr;
+CREATE TABLE models (name text, model ctr_model);
+CREATE FUNCTION code(name text, word text) RETURNS int LANGUAGE sql AS
+$$ SELECT x_cat[1] FROM models m, (SELECT word) r, ctr_encode(model, r) WHERE m.name = $1 $$;
+CREATE FUNCTION quick() RETURNS jsonb LANGUAGE sql AS $$ SELECT ctr_fit(epochs => 1, min_count => 1, validation => 0) || '{"mlp_layers": [4]}' $$;
+END
+query($setup, database => $_) for values %databases;
+
+sub in_database { my ($encoding, $sql) = @_; return query("SET client_min_messages = warning;\n$sql", database => $databases{$encoding}) }
+
+# Trains a model of these words, each in ten rows, in an encoding; given: the name of the one to go on from.
+sub train
+{
+    my ($encoding, $name, $given, @words) = @_;
+    my $values = join ', ', map { "('$_')" } @words;
+    my $model = $given ? ", (SELECT model FROM models WHERE name = '$given')" : '';
+    in_database($encoding, "INSERT INTO models SELECT '$name', ctr_train(r, quick()$model)
+        FROM (SELECT word, i % 2 AS label FROM (VALUES $values) w (word), generate_series(1, 10) i) r");
+}
+
+sub carry
+{
+    my ($name, $from, $to) = @_;
+    my $bytes = in_database($from, "SELECT model FROM models WHERE name = '$name'");
+    in_database($to, "DELETE FROM models WHERE name = '$name'; INSERT INTO models VALUES ('$name', '$bytes')");
+    return $bytes;
+}
+
+sub codes
+{
+    my ($encoding, $name, @words) = @_;
+    return join ' ', map { in_database($encoding, "SELECT code('$name', '$_')") } @words;
+}
+
+my @words = ('a', @utf8{qw(euro e japan because)});
+train('UTF8', 'given', undef, @words);
+is(codes('UTF8', 'given', @words), '2 3 4 5 6', 'trained in UTF8');
+my $given = carry('given', 'UTF8', 'LATIN1');
+is(in_database('LATIN1', "SELECT model FROM models"), $given, 'the same bytes in LATIN1');
+is(codes('LATIN1', 'given', 'a', $latin1{e}, $latin1{u}), '2 4 0', 'its categories, as far as LATIN1 spells them');
+is(in_database('LATIN1', "SELECT count(p) FROM (SELECT ctr_predict(model, r) AS p FROM models, (SELECT 'a' AS word) r) s WHERE p BETWEEN 0 AND 1"), 1, 'it scores');
+carry('given', 'UTF8', 'EUC_JP');
+is(codes('EUC_JP', 'given', 'a', @euc_jp{qw(japan unassigned)}), '2 5 0', 'in EUC_JP');
+carry('given', 'UTF8', 'SQL_ASCII');
+is(codes('SQL_ASCII', 'given', @words), '2 3 4 5 6', 'in SQL_ASCII the bytes are the same');
+
+my $bytes = q{SELECT (ctr_tensor(model, 'ctr.categorical.bytes'))[1:%d] FROM models WHERE name = '%s'};
+my $length = length join '', @words;
+for my $encoding ('LATIN1', 'EUC_JP') {
+    my $new = $encoding eq 'LATIN1' ? $latin1{u} : $euc_jp{unassigned};
+    train($encoding, 'gone_on', 'given', 'a', $new);
+    is(codes($encoding, 'gone_on', 'a', $new), '2 7', "gone on from in $encoding");
+    carry('gone_on', $encoding, 'UTF8');
+    is(codes('UTF8', 'gone_on', @words), '2 3 4 5 6', 'and back in UTF8');
+    is(in_database('UTF8', sprintf $bytes, $length, 'gone_on'), in_database('UTF8', sprintf $bytes, $length, 'given'), 'byte for byte');
+}
+carry('gone_on', 'UTF8', 'EUC_JP');
+is(codes('EUC_JP', 'gone_on', $euc_jp{unassigned}), '7', 'what UTF-8 cannot spell comes back to where it is a text');
+is(codes('UTF8', 'gone_on', "\xc2\x81"), '0', 'and is no other text elsewhere');
+
+train('EUC_JP', 'twins', undef, @euc_jp{qw(because because_too)});
+carry('twins', 'EUC_JP', $_) for 'UTF8', 'EUC_JP';
+is(codes('EUC_JP', 'twins', @euc_jp{qw(because because_too)}), '2 3', 'two texts that are one in UTF-8');
+is(codes('UTF8', 'twins', $utf8{because}), '2', 'of which one is it there');
+
+train('WIN1252', 'win', undef, 'a', "\x81", "\x80");
+carry('win', 'WIN1252', $_) for 'UTF8', 'WIN1252';
+is(codes('WIN1252', 'win', 'a', "\x81", "\x80"), '2 3 4', 'a byte of WIN1252 that is no character');
+is(codes('UTF8', 'win', 'a', $utf8{euro}), '2 4', 'beside one that is');
+
+train('SQL_ASCII', 'raw', undef, 'a', "\xe9", "\xff\xfe", $utf8{e});
+carry('raw', 'SQL_ASCII', $_) for qw(UTF8 LATIN1 EUC_JP);
+is(codes('UTF8', 'raw', 'a', $utf8{e}), '2 5', 'bytes that are no UTF-8, from SQL_ASCII');
+is(codes('LATIN1', 'raw', 'a', $latin1{e}), '2 5', 'read in LATIN1');
+train('LATIN1', 'raw_on', 'raw', 'a', $latin1{u});
+carry('raw_on', 'LATIN1', 'SQL_ASCII');
+is(codes('SQL_ASCII', 'raw_on', 'a', "\xe9", "\xff\xfe", $utf8{e}, "\xc3\xbc"), '2 3 4 5 6', 'and brought back');
+
+my %columns = ('a feature' => '1 AS label, 2 AS "%s"', 'the label' => '1 AS "%s", 2 AS x', 'an ignored column' => '1 AS label, 2 AS x, 3 AS "%s"');
+for my $what (sort keys %columns) {
+    my $columns = sprintf $columns{$what}, "n\xe9";
+    my $options = $what eq 'the label' ? "n\xe9" : 'label';
+    my $ignore = $what eq 'an ignored column' ? "n\xe9" : '';
+    query_fails(qq{SELECT ctr_train(r, ctr_fit(label => '$options', ignore => '{$ignore}')) FROM (SELECT $columns) r},
+        '22P05', qr/column "n\xe9" has a name that UTF-8 cannot spell/, "$what whose name is no UTF-8", database => $databases{SQL_ASCII});
+}
+query_fails(qq{SELECT ctr_train(r) FROM (SELECT 1 AS label, 2 AS "n\x81") r}, '22P05', qr/column "n\x81" has a name/,
+    'or has a byte that is no character', database => $databases{WIN1252});
+
+query("DROP DATABASE $databases{$_}", database => 'postgres') for grep { $_ ne 'UTF8' } keys %databases;
+done_testing();
