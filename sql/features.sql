@@ -84,13 +84,15 @@ SELECT trained('ctr_deepcross(n_classes => 3) || ctr_fit(target_statistics => tr
 SELECT ctr_fit(numerical_buckets => 257);
 SELECT ctr_fit(numerical_buckets => -1);
 
--- going on keeps what the model has; new categories start at 0
+-- going on keeps what the model has; new categories get statistics from the new rows, beside the average that the model began with
 CREATE TABLE later AS SELECT id, 1 - label AS label, price * 3 AS price, flag, CASE WHEN id % 5 = 0 THEN 'new' ELSE city END AS city, device FROM clicks;
 CREATE TABLE continued AS
 SELECT name, (SELECT ctr_train(l, '{"epochs": 1, "ignore": ["id"]}', model) FROM later l) AS model FROM models WHERE name IN ('deep', 'pairs');
 SELECT name, a.x_num[3:] = b.x_num[3:] AS same_statistics, a.x_cat = b.x_cat AS same_codes
 FROM models m JOIN continued k USING (name), clicks c, ctr_encode(m.model, c) a, ctr_encode(k.model, c) b WHERE id BETWEEN 1 AND 3 ORDER BY 1, id;
-SELECT x_num[3] AS city, x_cat[1] AS code FROM continued, later c, ctr_encode(model, c) WHERE id = 5 AND name = 'deep';
+SELECT abs(x_num[3] - statistic(n.w, n.y, a.w, a.y)) < 1e-5 AS right_statistic, x_num[3] <> 0 AS has_one, x_cat[1] AS code
+FROM continued, later c, ctr_encode(model, c), (SELECT count(*) AS w, sum(label) AS y FROM later WHERE city = 'new') n, (SELECT count(*) AS w, sum(label) AS y FROM clicks) a
+WHERE id = 5 AND name = 'deep';
 SELECT (SELECT ctr_train(l, '{"numerical_buckets": 8}', model) FROM later l) FROM models WHERE name = 'deep';
 SELECT (SELECT ctr_train(l, '{"target_statistics": false}', model) FROM later l) FROM models WHERE name = 'deep';
 
@@ -112,11 +114,15 @@ SELECT tensor, at, bytes, attempt(overwritten(model::bytea, tensor, at, bytes::b
     ('ctr.derived.statistics', 0, '\x0000803f'), ('ctr.derived.statistics', 4, '\x0000c07f'), ('ctr.derived.statistics', 8, '\x0000807f'),
     ('ctr.derived.statistics', 8, '\xffff7fff'), ('ctr.derived.bounds', 0, '\x000000000000f07f'), ('ctr.derived.bounds', 8, '\x000000000000f0ff'),
     ('ctr.derived.bounds', 0, '\x000000000000f87f'), ('ctr.derived.bounds', 0, '\x0000000000004940'), ('ctr.derived.bound_count', 0, '\x10000000'),
-    ('ctr.derived.bound_count', 0, '\xffffffff'), ('ctr.derived.bound_count', 0, '\x0e000000')) d (tensor, at, bytes)
+    ('ctr.derived.bound_count', 0, '\xffffffff'), ('ctr.derived.bound_count', 0, '\x0e000000'),
+    ('ctr.derived.label_sums', 96, '\x0000c07f'), ('ctr.derived.label_sums', 100, '\x0000c07f'), ('ctr.derived.label_sums', 96, '\x0000807f'),
+    ('ctr.derived.label_sums', 96, '\x000080bf'), ('ctr.derived.label_sums', 100, '\x000080bf'), ('ctr.derived.label_sums', 100, '\xffff7f7f'),
+    ('ctr.derived.label_sums', 96, '\xffff7f7fffff7f7f'), ('ctr.derived.label_totals', 0, '\x0000807f0000807f'), ('ctr.derived.label_totals', 44, '\x00005049')) d (tensor, at, bytes)
 WHERE name = 'deep';
 SELECT was, becomes, attempt(changed(model::bytea, was, becomes)) AS renamed FROM models, (VALUES
     ('\"target_statistics\": true', '\"target_statistics\":false'), ('\"numerical_buckets\": 16', '\"numerical_buckets\":  0'),
-    ('\"numerical_buckets\": 16', '\"numerical_buckets\":  9'), ('ctr.derived.statistics', 'ctr.derived.statistric')) r (was, becomes)
+    ('\"numerical_buckets\": 16', '\"numerical_buckets\":  9'), ('ctr.derived.statistics', 'ctr.derived.statistric'),
+    ('ctr.derived.label_sums', 'ctr.derived.label_sumz')) r (was, becomes)
 WHERE name = 'deep';
 
 SET client_min_messages = error;

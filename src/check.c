@@ -6,8 +6,6 @@
 
 #include <math.h>
 
-#include "nn/derive.h"
-
 static int
 compare_strings(const void *a, const void *b)
 {
@@ -104,6 +102,19 @@ statistics_fault(const Encoder *encoder)
 }
 
 static const char *
+sums_fault(const Encoder *encoder)
+{
+    const NnKeptSum *unsound = NULL;
+
+    if (encoder->n_statistics > 0)
+        unsound = label_sums_find_unsound(encoder->totals, 1);
+    for (int f = 0; f < encoder->n_statistics && unsound == NULL; f++)
+        unsound = label_sums_find_unsound(encoder->sums[f], (size_t)encoder->categories[f]);
+    return unsound == NULL ? NULL
+                           : psprintf("a sum of labels is %g of %g", unsound->positive, unsound->weight);
+}
+
+static const char *
 params_fault(const Model *model)
 {
     const int unsound = net_find_unsound(&model->net, model->params);
@@ -124,6 +135,8 @@ model_fault(const Model *model)
         fault = numbers_fault(model->encoder);
     if (fault == NULL)
         fault = statistics_fault(model->encoder);
+    if (fault == NULL)
+        fault = sums_fault(model->encoder);
     if (fault == NULL)
         fault = params_fault(model);
     return fault;

@@ -27,6 +27,7 @@
 #include "utils/tuplestore.h"
 
 #include "compat.h"
+#include "nn/derive.h"
 #include "nn/nn.h"
 
 #define CTR_VERSION        "0.1.0"
@@ -318,6 +319,9 @@ typedef struct Encoder {
     int32 **frequencies;     /* [n_cat][known]: training rows of each known category */
     int *categories;         /* [d_cat]: rows of each field's table = known + CODE_KNOWN */
     float **statistics;      /* [n_statistics][categories]: target statistics (nn/derive.c) */
+    /* What they come from, to go on from it: [n_statistics][categories][STATISTICS_GROUPS]. NULL: only to score. */
+    NnKeptSum **sums;
+    NnKeptSum *totals; /* [STATISTICS_GROUPS]: of all rows */
 } Encoder;
 
 /* From n_num, n_cat and the options: the network's inputs, and which of them are derived. */
@@ -502,6 +506,8 @@ typedef struct Model {
 ctr_model *model_pack(const Model *model, MemoryContext context);
 /* The only reader. parent: the context under which the model's own is made. The value was validated on its way in. */
 Model *model_unpack(Datum value, MemoryContext parent);
+/* The same with what scoring does not need: the sums that its statistics come from. */
+Model *model_unpack_to_train(Datum value, MemoryContext parent);
 /* The only validator, for bytes from outside: whatever it accepts can be scored. false: reported to escontext. */
 bool model_validate(Datum value, Node *escontext);
 /*

@@ -6,7 +6,8 @@
  * (dataset_fit.c), and to write them, encoded, into the stores of the training and the validation rows.
  *
  * Memory: raw and encoded rows together stay within maintenance_work_mem, what is more goes to temporary files. Besides
- * there is one working buffer at a time of DATASET_WORKING_MEMORY: for sorting columns, then for shuffling spilled rows.
+ * there is one working buffer at a time of DATASET_WORKING_MEMORY: for finding equal rows while they arrive (half of it,
+ * which counts as rows, because many groups may be at it), for sorting columns, then for shuffling spilled rows.
  *
  * Order: an epoch's order is decided by seed and epoch alone, never by memory, and still spilled rows are read in
  * stretches: pages of neighbouring rows are shuffled, as many as fit a window are taken, and the rows of the window
@@ -24,13 +25,11 @@
 #define GATHER_TASK     256 /* rows that one thread gathers at a time */
 #define BLOCK_ROWS      512 /* that arrive before their categories are numbered; fewer of wide ones */
 #define BLOCK_SIZE      ((Size)256 * 1024)
+#define HASH_TASK       64 /* rows that one thread hashes at a time */
 #define ENCODE_TASK     64 /* rows that one thread encodes at a time */
 #define DATASET_LARGEST (PG_INT32_MAX - BLOCK_ROWS)
 
-/*
- * A stream of random numbers. Parameter i takes i * 2^32 and the next ones, roles and folds take 2^40 and 2^40 + 1, as
- * parameter 256 does.
- */
+/* A stream of random numbers. Parameter i takes i * 2^32 and the next ones, roles take 2^40, as parameter 256 does. */
 #define STREAM_ORDER ((uint64)1 << 41) /* + epoch */
 
 static void *
@@ -72,6 +71,9 @@ dataset_create(MemoryContext parent, const Options *options, const Feature *feat
         rowblock_create(context, (int)Max(Min(BLOCK_SIZE / ds->raw_size, BLOCK_ROWS), 1), n_num, n_cat);
     ds->tails = allocate(ds, ds->block->room, sizeof(RawTail));
     ds->numbered = allocate(ds, mul_size(ds->block->room, n_cat), sizeof(int32));
+    ds->hashes = allocate(ds, ds->block->room, sizeof(uint64));
+    if (widths.n_statistics > 0)
+        ds->folds = rowfolds_create(context, budget);
 
     ds->seen = allocate(ds, n_cat, sizeof(Vocab *));
     ds->seen_contexts = allocate(ds, n_cat, sizeof(MemoryContext));
@@ -82,14 +84,18 @@ dataset_create(MemoryContext parent, const Options *options, const Feature *feat
     return ds;
 }
 
-/* one categorical column of the block */
+/* one categorical column of the block, or, after them, a few rows' hashes */
 static void
-number_task(void *arg, int f, int worker)
+arrival_task(void *arg, int task, int worker)
 {
     const Dataset *ds = arg;
+    const int first = (task - ds->n_cat) * HASH_TASK;
 
     (void)worker;
-    rowblock_number(ds->block, f, ds->seen[f], ds->numbered + (Size)f * ds->block->room);
+    if (task < ds->n_cat)
+        rowblock_number(ds->block, task, ds->seen[task], ds->numbered + (Size)task * ds->block->room);
+    else
+        rowfolds_hash(ds->block, ds->tails, first, Min(HASH_TASK, ds->block->n - first), ds->hashes);
 }
 
 /* The block's rows go to the raw store. */
@@ -98,16 +104,19 @@ store_block(Dataset *ds)
 {
     RowBlock *block = ds->block;
     char *row = palloc0(ds->raw_size);
+    int hash_tasks = ds->folds ? (block->n + HASH_TASK - 1) / HASH_TASK : 0;
 
     for (int f = 0; f < ds->n_cat; f++)
         rowblock_reserve(block, f, ds->seen[f]);
-    pool_run(ds->pool, number_task, ds, ds->n_cat, false);
+    pool_run(ds->pool, arrival_task, ds, ds->n_cat + hash_tasks, false);
     for (int i = 0; i < block->n; i++) {
         int32 *categories = raw_categories(ds, row);
 
         memcpy(raw_numbers(row), block->numbers + (Size)i * ds->n_num, sizeof(double) * ds->n_num);
         for (int f = 0; f < ds->n_cat; f++)
             categories[f] = ds->numbered[(Size)f * block->room + i];
+        if (ds->folds)
+            ds->tails[i].fold = (int16)rowfolds_next(ds->folds, ds->hashes[i]);
         *raw_tail(ds, row) = ds->tails[i];
         rowstore_append(ds->raw, row);
     }
@@ -123,7 +132,7 @@ dataset_add(Dataset *ds, RowMap *map, float label, float weight, RowRole role)
     if (rowstore_count(ds->raw) >= DATASET_LARGEST)
         ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("too many rows to train on"),
                         errdetail("The limit is %d.", DATASET_LARGEST)));
-    ds->tails[block->n] = (RawTail){label, weight, role};
+    ds->tails[block->n] = (RawTail){.label = label, .weight = weight, .role = (int16)role};
     rowblock_add(block, map);
     ds->n_chance += role == ROLE_CHANCE;
     if (rowblock_full(block))
@@ -145,8 +154,12 @@ row_label(const Dataset *ds, const char *row)
     return (float *)(row + sizeof(float) * ds->d_num + sizeof(int32) * ds->d_cat);
 }
 
+/*
+ * A row that goes on from a model takes its statistics from the model's sums without its fold and without the rows that were
+ * held back then, whether it trains or is held back: it may have been either before.
+ */
 static void
-encode_row(const Dataset *ds, const Encoder *encoder, const Fitted *fitted, const char *raw, int fold,
+encode_row(const Dataset *ds, const Encoder *encoder, const Fitted *fitted, const char *raw, int group,
            char *row)
 {
     const double *numbers = raw_numbers(raw);
@@ -157,10 +170,8 @@ encode_row(const Dataset *ds, const Encoder *encoder, const Fitted *fitted, cons
     for (int i = 0; i < ds->n_num; i++)
         x_num[i] = transform_apply(&encoder->transforms[i], numbers[i]);
     raw_codes(ds, encoder, fitted->codes, raw, x_cat);
-    if (fitted->apart != NULL)
-        encoder_derive(encoder, fitted->apart, STATISTICS_GROUPS, fold, x_num, x_cat, 1);
-    else
-        encoder_derive(encoder, encoder->statistics, 1, 0, x_num, x_cat, 1);
+    encoder_derive(encoder, fitted->apart, STATISTICS_GROUPS, ds->known ? tail->fold : group, x_num, x_cat,
+                   1);
     row_label(ds, row)[0] = tail->label;
     row_label(ds, row)[1] = tail->weight;
 }
@@ -172,7 +183,7 @@ typedef struct EncodeTasks {
     const Fitted *fitted;
     int n;
     char *raw, *rows; /* [DATASET_SCAN_ROWS, raw_size], [DATASET_SCAN_ROWS, row_size] */
-    int folds[DATASET_SCAN_ROWS];
+    int groups[DATASET_SCAN_ROWS];
 } EncodeTasks;
 
 static void
@@ -185,7 +196,7 @@ encode_task(void *arg, int task, int worker)
 
     (void)worker;
     for (int i = first; i < Min(first + ENCODE_TASK, t->n); i++)
-        encode_row(ds, t->encoder, t->fitted, t->raw + i * ds->raw_size, t->folds[i],
+        encode_row(ds, t->encoder, t->fitted, t->raw + i * ds->raw_size, t->groups[i],
                    t->rows + i * ds->row_size);
     denormals_restore(mode);
 }
@@ -198,7 +209,7 @@ encode_take(Dataset *ds, RoleSampler *sampler, EncodeTasks *t)
 
     for (t->n = 0; t->n < DATASET_SCAN_ROWS && (raw = rowstore_consume(ds->raw)) != NULL; t->n++) {
         memcpy(t->raw + t->n * ds->raw_size, raw, ds->raw_size);
-        t->folds[t->n] = roles_next(sampler, raw_tail(ds, raw));
+        t->groups[t->n] = roles_next(sampler, raw_tail(ds, raw));
     }
     return t->n > 0;
 }
@@ -208,7 +219,7 @@ static void
 encode_give(Dataset *ds, const EncodeTasks *t)
 {
     for (int i = 0; i < t->n; i++) {
-        RowSet *set = &ds->sets[t->folds[i] == FOLD_VALIDATION];
+        RowSet *set = &ds->sets[t->groups[i] == FOLD_VALIDATION];
         const char *row = t->rows + i * ds->row_size;
         const float label = row_label(ds, row)[0], weight = row_label(ds, row)[1];
 
@@ -262,6 +273,14 @@ prepare_passes(Dataset *ds)
         ds->pass.window = allocate(ds, ds->window_rows, ds->row_size);
 }
 
+static void
+close_folds(Dataset *ds)
+{
+    if (ds->folds)
+        rowfolds_free(ds->folds);
+    ds->folds = NULL;
+}
+
 Encoder *
 dataset_encode(Dataset *ds, MemoryContext context)
 {
@@ -271,6 +290,7 @@ dataset_encode(Dataset *ds, MemoryContext context)
     Fitted fitted;
 
     store_block(ds);
+    close_folds(ds);
     fitted = dataset_fit(ds, encoder);
     ds->budget->limit = ds->memory;
     encode_rows(ds, encoder, &fitted);
@@ -436,6 +456,7 @@ dataset_next(Dataset *ds, NnBatch *batch)
 void
 dataset_close(Dataset *ds)
 {
+    close_folds(ds);
     if (ds->raw)
         rowstore_close(ds->raw);
     for (int s = 0; s < 2; s++) {

@@ -12,9 +12,7 @@
 #define SORT_LEAST         ((Size)1024 * 1024) /* for one column that is sorted outside of memory */
 #define INTERRUPT_INTERVAL ((Size)65536)       /* categories */
 
-/* streams of random numbers; see dataset.c for the others */
-#define STREAM_ROLES ((uint64)1 << 40)
-#define STREAM_FOLDS (((uint64)1 << 40) + 1)
+#define STREAM_ROLES ((uint64)1 << 40) /* of random numbers; see dataset.c for the others */
 
 /* ------------------------------------------------------------------ roles */
 
@@ -24,7 +22,6 @@ roles_start(const Dataset *ds, RoleSampler *sampler)
     double share = ds->options->validation_column ? 0 : ds->options->validation;
 
     rng_seed(&sampler->roles, (uint64)ds->options->seed, STREAM_ROLES);
-    rng_seed(&sampler->folds, (uint64)ds->options->seed, STREAM_FOLDS);
     sampler->left = ds->n_chance;
     /* 0.07 of 100 rows are 7, not the 8 that the product's rounding error would make of it; one row is left to train */
     sampler->needed = (int64)ceil(share * (double)ds->n_chance * (1 - 4 * DBL_EPSILON));
@@ -41,7 +38,7 @@ roles_next(RoleSampler *sampler, const RawTail *tail)
         sampler->left--;
         sampler->needed -= validation;
     }
-    return validation ? FOLD_VALIDATION : (int)rng_below(&sampler->folds, STATISTICS_FOLDS);
+    return validation ? FOLD_VALIDATION : tail->fold;
 }
 
 /* Reads all raw rows without using them up. */
@@ -50,7 +47,7 @@ typedef struct RawScan {
     RoleSampler sampler;
     char *buffer;
     int64 next;
-    int fold; /* of the row that was read last */
+    int group; /* of the row that was read last */
 } RawScan;
 
 static void
@@ -78,7 +75,7 @@ scan_next(RawScan *scan)
         rowstore_fetch(ds->raw, scan->next, Min(DATASET_SCAN_ROWS, n - scan->next), scan->buffer);
     }
     scan->next++;
-    scan->fold = roles_next(&scan->sampler, raw_tail(ds, row));
+    scan->group = roles_next(&scan->sampler, raw_tail(ds, row));
     return row;
 }
 
@@ -89,7 +86,7 @@ scan_next_training(RawScan *scan)
 
     do
         row = scan_next(scan);
-    while (row != NULL && scan->fold == FOLD_VALIDATION);
+    while (row != NULL && scan->group == FOLD_VALIDATION);
     return row;
 }
 
@@ -175,7 +172,7 @@ fit_numbers(Dataset *ds, Encoder *encoder, const int64 *missing)
 /* ------------------------------------------------------------------ target statistics */
 
 /*
- * The labels' sums in every field, code and fold, [n_statistics][categories][STATISTICS_GROUPS]; totals: of all rows.
+ * The labels' sums in every field, code and group, [n_statistics][categories][STATISTICS_GROUPS]; totals: of all rows.
  * Rows that chance has held back count, too: once the best epoch is known there is no reason to waste them. Those of
  * validation_column do not: a user may want to score them as rows that the model has never seen.
  */
@@ -197,37 +194,52 @@ sum_labels(Dataset *ds, const Encoder *encoder, int32 *const *codes, NnLabelSum 
             continue;
         raw_codes(ds, encoder, codes, row, x_cat);
         for (int f = 0; f < encoder->n_statistics; f++) {
-            NnLabelSum *sum = &sums[f][(Size)x_cat[f] * STATISTICS_GROUPS + scan.fold];
+            NnLabelSum *sum = &sums[f][(Size)x_cat[f] * STATISTICS_GROUPS + scan.group];
 
             sum->weight += tail->weight;
             sum->positive += positive;
         }
-        totals[scan.fold].weight += tail->weight;
-        totals[scan.fold].positive += positive;
+        totals[scan.group].weight += tail->weight;
+        totals[scan.group].positive += positive;
     }
     pfree(x_cat);
     return sums;
 }
 
-/* Fits the statistics; returns those for rows of this training. */
+/* Fits field f's statistics from its sums; returns those for rows of this training. */
+static float *
+fit_field(Encoder *encoder, int f)
+{
+    Size n = (Size)encoder->categories[f];
+    float *apart =
+        MemoryContextAllocHuge(CurrentMemoryContext, mul_size(n, STATISTICS_GROUPS * sizeof(float)));
+
+    for (Size at = 0; at < n; at += INTERRUPT_INTERVAL) {
+        CHECK_FOR_INTERRUPTS();
+        statistics_fit(apart + at * STATISTICS_GROUPS, encoder->statistics[f] + at,
+                       encoder->sums[f] + at * STATISTICS_GROUPS, encoder->totals,
+                       Min(n - at, INTERRUPT_INTERVAL));
+    }
+    return apart;
+}
+
+/* Fits the statistics of all fields; returns those for rows of this training. */
 static float **
 fit_statistics(Dataset *ds, Encoder *encoder, int32 *const *codes)
 {
     NnLabelSum totals[STATISTICS_GROUPS] = {{0, 0}};
     NnLabelSum **sums = sum_labels(ds, encoder, codes, totals);
+    NnKeptSum kept_totals[STATISTICS_GROUPS];
     float **apart = palloc(sizeof(float *) * encoder->n_statistics);
 
+    label_sums_keep(kept_totals, totals, 1);
+    encoder_create_statistics(encoder, ds->known ? ds->known->totals : kept_totals);
     for (int f = 0; f < encoder->n_statistics; f++) {
-        Size n = (Size)encoder->categories[f];
-
-        apart[f] =
-            MemoryContextAllocHuge(CurrentMemoryContext, mul_size(n, STATISTICS_GROUPS * sizeof(float)));
-        for (Size at = 0; at < n; at += INTERRUPT_INTERVAL) {
-            CHECK_FOR_INTERRUPTS();
-            statistics_fit(apart[f] + at * STATISTICS_GROUPS, encoder->statistics[f] + at,
-                           sums[f] + at * STATISTICS_GROUPS, totals, Min(n - at, INTERRUPT_INTERVAL));
-        }
+        label_sums_keep(encoder->sums[f], sums[f], (size_t)encoder->categories[f]);
         pfree(sums[f]);
+        if (ds->known)
+            label_sums_take_over(encoder->sums[f], ds->known->sums[f], (size_t)ds->known->categories[f]);
+        apart[f] = fit_field(encoder, f);
     }
     pfree(sums);
     return apart;
@@ -267,8 +279,7 @@ dataset_fit(Dataset *ds, Encoder *encoder)
         pfree(counts);
         MemoryContextDelete(ds->seen_contexts[f]);
     }
-    encoder_create_statistics(encoder, ds->known);
-    if (encoder->n_statistics > 0 && ds->known == NULL)
+    if (encoder->n_statistics > 0)
         fitted.apart = fit_statistics(ds, encoder, fitted.codes);
     return fitted;
 }

@@ -127,6 +127,7 @@ encoder_create(MemoryContext context, const Options *options, const Feature *fea
     if (options->numerical_buckets > 0)
         encoder->buckets = palloc0(sizeof(Buckets) * Max(n_num, 1));
     encoder->statistics = palloc0(sizeof(float *) * Max(encoder->n_statistics, 1));
+    encoder->sums = palloc0(sizeof(NnKeptSum *) * Max(encoder->n_statistics, 1));
     MemoryContextSwitchTo(old);
     return encoder;
 }
@@ -184,15 +185,17 @@ encoder_keep_number(Encoder *encoder, int i, const Encoder *known, int64 missing
 }
 
 void
-encoder_create_statistics(Encoder *encoder, const Encoder *known)
+encoder_create_statistics(Encoder *encoder, const NnKeptSum *totals)
 {
-    for (int f = 0; f < encoder->n_statistics; f++) {
-        Size size = mul_size(encoder->categories[f], sizeof(float));
+    Size size = STATISTICS_GROUPS * sizeof(NnKeptSum);
 
-        encoder->statistics[f] = MemoryContextAllocHuge(encoder->context, size);
-        memset(encoder->statistics[f], 0, size);
-        if (known != NULL)
-            memcpy(encoder->statistics[f], known->statistics[f], known->categories[f] * sizeof(float));
+    encoder->totals = memcpy(MemoryContextAlloc(encoder->context, size), totals, size);
+    for (int f = 0; f < encoder->n_statistics; f++) {
+        Size n = (Size)encoder->categories[f];
+
+        encoder->statistics[f] = MemoryContextAllocHuge(encoder->context, mul_size(n, sizeof(float)));
+        encoder->sums[f] =
+            MemoryContextAllocHuge(encoder->context, mul_size(n, STATISTICS_GROUPS * sizeof(NnKeptSum)));
     }
 }
 

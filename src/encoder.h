@@ -4,8 +4,6 @@
 
 #include "ctr.h"
 
-#include "nn/derive.h"
-
 /* With room for every field; everything in it is still to be fitted, or taken over from `known`. */
 Encoder *encoder_create(MemoryContext context, const Options *options, const Feature *features, int n_num,
                         int n_cat, const Encoder *known);
@@ -21,8 +19,8 @@ void encoder_keep_number(Encoder *encoder, int i, const Encoder *known, int64 mi
 int32 *encoder_fit_categories(Encoder *encoder, int f, const Vocab *seen, const int32 *counts, int min_count,
                               const Encoder *known, int64 missing);
 
-/* Once all categories are known: room for the statistics; 0, or those of `known`. */
-void encoder_create_statistics(Encoder *encoder, const Encoder *known);
+/* Once all categories are known: room for the statistics and their sums, which stand beside these totals [STATISTICS_GROUPS]. */
+void encoder_create_statistics(Encoder *encoder, const NnKeptSum *totals);
 /* the code of numerical column i's value as a category */
 int32 encoder_bucket(const Encoder *encoder, int i, double value);
 /*

@@ -1,6 +1,6 @@
 /*
- * hash.h: hashes of byte strings. They multiply 64-bit words into 128 bits and fold the halves together, the idea of
- * Wang Yi's wyhash. Equal input and seed give equal hashes on every machine.
+ * hash.h: hashes of byte strings and of sequences of 64-bit words. They multiply words into 128 bits and fold the halves
+ * together, the idea of Wang Yi's wyhash. Equal input and seed give equal hashes on every machine.
  */
 #ifndef CTR_HASH_H
 #define CTR_HASH_H
@@ -35,6 +35,13 @@ hash_read4(const char *p)
 
     memcpy(&x, p, sizeof(x));
     return x;
+}
+
+/* the hash of a sequence that has one word more than that of `hash` */
+static inline uint64
+hash_word(uint64 hash, uint64 word)
+{
+    return hash_fold(word ^ HASH_B, hash ^ HASH_A);
 }
 
 static inline uint64

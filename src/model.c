@@ -9,7 +9,6 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
-#include "nn/derive.h"
 #include "record.h"
 
 const ModelStatistic model_statistics[MODEL_N_STATISTICS] = {
@@ -191,6 +190,29 @@ pack_statistics(SafeFile *file, const Encoder *encoder)
 }
 
 static void
+pack_label_sums(SafeFile *file, const Encoder *encoder)
+{
+    int64 shape[] = {0, STATISTICS_GROUPS, 2};
+    char *sums, *to;
+
+    if (encoder->n_statistics == 0)
+        return;
+    for (int f = 0; f < encoder->n_statistics; f++)
+        shape[0] += encoder->categories[f];
+    to = sums = MemoryContextAllocHuge(CurrentMemoryContext,
+                                       mul_size((Size)shape[0], STATISTICS_GROUPS * sizeof(NnKeptSum)));
+    for (int f = 0; f < encoder->n_statistics; f++) {
+        Size size = (Size)encoder->categories[f] * STATISTICS_GROUPS * sizeof(NnKeptSum);
+
+        memcpy(to, encoder->sums[f], size);
+        to += size;
+    }
+    add_tensor(file, MODEL_LABEL_SUMS, SAFE_F32, 3, shape, sums, (Size)(to - sums));
+    add_tensor(file, MODEL_LABEL_TOTALS, SAFE_F32, 2, shape + 1, encoder->totals,
+               STATISTICS_GROUPS * sizeof(NnKeptSum));
+}
+
+static void
 pack_history(SafeFile *file, const Model *model)
 {
     int64 shape[] = {model->n_epochs, MODEL_EPOCH_MEMBERS};
@@ -267,6 +289,7 @@ model_pack(const Model *model, MemoryContext context)
     pack_vocabs(file, model->encoder);
     pack_buckets(file, model->encoder);
     pack_statistics(file, model->encoder);
+    pack_label_sums(file, model->encoder);
     pack_history(file, model);
     pack_metadata(file, model);
     result = (ctr_model *)safetensors_write(file, context);
@@ -289,7 +312,8 @@ model_estimate(const NnNet *net, const Encoder *encoder)
     if (encoder->buckets != NULL)
         size = add_size(size, mul_size(encoder->n_num, BUCKETS_MOST * sizeof(double)));
     for (int f = 0; f < encoder->n_statistics; f++)
-        size = add_size(size, mul_size(encoder->categories[f], sizeof(float)));
+        size = add_size(
+            size, mul_size(encoder->categories[f], sizeof(float) + STATISTICS_GROUPS * sizeof(NnKeptSum)));
     for (int f = 0; f < encoder->n_cat; f++) {
         Size known = (Size)vocab_count(encoder->vocabs[f]);
 

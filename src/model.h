@@ -22,6 +22,10 @@
  *   ctr.derived.bound_count      U32 [numerical]   bounds between each column's buckets
  *   ctr.derived.bounds           F64 [their sum]   column after column, ascending in each
  *   ctr.derived.statistics       F32 [codes]       target statistic of each code: categorical columns, then buckets
+ *   ctr.derived.label_sums       F32 [codes, 6, 2] what it comes from: in each of five folds of the training rows and among
+ *                                                  the rows held back by chance, the sum of weights and that of weight *
+ *                                                  label. Only going on from the model reads them
+ *   ctr.derived.label_totals     F32 [6, 2]        the same of all rows
  *
  * Tensors of the training:
  *   ctr.history                  F64 [epochs, 6]   the members of Epoch but seconds
@@ -53,6 +57,8 @@
 #define MODEL_BOUND_COUNT    "ctr.derived.bound_count"
 #define MODEL_BOUNDS         "ctr.derived.bounds"
 #define MODEL_STATISTICS     "ctr.derived.statistics"
+#define MODEL_LABEL_SUMS     "ctr.derived.label_sums"
+#define MODEL_LABEL_TOTALS   "ctr.derived.label_totals"
 #define MODEL_HISTORY        "ctr.history"
 
 #define MODEL_EPOCH_MEMBERS   6

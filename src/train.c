@@ -12,7 +12,7 @@
 
 /* of a row's weight: their sums and quotients are ordinary floats */
 #define WEIGHT_LEAST   1e-30
-#define WEIGHT_LARGEST 1e30
+#define WEIGHT_LARGEST 1e28
 
 /* ------------------------------------------------------------------ what groups share */
 
@@ -71,7 +71,7 @@ training_continue(Training *t, Datum given, const Row *row)
     struct varlena *argument = (struct varlena *)DatumGetPointer(given);
     const Encoder *encoder;
 
-    t->given = model_unpack(given, t->context);
+    t->given = model_unpack_to_train(given, t->context);
     if (VARATT_IS_EXTERNAL_ONDISK(argument))
         t->given_pointer = memcpy(palloc(VARSIZE_ANY(argument)), argument, VARSIZE_ANY(argument));
     options_check_continues(&t->options, (Jsonb *)t->options_given, &t->given->options);

@@ -14,10 +14,13 @@
 
 #include "record.h"
 
+typedef enum UnpackUse { TO_SCORE, TO_TRAIN, TO_VALIDATE } UnpackUse;
+
 typedef struct Unpacker {
     SafeFile *file;
     bool *used; /* [file->n_tensors] */
     Model *model;
+    UnpackUse use;
     Node *escontext;
     MemoryContext scratch; /* gone when the model is read */
     VocabLoad *loading;    /* of the vocabularies */
@@ -143,7 +146,7 @@ unpack_version(Unpacker *u)
 }
 
 static bool
-unpack_digest(Unpacker *u, bool verify)
+unpack_digest(Unpacker *u)
 {
     ValueBytes *bytes = u->file->bytes;
     char head[MODEL_HEAD_SIZE];
@@ -151,7 +154,7 @@ unpack_digest(Unpacker *u, bool verify)
 
     value_read(bytes, 0, size, head);
     return model_peek_digest(head, size, u->model->digest, u->escontext) &&
-           (!verify || model_verify_digest(bytes->memory, bytes->size, u->escontext));
+           (u->use != TO_VALIDATE || model_verify_digest(bytes->memory, bytes->size, u->escontext));
 }
 
 /* a metadata entry that is JSON */
@@ -433,6 +436,42 @@ unpack_statistics(Unpacker *u)
     return true;
 }
 
+static NnKeptSum *
+read_label_sums(Unpacker *u, const SafeTensor *tensor)
+{
+    NnKeptSum *sums = MemoryContextAllocHuge(u->model->context, tensor->size);
+
+    safetensors_read(u->file, tensor, sums);
+    return sums;
+}
+
+static bool
+unpack_label_sums(Unpacker *u)
+{
+    Encoder *encoder = u->model->encoder;
+    int64 shape[] = {0, STATISTICS_GROUPS, 2};
+    const SafeTensor *sums, *totals;
+    NnKeptSum *values;
+
+    if (encoder->n_statistics == 0)
+        return true;
+    for (int f = 0; f < encoder->n_statistics; f++)
+        shape[0] += encoder->categories[f];
+    if ((sums = take(u, MODEL_LABEL_SUMS, SAFE_F32, 3, shape)) == NULL ||
+        (totals = take(u, MODEL_LABEL_TOTALS, SAFE_F32, 2, shape + 1)) == NULL)
+        return false;
+    if (u->use == TO_SCORE)
+        return true;
+    encoder->totals = read_label_sums(u, totals);
+    values = read_label_sums(u, sums);
+    encoder->sums = MemoryContextAlloc(u->model->context, sizeof(NnKeptSum *) * encoder->n_statistics);
+    for (int f = 0; f < encoder->n_statistics; f++) {
+        encoder->sums[f] = values;
+        values += (Size)encoder->categories[f] * STATISTICS_GROUPS;
+    }
+    return true;
+}
+
 /* ------------------------------------------------------------------ network */
 
 bool
@@ -616,25 +655,26 @@ check_nothing_else(const Unpacker *u)
 /* ------------------------------------------------------------------ all of it */
 
 static bool
-unpack_parts(Unpacker *u, Datum value, bool verify)
+unpack_parts(Unpacker *u, Datum value)
 {
     u->file = safetensors_parse(value, u->escontext);
     if (u->file == NULL)
         return false;
     u->used = palloc0(Max(u->file->n_tensors, 1));
-    return unpack_version(u) && unpack_digest(u, verify) && unpack_options(u) && unpack_features(u) &&
+    return unpack_version(u) && unpack_digest(u) && unpack_options(u) && unpack_features(u) &&
            unpack_transforms(u) && unpack_vocabs(u) && unpack_buckets(u) && unpack_statistics(u) &&
-           unpack_net(u) && unpack_params(u) && unpack_history(u) && unpack_counts(u) &&
-           check_nothing_else(u) && finish_vocabs(u);
+           unpack_label_sums(u) && unpack_net(u) && unpack_params(u) && unpack_history(u) &&
+           unpack_counts(u) && check_nothing_else(u) && finish_vocabs(u);
 }
 
 /* NULL: invalid, and nothing of it is left: what is deleted here also ends the threads that fill its vocabularies. */
 static Model *
-unpack(Datum value, MemoryContext parent, bool verify, Node *escontext)
+unpack(Datum value, MemoryContext parent, UnpackUse use, Node *escontext)
 {
     MemoryContext context = AllocSetContextCreate(parent, "ctr model", ALLOCSET_DEFAULT_SIZES);
     MemoryContext caller;
-    Unpacker u = {.model = MemoryContextAllocZero(context, sizeof(Model)), .escontext = escontext};
+    Unpacker u = {
+        .model = MemoryContextAllocZero(context, sizeof(Model)), .use = use, .escontext = escontext};
     bool good;
 
     u.model->context = context;
@@ -642,7 +682,7 @@ unpack(Datum value, MemoryContext parent, bool verify, Node *escontext)
     u.model->encoder->context = context;
     u.scratch = AllocSetContextCreate(context, "ctr model unpack", ALLOCSET_DEFAULT_SIZES);
     caller = MemoryContextSwitchTo(u.scratch);
-    good = unpack_parts(&u, value, verify);
+    good = unpack_parts(&u, value);
     MemoryContextSwitchTo(caller);
     MemoryContextDelete(good ? u.scratch : context);
     return good ? u.model : NULL;
@@ -651,13 +691,19 @@ unpack(Datum value, MemoryContext parent, bool verify, Node *escontext)
 Model *
 model_unpack(Datum value, MemoryContext parent)
 {
-    return unpack(value, parent, false, NULL);
+    return unpack(value, parent, TO_SCORE, NULL);
+}
+
+Model *
+model_unpack_to_train(Datum value, MemoryContext parent)
+{
+    return unpack(value, parent, TO_TRAIN, NULL);
 }
 
 bool
 model_validate(Datum value, Node *escontext)
 {
-    Model *model = unpack(value, CurrentMemoryContext, true, escontext);
+    Model *model = unpack(value, CurrentMemoryContext, TO_VALIDATE, escontext);
     const char *fault;
 
     if (model == NULL)

@@ -6,10 +6,15 @@
  * half a row of each label. So a category without rows has exactly 0. A training row must not see its own label: its
  * statistic, average included, is computed without the fold that the row is in. Rows held back for validation lend
  * their labels only to what rows outside of this training get.
+ *
+ * Going on from a model, its sums stay where it has any, so its statistics stay, and only categories that are new to it
+ * get sums from the new rows. These are compared with the average that the model began with, as all others are.
  */
 #include "derive.h"
 
+#include <float.h>
 #include <math.h>
+#include <string.h>
 
 #define SMOOTHING 20.0 /* rows */
 
@@ -54,8 +59,45 @@ bucket_find(const double *bounds, int n, double x)
 
 /* ------------------------------------------------------------------ target statistics */
 
+const NnKeptSum *
+label_sums_find_unsound(const NnKeptSum *sums, size_t n)
+{
+    for (size_t i = 0; i < n * STATISTICS_GROUPS; i++) {
+        if (!(sums[i].positive >= 0 && sums[i].positive <= sums[i].weight && sums[i].weight <= FLT_MAX))
+            return &sums[i];
+    }
+    return NULL;
+}
+
+void
+label_sums_keep(NnKeptSum *kept, const NnLabelSum *sums, size_t n)
+{
+    for (size_t i = 0; i < n * STATISTICS_GROUPS; i++)
+        kept[i] = (NnKeptSum){(float)sums[i].weight, (float)sums[i].positive};
+}
+
+/* in how many folds there are training rows */
+static int
+count_folds(const NnKeptSum *groups)
+{
+    int n = 0;
+
+    for (int k = 0; k < STATISTICS_FOLDS; k++)
+        n += groups[k].weight > 0;
+    return n;
+}
+
+void
+label_sums_take_over(NnKeptSum *kept, const NnKeptSum *known, size_t n)
+{
+    for (size_t i = 0; i < n * STATISTICS_GROUPS; i += STATISTICS_GROUPS) {
+        if (count_folds(known + i) > 0)
+            memcpy(kept + i, known + i, STATISTICS_GROUPS * sizeof(NnKeptSum));
+    }
+}
+
 static NnLabelSum
-sum_all(const NnLabelSum *groups)
+sum_all(const NnKeptSum *groups)
 {
     NnLabelSum all = {0, 0};
 
@@ -68,7 +110,7 @@ sum_all(const NnLabelSum *groups)
 
 /* the training folds but one; added anew, so that nothing of that fold stays behind as a rounding error */
 static NnLabelSum
-sum_others(const NnLabelSum *groups, int group)
+sum_others(const NnKeptSum *groups, int group)
 {
     NnLabelSum others = {0, 0};
 
@@ -95,7 +137,7 @@ statistic(const NnLabelSum *category, double odds)
 }
 
 void
-statistics_fit(float *apart, float *all, const NnLabelSum *sums, const NnLabelSum *totals, size_t n)
+statistics_fit(float *apart, float *all, const NnKeptSum *sums, const NnKeptSum *totals, size_t n)
 {
     NnLabelSum total = sum_all(totals);
     double odds = average_odds(&total);
@@ -107,7 +149,7 @@ statistics_fit(float *apart, float *all, const NnLabelSum *sums, const NnLabelSu
         odds_apart[k] = average_odds(&others);
     }
     for (size_t i = 0; i < n; i++) {
-        const NnLabelSum *groups = sums + i * STATISTICS_GROUPS;
+        const NnKeptSum *groups = sums + i * STATISTICS_GROUPS;
         NnLabelSum category = sum_all(groups);
 
         all[i] = statistic(&category, odds);

@@ -5,6 +5,9 @@
 
 #include "derive.h"
 
+#include <float.h>
+#include <string.h>
+
 /* ------------------------------------------------------------------ buckets */
 
 static int
@@ -80,6 +83,7 @@ static void
 fit_labels(Statistics *s, const double *labels, const double *weights)
 {
     NnLabelSum sums[CATEGORIES][STATISTICS_GROUPS] = {{{0, 0}}}, totals[STATISTICS_GROUPS] = {{0, 0}};
+    NnKeptSum kept[CATEGORIES][STATISTICS_GROUPS], kept_totals[STATISTICS_GROUPS];
 
     for (int i = 0; i < ROWS; i++) {
         NnLabelSum *sum = &sums[row_category(i)][row_fold(i)];
@@ -89,7 +93,9 @@ fit_labels(Statistics *s, const double *labels, const double *weights)
         totals[row_fold(i)].weight += weights[i];
         totals[row_fold(i)].positive += weights[i] * labels[i];
     }
-    statistics_fit(&s->apart[0][0], s->all, &sums[0][0], totals, CATEGORIES);
+    label_sums_keep(&kept[0][0], &sums[0][0], CATEGORIES);
+    label_sums_keep(kept_totals, totals, 1);
+    statistics_fit(&s->apart[0][0], s->all, &kept[0][0], kept_totals, CATEGORIES);
 }
 
 static void
@@ -118,28 +124,65 @@ own_label_has_no_influence(void)
 static void
 statistics_are_shrunk_log_odds(void)
 {
-    NnLabelSum sums[2][STATISTICS_GROUPS] = {{{0, 0}}}, totals[STATISTICS_GROUPS] = {{0, 0}};
+    NnKeptSum sums[2][STATISTICS_GROUPS] = {{{0, 0}}}, totals[STATISTICS_GROUPS] = {{0, 0}};
     Statistics s;
     double average = (30 + 0.5) / (70 + 0.5), share = average / (1 + average);
+    double others = (2 + 0.5) / (38 + 0.5), others_share = others / (1 + others);
 
-    sums[0][0] = (NnLabelSum){40, 25};
-    totals[0] = (NnLabelSum){60, 28};
-    totals[3] = (NnLabelSum){40, 2};
+    sums[0][0] = (NnKeptSum){30, 24};
+    sums[0][3] = (NnKeptSum){10, 1};
+    totals[0] = (NnKeptSum){60, 28};
+    totals[3] = (NnKeptSum){40, 2};
     statistics_fit(&s.apart[0][0], s.all, &sums[0][0], totals, 2);
     CHECK_NEAR(s.all[0], log((25 + 20 * share) / (15 + 20 * (1 - share)) / average), 1e-6);
-    CHECK(s.apart[0][0] == 0); /* all of the category's rows are in fold 0 */
+    CHECK_NEAR(s.apart[0][0], log((1 + 20 * others_share) / (9 + 20 * (1 - others_share)) / others), 1e-6);
+    CHECK_NEAR(s.apart[0][1], s.all[0], 1e-6);
     CHECK(s.all[1] == 0);
+}
+
+static void
+known_sums_stay(void)
+{
+    NnKeptSum kept[3][STATISTICS_GROUPS], known[2][STATISTICS_GROUPS] = {{{0, 0}}};
+
+    for (int c = 0; c < 3; c++) {
+        for (int k = 0; k < STATISTICS_GROUPS; k++)
+            kept[c][k] = (NnKeptSum){10, 3};
+    }
+    known[0][4] = (NnKeptSum){7, 5};
+    known[1][FOLD_VALIDATION] = (NnKeptSum){7, 5};
+    label_sums_take_over(&kept[0][0], &known[0][0], 2);
+    CHECK(memcmp(kept[0], known[0], sizeof(known[0])) == 0);
+    for (int k = 0; k < STATISTICS_GROUPS; k++) /* one that had no training rows, and a new one */
+        CHECK(kept[1][k].weight == 10 && kept[2][k].positive == 3);
+}
+
+static void
+unsound_sums_are_found(void)
+{
+    const NnKeptSum unsound[] = {{1, 1.5f},      {1, -1},       {-1, -1},
+                                 {0, 1},         {INFINITY, 1}, {INFINITY, INFINITY},
+                                 {1, -INFINITY}, {NAN, 0},      {1, NAN}};
+    NnKeptSum sums[2][STATISTICS_GROUPS] = {{{0, 0}, {1, 0}, {1, 1}, {FLT_MAX, FLT_MAX}}};
+
+    CHECK(label_sums_find_unsound(&sums[0][0], 2) == NULL);
+    for (size_t i = 0; i < sizeof(unsound) / sizeof(unsound[0]); i++) {
+        sums[1][FOLD_VALIDATION] = unsound[i];
+        CHECK(label_sums_find_unsound(&sums[0][0], 2) == &sums[1][FOLD_VALIDATION]);
+    }
 }
 
 static void
 statistics_are_finite(void)
 {
-    const NnLabelSum cases[] = {{0, 0}, {1e48, 1e48}, {1e48, 0}, {1e-45, 1e-45}, {1e-45, 0}, {1, 1 + 1e-12}};
+    const NnKeptSum cases[] = {{0, 0},           {FLT_MAX, FLT_MAX}, {FLT_MAX, 0},
+                               {1e-45f, 1e-45f}, {1e-45f, 0},        {1, 1}};
     const int n = sizeof(cases) / sizeof(cases[0]);
 
     for (int a = 0; a < n; a++) {
         for (int b = 0; b < n; b++) {
-            NnLabelSum sums[STATISTICS_GROUPS] = {cases[a]}, totals[STATISTICS_GROUPS] = {cases[a], cases[b]};
+            NnKeptSum sums[STATISTICS_GROUPS] = {cases[a], cases[a]},
+                      totals[STATISTICS_GROUPS] = {cases[a], cases[b]};
             Statistics s;
 
             statistics_fit(&s.apart[0][0], s.all, sums, totals, 1);
@@ -158,6 +201,8 @@ main(void)
     RUN(infinities_are_in_the_end_buckets);
     RUN(own_label_has_no_influence);
     RUN(statistics_are_shrunk_log_odds);
+    RUN(known_sums_stay);
+    RUN(unsound_sums_are_found);
     RUN(statistics_are_finite);
     return unit_end();
 }
