@@ -7,6 +7,9 @@
  * statistic, average included, is computed without the fold that the row is in. Rows held back for validation lend
  * their labels only to what rows outside of this training get.
  *
+ * What rows outside get must not be strange to the network: where no training row was shown another value than 0, there is
+ * no other. An example is a code that only rows held back have.
+ *
  * Going on from a model, its sums stay where it has any, so its statistics stay, and only categories that are new to it
  * get sums from the new rows. These are compared with the average that the model began with, as all others are.
  */
@@ -151,12 +154,13 @@ statistics_fit(float *apart, float *all, const NnKeptSum *sums, const NnKeptSum 
     for (size_t i = 0; i < n; i++) {
         const NnKeptSum *groups = sums + i * STATISTICS_GROUPS;
         NnLabelSum category = sum_all(groups);
+        bool shown = count_folds(groups) > 1;
 
-        all[i] = statistic(&category, odds);
+        all[i] = shown ? statistic(&category, odds) : 0;
         for (int k = 0; k < STATISTICS_GROUPS; k++) {
             NnLabelSum others = sum_others(groups, k);
 
-            apart[i * STATISTICS_GROUPS + k] = statistic(&others, odds_apart[k]);
+            apart[i * STATISTICS_GROUPS + k] = shown ? statistic(&others, odds_apart[k]) : 0;
         }
     }
 }

@@ -42,7 +42,8 @@ void label_sums_keep(NnKeptSum *kept, const NnLabelSum *sums, size_t n);
 void label_sums_take_over(NnKeptSum *kept, const NnKeptSum *known, size_t n);
 
 /*
- * How far a category's log odds lie above the average's, shrunk towards 0 where rows are few.
+ * How far a category's log odds lie above the average's, shrunk towards 0 where rows are few; 0 for a category whose training
+ * rows, if it has any, are all in one fold: they could not be shown another value.
  * sums [n][STATISTICS_GROUPS], totals [STATISTICS_GROUPS]: the same of all rows; apart [n][STATISTICS_GROUPS]: the
  * statistic for each group's rows, from training rows of other folds; all [n]: from everything, for all other rows.
  * Finite for all sums that are sound.

@@ -140,6 +140,32 @@ statistics_are_shrunk_log_odds(void)
     CHECK(s.all[1] == 0);
 }
 
+/* Categories whose rows training could not show another value than 0, each as the groups that have rows. */
+static void
+what_training_did_not_show_is_zero(void)
+{
+    const bool groups[][STATISTICS_GROUPS] = {
+        {0}, {[FOLD_VALIDATION] = true}, {[2] = true}, {[2] = true, [FOLD_VALIDATION] = true}};
+    const int n = sizeof(groups) / sizeof(groups[0]);
+    const NnKeptSum totals[STATISTICS_GROUPS] = {{1000, 100}, {1000, 90}, {1000, 110},
+                                                 {0, 0},      {0, 0},     {800, 80}};
+    NnKeptSum sums[5][STATISTICS_GROUPS] = {{{0, 0}}};
+    Statistics s;
+
+    for (int c = 0; c < n; c++) {
+        for (int k = 0; k < STATISTICS_GROUPS; k++)
+            sums[c][k] = groups[c][k] ? (NnKeptSum){500, 400} : (NnKeptSum){0, 0};
+    }
+    sums[n][1] = sums[n][2] = (NnKeptSum){500, 400};
+    statistics_fit(&s.apart[0][0], s.all, &sums[0][0], totals, (size_t)n + 1);
+    for (int c = 0; c < n; c++) {
+        CHECK(s.all[c] == 0);
+        for (int k = 0; k < STATISTICS_GROUPS; k++)
+            CHECK(s.apart[c][k] == 0);
+    }
+    CHECK(s.all[n] > 2 && s.apart[n][1] > 2 && s.apart[n][FOLD_VALIDATION] > 2);
+}
+
 static void
 known_sums_stay(void)
 {
@@ -201,6 +227,7 @@ main(void)
     RUN(infinities_are_in_the_end_buckets);
     RUN(own_label_has_no_influence);
     RUN(statistics_are_shrunk_log_odds);
+    RUN(what_training_did_not_show_is_zero);
     RUN(known_sums_stay);
     RUN(unsound_sums_are_found);
     RUN(statistics_are_finite);
