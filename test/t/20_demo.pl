@@ -8,7 +8,7 @@ use Test::More;
 
 my $scratch = tempdir('/tmp/ctr-tap.XXXXXX', CLEANUP => 1);
 chmod 0755, $scratch;
-my ($checkout, $copy) = ("$scratch/it's \"a\" \$name", "$scratch/copy");
+my ($checkout, $copy) = ("$scratch/it's \"a\" \$name, as long as a name can be: " . 'x' x 100, "$scratch/copy");
 
 # What the environment may say of other servers; none of it may matter.
 local @ENV{qw(PGHOST PGHOSTADDR PGPORT PGUSER PGDATABASE PGCLUSTER PGOPTIONS PGSERVICE)} =
@@ -44,7 +44,7 @@ sub ask
 }
 
 my ($status, $output, $psql) = demo($checkout);
-is($status, 0, 'the demo runs in a directory with blanks and quotes in its name');
+is($status, 0, 'the demo runs in a directory with a long name of blanks and quotes');
 is(ask($psql, 'SELECT count(*) FROM models'), 1, 'psql as printed finds the model, whatever the environment says');
 ask($psql, 'CREATE TABLE mine AS SELECT 42 AS answer');
 
