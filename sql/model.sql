@@ -21,6 +21,9 @@ FROM tried;
 SET bytea_output = escape;
 SELECT bool_and(model::text::ctr_model::bytea = model::bytea) AS escaped FROM tried;
 RESET bytea_output;
+\set VERBOSITY default
+SELECT ctr_predict('dcn', s) FROM seen s;
+\set VERBOSITY terse
 SELECT typstorage, typlen FROM pg_type WHERE typname = 'ctr_model';
 SELECT NULL::bytea::ctr_model IS NULL AS null_cast, ctr_config(NULL) IS NULL AS null_config;
 

@@ -7,6 +7,8 @@
  */
 #include "encoder.h"
 
+#include <math.h>
+
 #include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
@@ -248,6 +250,24 @@ column_sort_finish(ColumnSort *cs)
         cs->column.source = cs;
     }
     return &cs->column;
+}
+
+bool
+column_sort_is_key(ColumnSort *cs)
+{
+    NnColumn *column = &cs->column;
+    double before = NAN;
+
+    if (column->values == NULL)
+        column->rewind(column->source);
+    for (size_t i = 0; i < column->n; i++) {
+        const double value = column->values ? column->values[i] : column->next(column->source);
+
+        if (value == before || value != floor(value))
+            return false;
+        before = value;
+    }
+    return true;
 }
 
 void

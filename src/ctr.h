@@ -164,6 +164,7 @@ typedef struct Feature {
     char *name;
     FeatureKind kind;
     int64 missing; /* training rows in which it was NULL (or NaN) */
+    bool differs;  /* in nearly every row of this training, as a key does */
 } Feature;
 
 /* How one column's Datum becomes a number or a category's bytes. */

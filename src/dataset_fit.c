@@ -14,6 +14,11 @@
 
 #define STREAM_ROLES ((uint64)1 << 40) /* of random numbers; see dataset.c for the others */
 
+/* A column that differs in nearly every row is told of where that is no chance: from so many rows with a value on. */
+#define KEY_NUMBERS    1000
+#define KEY_CATEGORIES 100
+#define KEY_SHARE      0.95 /* of these rows have a category that no other has */
+
 /* ------------------------------------------------------------------ roles */
 
 void
@@ -125,6 +130,17 @@ count_categories(Dataset *ds, int64 *missing)
     return counts;
 }
 
+/* Does a column differ in nearly every one of so many rows? counts [n]: of its categories in these rows. */
+static bool
+is_key(const int32 *counts, int32 n, int64 rows)
+{
+    int64 single = 0;
+
+    for (int32 id = 0; id < n; id++)
+        single += counts[id] == 1;
+    return rows >= KEY_CATEGORIES && (double)single >= KEY_SHARE * (double)rows;
+}
+
 /* Fits columns [first, first + n); outside: bytes for each, when they do not fit the memory. */
 static void
 fit_columns(Dataset *ds, Encoder *encoder, int first, int n, Size outside, const int64 *missing)
@@ -146,6 +162,7 @@ fit_columns(Dataset *ds, Encoder *encoder, int first, int n, Size outside, const
     for (int i = 0; i < n; i++) {
         NnColumn *column = column_sort_finish(sorts[i]);
 
+        encoder->features[first + i].differs = column->n >= KEY_NUMBERS && column_sort_is_key(sorts[i]);
         encoder_fit_number(encoder, first + i, ds->options, column, missing[first + i]);
         column_sort_free(sorts[i]);
     }
@@ -274,6 +291,9 @@ dataset_fit(Dataset *ds, Encoder *encoder)
     for (int f = 0; f < ds->n_cat; f++) {
         int32 *counts = fitted.codes[f];
 
+        encoder->features[ds->n_num + f].differs =
+            ds->known == NULL &&
+            is_key(counts, vocab_count(ds->seen[f]), ds->n_training - missing[ds->n_num + f]);
         fitted.codes[f] = encoder_fit_categories(encoder, f, ds->seen[f], counts, ds->options->min_count,
                                                  ds->known, missing[ds->n_num + f]);
         pfree(counts);

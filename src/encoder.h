@@ -40,6 +40,8 @@ Size column_sort_memory(int64 n, int columns);
 ColumnSort *column_sort_create(int64 n, Size memory);
 void column_sort_add(ColumnSort *cs, double value); /* finite, and no -0 */
 NnColumn *column_sort_finish(ColumnSort *cs);
+/* After column_sort_finish: are they integers of which none comes twice? */
+bool column_sort_is_key(ColumnSort *cs);
 void column_sort_free(ColumnSort *cs);
 
 #endif /* CTR_ENCODER_H */

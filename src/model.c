@@ -6,6 +6,7 @@
 
 #include <math.h>
 
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
@@ -21,6 +22,7 @@ const ModelStatistic model_statistics[MODEL_N_STATISTICS] = {
 
 #define MAX_CTR_TENSORS  20
 #define MAX_ENTRIES      16
+#define TEXT_SHOWN       60  /* bytes of a wrong input that an error shows */
 #define TENSOR_JSON_SIZE 160 /* of a tensor's entry in the header, at most, without its name */
 
 /* ------------------------------------------------------------------ packing */
@@ -325,15 +327,33 @@ model_estimate(const NnNet *net, const Encoder *encoder)
 
 /* ------------------------------------------------------------------ the SQL type */
 
+/* A bytea's text has a backslash, since a model has bytes of 0 in any case. false: reported to escontext. */
+static bool
+is_value(const char *text, Node *escontext)
+{
+    const int shown = pg_mbcliplen(text, (int)strlen(text), TEXT_SHOWN);
+
+    if (strchr(text, '\\') != NULL)
+        return true;
+    errsave(escontext,
+            (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+             errmsg("invalid input syntax for type %s: \"%.*s\"", "ctr_model", shown, text),
+             errhint("A model is a value, not a name: write (SELECT model FROM models WHERE name = %s).",
+                     quote_literal_cstr(pnstrdup(text, shown)))));
+    return false;
+}
+
 /* CREATE FUNCTION ctr_model_in(cstring) RETURNS ctr_model */
 PG_FUNCTION_INFO_V1(ctr_model_in);
 Datum
 ctr_model_in(PG_FUNCTION_ARGS)
 {
     Node *escontext = input_escontext(fcinfo);
+    char *text = PG_GETARG_CSTRING(0);
     Datum bytes;
 
-    if (!bytea_input(PG_GETARG_CSTRING(0), escontext, &bytes) || !model_validate(bytes, escontext))
+    if (!is_value(text, escontext) || !bytea_input(text, escontext, &bytes) ||
+        !model_validate(bytes, escontext))
         PG_RETURN_NULL();
     PG_RETURN_DATUM(bytes);
 }

@@ -39,6 +39,26 @@ report_untrainable(const Report *report, int code, const char *message, const ch
              detail ? errdetail("%s", detail) : 0, hint ? errhint("%s", hint) : 0));
 }
 
+/* Columns that are keys rather than features, which a new table's user may have left in. */
+static void
+report_keys(const Encoder *encoder)
+{
+    StringInfoData names;
+    int n = 0;
+
+    initStringInfo(&names);
+    for (int i = 0; i < encoder->n_num + encoder->n_cat; i++) {
+        if (encoder->features[i].differs)
+            appendStringInfo(&names, "%s\"%s\"", n++ > 0 ? ", " : "", encoder->features[i].name);
+    }
+    if (n > 0)
+        ereport(NOTICE,
+                (errmsg_plural("column %s differs in nearly every training row",
+                               "columns %s differ in nearly every training row", n, names.data),
+                 errhint("What tells rows apart and nothing else belongs in the option \"ignore\".")));
+    pfree(names.data);
+}
+
 void
 report_rows(const Report *report, const Model *model)
 {
@@ -70,6 +90,7 @@ report_rows(const Report *report, const Model *model)
     append_size(&line, model_estimate(&model->net, encoder));
     ereport(NOTICE, (errmsg_internal("%s", line.data)));
     pfree(line.data);
+    report_keys(encoder);
 }
 
 static void

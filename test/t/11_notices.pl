@@ -28,6 +28,14 @@ like($lines[0], qr/\(best\)$/, 'the first is the best so far');
 like($said, qr/NOTICE:  \d+: 3200 rows train, 800 validate: 1 number, 1 category column \(11 values\), \d{5} parameters, \d+ kB\n(?:LOCATION.*\n)?.*epoch 1/,
     'and before the first epoch what it trains on');
 
+my $keys = "SELECT label, id, x * 0.37 * id AS price, x, c, 'k' || id AS key, CASE WHEN id <= 2000 THEN 'k' || id END AS other, 'p' || id / 2 AS pair FROM noise";
+my ($status, undef, $errors) = run_psql("SELECT ctr_train(n, ctr_fit(epochs => 2)) IS NOT NULL FROM ($keys) n");
+my @keys = $errors =~ /NOTICE:  \d+: (columns? .* training row)\n/g;
+is("@keys", 'columns "id", "key", "other" differ in nearly every training row', 'columns that are keys are told of once');
+like($errors, qr/differ in.*\nHINT:  What tells rows apart and nothing else belongs in the option "ignore"\.\n.*\n?.*epoch 1/, 'before the first epoch');
+(undef, undef, $errors) = run_psql("SELECT ctr_train(n, ctr_fit(epochs => 1)) IS NOT NULL FROM ($keys LIMIT 99) n");
+unlike($errors, qr/differs? in/, 'in few rows it is nothing special');
+
 (undef, undef, $said) = train("epochs => 2, validation => 0", $all);
 like($said, qr{epoch 2/2: train_loss $number$}m, 'without validation there is nothing to tell of it');
 
