@@ -52,6 +52,13 @@
     } while (0)
 #endif
 
+/* Sorts; can be cancelled since 15. compare takes a third argument, which is NULL. */
+#if PG_VERSION_NUM >= 150000
+#define sort_interruptible(base, n, size, compare) qsort_interruptible(base, n, size, compare, NULL)
+#else
+#define sort_interruptible(base, n, size, compare) qsort_arg(base, n, size, compare, NULL)
+#endif
+
 /* bytea's input function. false: reported to escontext. */
 static inline bool
 bytea_input(char *text, Node *escontext, Datum *bytes)

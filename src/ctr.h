@@ -407,7 +407,9 @@ void value_read(ValueBytes *bytes, Size at, Size n, void *to);
 
 /* ------------------------------------------------------------------ safetensors.c: the container format */
 
-#define SAFE_HEADER_SIZE ((Size)100 * 1000 * 1000) /* largest header, as in Hugging Face's library */
+#define SAFE_HEADER_SIZE  ((Size)100 * 1000 * 1000) /* largest header, as in Hugging Face's library */
+#define SAFE_TENSORS_MOST 800000 /* so many entries of the header are about its largest size */
+#define SAFE_ENTRIES_MOST 100    /* of metadata */
 
 typedef enum SafeDtype { SAFE_U8, SAFE_I32, SAFE_U32, SAFE_I64, SAFE_F32, SAFE_F64 } SafeDtype;
 
@@ -487,6 +489,8 @@ typedef struct Epoch {
 
 #define MODEL_COUNT_MOST                                                                                     \
     INT64CONST(0x1FFFFFFFFFFFFF) /* of rows; 2^53 - 1: what every JSON reader keeps exactly */
+
+#define MODEL_EPOCHS_MOST 1000000 /* of a history, over all trainings that went on from one another */
 
 /* An unpacked model. */
 typedef struct Model {

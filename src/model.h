@@ -62,8 +62,7 @@
 #define MODEL_HISTORY        "ctr.history"
 
 #define MODEL_EPOCH_MEMBERS   6
-#define MODEL_EPOCHS_MOST     1000000 /* of a history, over all trainings that went on from one another */
-#define MODEL_SECONDS_WIDTH   16      /* "%16.6f" */
+#define MODEL_SECONDS_WIDTH   16 /* "%16.6f" */
 #define MODEL_SECONDS_LARGEST 999999999.0
 #define MODEL_N_STATISTICS    5
 

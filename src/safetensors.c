@@ -68,7 +68,7 @@ safetensors_invalid(Node *escontext, const char *format, ...)
 typedef struct Reader {
     SafeFile *file;
     Node *escontext;
-    int max_tensors, max_entries;
+    int max_tensors;
     Size data, data_size; /* where they begin, how many there are */
     int depth;            /* 1: tensors; 2: a tensor or the metadata; 3: a list of numbers */
     bool in_metadata, seen_metadata;
@@ -79,11 +79,13 @@ typedef struct Reader {
     int n_offsets;
 } Reader;
 
-static void
+static bool
 begin_tensor(Reader *reader, const char *name)
 {
     SafeFile *file = reader->file;
 
+    if (file->n_tensors == SAFE_TENSORS_MOST)
+        return safetensors_invalid(reader->escontext, "it has more than %d tensors", SAFE_TENSORS_MOST);
     if (file->n_tensors == reader->max_tensors) {
         reader->max_tensors *= 2;
         file->tensors = repalloc(file->tensors, mul_size(reader->max_tensors, sizeof(SafeTensor)));
@@ -93,6 +95,7 @@ begin_tensor(Reader *reader, const char *name)
     reader->tensor->name = name;
     reader->seen_dtype = reader->seen_shape = reader->seen_offsets = false;
     reader->n_offsets = 0;
+    return true;
 }
 
 static bool
@@ -122,16 +125,16 @@ end_tensor(Reader *reader)
     return true;
 }
 
-static void
+static bool
 add_entry(Reader *reader, const char *key)
 {
     SafeFile *file = reader->file;
 
-    if (file->n_entries == reader->max_entries) {
-        reader->max_entries *= 2;
-        file->entries = repalloc(file->entries, mul_size(reader->max_entries, sizeof(SafeEntry)));
-    }
+    if (file->n_entries == SAFE_ENTRIES_MOST)
+        return safetensors_invalid(reader->escontext, "it has more than %d metadata entries",
+                                   SAFE_ENTRIES_MOST);
     file->entries[file->n_entries++] = (SafeEntry){.key = key};
+    return true;
 }
 
 static JSON_ACTION
@@ -193,11 +196,10 @@ begin_part(Reader *reader, const char *name)
 {
     reader->in_metadata = strcmp(name, "__metadata__") == 0;
     if (!reader->in_metadata)
-        begin_tensor(reader, name);
-    else if (reader->seen_metadata)
+        return begin_tensor(reader, name);
+    if (reader->seen_metadata)
         return safetensors_invalid(reader->escontext, "its header has two keys \"__metadata__\"");
-    else
-        reader->seen_metadata = true;
+    reader->seen_metadata = true;
     return true;
 }
 
@@ -206,11 +208,10 @@ on_field_start(void *state, char *name, bool isnull)
 {
     Reader *reader = state;
 
-    if (reader->depth == 2 && reader->in_metadata)
-        add_entry(reader, name);
-    else
-        JSON_ACTION_END(reader->depth == 2 ? begin_field(reader, name) : begin_part(reader, name));
-    JSON_ACTION_END(true);
+    CHECK_FOR_INTERRUPTS();
+    JSON_ACTION_END(reader->depth == 1    ? begin_part(reader, name)
+                    : reader->in_metadata ? add_entry(reader, name)
+                                          : begin_field(reader, name));
 }
 
 static bool
@@ -305,7 +306,7 @@ parse_header(Reader *reader, const char *header, Size size)
 }
 
 static int
-compare_positions(const void *a, const void *b)
+compare_positions(const void *a, const void *b, void *unused)
 {
     const SafeTensor *x = a, *y = b;
 
@@ -315,7 +316,7 @@ compare_positions(const void *a, const void *b)
 }
 
 static int
-compare_names(const void *a, const void *b)
+compare_names(const void *a, const void *b, void *unused)
 {
     return strcmp((*(SafeTensor *const *)a)->name, (*(SafeTensor *const *)b)->name);
 }
@@ -333,7 +334,7 @@ check_layout(Reader *reader)
     SafeFile *file = reader->file;
     Size at = reader->data;
 
-    qsort(file->tensors, file->n_tensors, sizeof(SafeTensor), compare_positions);
+    sort_interruptible(file->tensors, file->n_tensors, sizeof(SafeTensor), compare_positions);
     for (int i = 0; i < file->n_tensors; i++) {
         if (file->tensors[i].at != at)
             return safetensors_invalid(reader->escontext,
@@ -355,9 +356,9 @@ check_names(Reader *reader)
     file->by_name = palloc(mul_size(Max(file->n_tensors, 1), sizeof(SafeTensor *)));
     for (int i = 0; i < file->n_tensors; i++)
         file->by_name[i] = &file->tensors[i];
-    qsort(file->by_name, file->n_tensors, sizeof(SafeTensor *), compare_names);
+    sort_interruptible(file->by_name, file->n_tensors, sizeof(SafeTensor *), compare_names);
     for (int i = 1; i < file->n_tensors; i++) {
-        if (compare_names(&file->by_name[i - 1], &file->by_name[i]) == 0)
+        if (compare_names(&file->by_name[i - 1], &file->by_name[i], NULL) == 0)
             return safetensors_invalid(reader->escontext, "it has two tensors \"%s\"",
                                        file->by_name[i]->name);
     }
@@ -374,7 +375,7 @@ SafeFile *
 safetensors_parse(Datum value, Node *escontext)
 {
     ValueBytes *bytes = value_bytes(value);
-    Reader reader = {.max_tensors = 64, .max_entries = 16, .escontext = escontext};
+    Reader reader = {.max_tensors = 64, .escontext = escontext};
     uint64 header_size;
     char *header;
     bool good;
@@ -398,7 +399,7 @@ safetensors_parse(Datum value, Node *escontext)
     reader.file = palloc0(sizeof(SafeFile));
     reader.file->bytes = bytes;
     reader.file->tensors = palloc(reader.max_tensors * sizeof(SafeTensor));
-    reader.file->entries = palloc(reader.max_entries * sizeof(SafeEntry));
+    reader.file->entries = palloc(SAFE_ENTRIES_MOST * sizeof(SafeEntry));
     good = parse_header(&reader, header, header_size) && check_layout(&reader) && check_names(&reader);
     return good ? reader.file : NULL;
 }
@@ -409,12 +410,17 @@ safetensors_read(const SafeFile *file, const SafeTensor *tensor, void *to)
     value_read(file->bytes, tensor->at, tensor->size, to);
 }
 
+static int
+compare_with_name(const void *name, const void *tensor)
+{
+    return strcmp(name, (*(SafeTensor *const *)tensor)->name);
+}
+
 const SafeTensor *
 safetensors_find(const SafeFile *file, const char *name)
 {
-    SafeTensor key = {.name = name};
-    SafeTensor *probe = &key;
-    SafeTensor **found = bsearch(&probe, file->by_name, file->n_tensors, sizeof(SafeTensor *), compare_names);
+    SafeTensor **found =
+        bsearch(name, file->by_name, file->n_tensors, sizeof(SafeTensor *), compare_with_name);
 
     return found != NULL ? *found : NULL;
 }
@@ -493,6 +499,11 @@ safetensors_write(const SafeFile *file, MemoryContext context)
     text = pg_server_to_any(header.data, header.len, PG_UTF8);
     size = text == header.data ? (Size)header.len : strlen(text);
     header_size = TYPEALIGN(DATA_ALIGN, size + LENGTH_SIZE) - LENGTH_SIZE;
+    if (header_size > SAFE_HEADER_SIZE)
+        ereport(ERROR,
+                (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("the model would have too many tensors"),
+                 errdetail("Its header would take %zu MB; other readers end at %zu MB.",
+                           (Size)header_size / 1000000, SAFE_HEADER_SIZE / 1000000)));
     if (add_size(data_size, header_size) > MaxAllocSize - VARHDRSZ - LENGTH_SIZE)
         ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("the model would be too large"),
                         errdetail("It would take %zu MB; a value cannot pass 1024 MB.",

@@ -75,6 +75,11 @@ training_continue(Training *t, Datum given, const Row *row)
     if (VARATT_IS_EXTERNAL_ONDISK(argument))
         t->given_pointer = memcpy(palloc(VARSIZE_ANY(argument)), argument, VARSIZE_ANY(argument));
     options_check_continues(&t->options, (Jsonb *)t->options_given, &t->given->options);
+    if (t->given->n_epochs + t->options.epochs > MODEL_EPOCHS_MOST)
+        ereport(ERROR,
+                (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("the model's history would be too long"),
+                 errdetail("The model to go on from has had %d epochs; with up to %d more they pass %d.",
+                           t->given->n_epochs, t->options.epochs, MODEL_EPOCHS_MOST)));
     encoder = t->given->encoder;
     t->features = encoder->features;
     t->n_num = encoder->n_num;

@@ -14,6 +14,10 @@
 
 #include "record.h"
 
+/* at most; as many tensors, and some more, are no more than SAFE_TENSORS_MOST */
+#define PAIRS_MOST      750000 /* of fields with a matrix each */
+#define VERSION_LONGEST 64     /* characters; messages quote it */
+
 typedef enum UnpackUse { TO_SCORE, TO_TRAIN, TO_VALIDATE } UnpackUse;
 
 typedef struct Unpacker {
@@ -141,6 +145,8 @@ unpack_version(Unpacker *u)
     if (!take_number(u, "format_version", PG_INT32_MAX, &version) || !check_version(u, version) ||
         (writer = take_entry(u, "ctr_version")) == NULL)
         return false;
+    if (strlen(writer) > VERSION_LONGEST)
+        return safetensors_invalid(u->escontext, "metadata entry \"ctr_version\" is no version");
     u->model->version = MemoryContextStrdup(u->model->context, writer);
     return true;
 }
@@ -474,32 +480,49 @@ unpack_label_sums(Unpacker *u)
 
 /* ------------------------------------------------------------------ network */
 
-bool
-model_create_net(Model *model, Node *escontext)
+/* FiBiNET pairs all of its fields: there must be two, and not too many. */
+static bool
+check_fibinet(const NnConfig *config, Node *escontext)
 {
-    NnConfig config = model->options.net;
-    int64 fields;
+    const int64 fields = (int64)config->n_num + config->n_cat, pairs = fields * (fields - 1) / 2;
 
-    config.n_num = model->encoder->d_num;
-    config.n_cat = model->encoder->d_cat;
-    config.categories = model->encoder->categories;
-    fields = (int64)config.n_num + config.n_cat;
-    if (config.architecture == NN_FIBINET && fields < 2) {
+    if (fields < 2)
         errsave(escontext, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                             errmsg("architecture \"fibinet\" needs at least two features"),
                             errhint("Use architecture \"deepcross\".")));
-        return false;
-    }
-    if (config.architecture == NN_FIBINET && fields * (fields - 1) * config.d_embed > PG_INT32_MAX) {
+    else if (config->bilinear_type == NN_FIELD_INTERACTION && pairs > PAIRS_MOST)
+        errsave(
+            escontext,
+            (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+             errmsg("too many features for bilinear_type \"field_interaction\""),
+             errdetail("The pairs of " INT64_FORMAT " features have more matrices than the %d that a model "
+                       "can list.",
+                       fields, PAIRS_MOST),
+             errhint("Use bilinear_type \"field_each\" or \"field_all\", or list some features in "
+                     "\"ignore\".")));
+    else if (pairs * 2 * config->d_embed > PG_INT32_MAX)
         errsave(escontext,
                 (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
                  errmsg("too many features for architecture \"fibinet\""),
                  errdetail("The interactions of " INT64_FORMAT " features with embeddings of width %d are "
                            "more than %d numbers.",
-                           fields, config.d_embed, PG_INT32_MAX),
+                           fields, config->d_embed, PG_INT32_MAX),
                  errhint("Use architecture \"deepcross\", or list some features in \"ignore\".")));
+    else
+        return true;
+    return false;
+}
+
+bool
+model_create_net(Model *model, Node *escontext)
+{
+    NnConfig config = model->options.net;
+
+    config.n_num = model->encoder->d_num;
+    config.n_cat = model->encoder->d_cat;
+    config.categories = model->encoder->categories;
+    if (config.architecture == NN_FIBINET && !check_fibinet(&config, escontext))
         return false;
-    }
     ctr_check_status(net_create(&model->net, &config, ctr_nn_alloc(model->context)), "lay out the network");
     return true;
 }
@@ -581,7 +604,10 @@ read_seconds(const char *text, Epoch *history, int n)
         const char *field = text + 1 + i * stride;
         char digits[MODEL_SECONDS_WIDTH + 1], again[MODEL_SECONDS_WIDTH + 1];
 
-        strlcpy(digits, field, sizeof(digits));
+        CHECK_FOR_INTERRUPTS();
+        /* strlcpy would look for the end of all seconds each time */
+        memcpy(digits, field, MODEL_SECONDS_WIDTH);
+        digits[MODEL_SECONDS_WIDTH] = '\0';
         history[i].seconds = strtod(digits, NULL);
         snprintf(again, sizeof(again), "%*.6f", MODEL_SECONDS_WIDTH, history[i].seconds);
         if (strcmp(again, digits) != 0 || (i > 0 && field[-1] != ','))

@@ -1,0 +1,114 @@
+# Forged models: whatever a file claims, the answer is that it is invalid, or it can be scored and trained on.
+use strict;
+use warnings;
+use CtrTest;
+use File::Temp qw(tempdir);
+use Safetensors;
+use Storable qw(dclone);
+use Test::More;
+
+my $dir = tempdir('/tmp/ctr-forged.XXXXXX', CLEANUP => 1);
+chmod 0755, $dir;
+
+sub put
+{
+    my ($bytes) = @_;
+    open my $file, '>:raw', "$dir/model" or die;
+    print $file $bytes;
+    close $file;
+}
+
+query(<<'END');
+CREATE TABLE rows AS SELECT i % 2 AS label, nullif(i % 7, 0) AS x, 'c' || i % 5 AS c FROM generate_series(1, 60) i;
+CREATE TABLE models AS SELECT ctr_train(r, ctr_fit(epochs => 2, min_count => 1, patience => 0) || '{"mlp_layers": [2]}') AS model FROM rows r;
+CREATE FUNCTION attempt(path text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    given ctr_model;
+    further ctr_model;
+BEGIN
+    given := pg_read_binary_file(path)::ctr_model;
+    SELECT ctr_train(r, '{"epochs": 2}', given) INTO further FROM rows r;
+    RETURN CASE WHEN ctr_predict(further::bytea::ctr_model, r) BETWEEN 0 AND 1 THEN 'trained on' END FROM rows r LIMIT 1;
+EXCEPTION WHEN OTHERS THEN
+    RETURN SQLSTATE || ': ' || SQLERRM;
+END $$;
+END
+my $good = pack 'H*', query(q{SELECT encode(model::bytea, 'hex') FROM models});
+my $model = read_model($good);
+my $count_most = 2**53 - 1;
+
+sub tensor { my ($model, $name) = @_; return (grep { $_->{name} eq $name } @{$model->{tensors}})[0] }
+
+# what becomes of the good model, changed by a function
+sub attempt
+{
+    my ($change) = @_;
+    my $changed = dclone($model);
+    $change->($changed);
+    put(write_model($changed));
+    return query("SET client_min_messages = warning; SELECT attempt('$dir/model')");
+}
+
+sub is_invalid
+{
+    my ($name, $message, $change) = @_;
+    like(attempt($change), qr/^22P03: invalid ctr_model: $message/, $name);
+}
+
+is(attempt(sub {}), 'trained on', 'the good model, put together again');
+
+# counts that training adds to
+my $counters = 'mlp.mlp.1.num_batches_tracked';
+for my $name ('ctr.features.missing', $counters)
+{
+    for my $count (-1, -2**63, 2**63 - 1, $count_most + 1)
+    {
+        is_invalid("$name of $count", 'feature .* is missing|tensor .* is not finite or out of its range',
+            sub { substr(tensor($_[0], $name)->{data}, 0, 8) = pack 'q<', $count });
+    }
+    is(attempt(sub { substr(tensor($_[0], $name)->{data}, 0, 8) = pack 'q<', $count_most }), 'trained on', "the largest $name");
+}
+is(attempt(sub { substr(tensor($_[0], 'ctr.categorical.frequency')->{data}, 0, 4) = pack 'l<', 2**31 - 1 }), 'trained on', 'the largest frequency');
+for my $key (qw(training_rows validation_rows skipped_rows))
+{
+    is(attempt(sub { $_[0]{metadata}{$key} = $count_most }), 'trained on', "the largest $key");
+    is_invalid("$key of '$_'", 'metadata entry', sub { $_[0]{metadata}{$key} = $_ }) for $count_most + 1, '9' x 19, '+1', '';
+}
+is_invalid('a best epoch that is none of its epochs', 'metadata entry', sub { $_[0]{metadata}{best_epoch} = 3 });
+
+# a history of so many epochs
+sub set_epochs
+{
+    my ($model, $epochs, $seconds) = @_;
+    my $history = tensor($model, 'ctr.history');
+    $history->{shape}[0] = $epochs;
+    $history->{data} = "\0" x (48 * $epochs);
+    $model->{metadata}{epoch_seconds} = '[' . join(',', ('        1.000000') x ($seconds // $epochs)) . ']';
+    $model->{metadata}{best_epoch} = 1;
+}
+is_invalid('more epochs than a history has', 'it has 1000001 epochs', sub { set_epochs($_[0], 1000001) });
+is_invalid('seconds of more epochs', 'metadata entry "epoch_seconds"', sub { set_epochs($_[0], 5, 5000000) });
+is_invalid('a history of 40 million epochs by its seconds', 'its header of', sub { $_[0]{metadata}{epoch_seconds} = '[' . '00,' x 39999999 . '00]' });
+is(attempt(sub { set_epochs($_[0], 999998) }), 'trained on', 'as many epochs as there can be, two of them added');
+like(attempt(sub { set_epochs($_[0], 999999) }), qr/^54000: the model's history would be too long/, 'one more is refused before the training');
+
+# lists that are larger than anything that reads them
+for my $key (qw(numerical options))
+{
+    for my $size (1000000, 45000000)
+    {
+        is_invalid("$key is an array of $size", "metadata entry \"$key\" is no|its options are no", sub { $_[0]{metadata}{$key} = '[' . '0,' x $size . '0]' });
+        is_invalid("$key is nested $size times", "metadata entry \"$key\" is no", sub { $_[0]{metadata}{$key} = '[' x $size });
+        last if $key eq 'numerical';
+    }
+}
+is_invalid('a number beyond all numbers', 'its options have no section', sub { $_[0]{metadata}{options} = '{"network": 1e' . '9' x 100000 . '}' });
+is_invalid('names that are numbers', 'metadata entry "numerical" is not an array of names', sub { $_[0]{metadata}{numerical} = '[1e' . '9' x 100000 . ']' });
+is_invalid('many metadata entries', 'it has more than 100 metadata entries', sub { $_[0]{metadata}{"more $_"} = '' for 1 .. 100 });
+is_invalid('many tensors', 'it has more than 800000 tensors',
+    sub { $_[0]{more} = join '', map { ",\"$_\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}" } 1 .. 900000 });
+is_invalid('a tensor of many dimensions', 'tensor .* has too many numbers', sub { tensor($_[0], $counters)->{shape} = [(1) x 1000000] });
+is_invalid('a tensor with a long name', 'tensor "a+" does not belong', sub { $_[0]{more} = ',"' . 'a' x 1000000 . '":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}' });
+is_invalid('a long ctr_version', 'metadata entry "ctr_version"', sub { $_[0]{metadata}{ctr_version} = '1' x 1000 });
+
+done_testing();
