@@ -1,4 +1,10 @@
-/* ctr--0.1.0.sql: the SQL face of ctr. Sections follow the documentation: type, options, aggregates, scoring, inside, out. */
+/*
+ * ctr--0.1.0.sql: the SQL face of ctr. Sections follow the documentation: type, options, aggregates, scoring, inside, out.
+ *
+ * The target schema may hold anybody's objects while a superuser runs this. So what is PostgreSQL's is named with
+ * pg_catalog (the parser does that for integer, double precision and other keywords), our own functions are only looked up
+ * by their exact types, which nobody else has made, and no function has a body or a default in SQL that calls another.
+ */
 
 \echo Use "CREATE EXTENSION ctr" to load this file. \quit
 
@@ -6,16 +12,16 @@
 
 CREATE TYPE ctr_model;
 
-CREATE FUNCTION ctr_model_in(cstring) RETURNS ctr_model
+CREATE FUNCTION ctr_model_in(pg_catalog.cstring) RETURNS ctr_model
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION ctr_model_in(cstring) IS 'input function of ctr_model: bytea''s, and the bytes are validated';
-CREATE FUNCTION ctr_model_out(ctr_model) RETURNS cstring
+COMMENT ON FUNCTION ctr_model_in(pg_catalog.cstring) IS 'input function of ctr_model: bytea''s, and the bytes are validated';
+CREATE FUNCTION ctr_model_out(ctr_model) RETURNS pg_catalog.cstring
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION ctr_model_out(ctr_model) IS 'output function of ctr_model: bytea''s';
-CREATE FUNCTION ctr_model_recv(internal) RETURNS ctr_model
+CREATE FUNCTION ctr_model_recv(pg_catalog.internal) RETURNS ctr_model
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION ctr_model_recv(internal) IS 'binary input function of ctr_model: bytea''s, and the bytes are validated';
-CREATE FUNCTION ctr_model_send(ctr_model) RETURNS bytea
+COMMENT ON FUNCTION ctr_model_recv(pg_catalog.internal) IS 'binary input function of ctr_model: bytea''s, and the bytes are validated';
+CREATE FUNCTION ctr_model_send(ctr_model) RETURNS pg_catalog.bytea
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION ctr_model_send(ctr_model) IS 'binary output function of ctr_model: bytea''s';
 
@@ -25,15 +31,15 @@ CREATE TYPE ctr_model (
 COMMENT ON TYPE ctr_model IS
     'A trained model: one safetensors file with weights, vocabularies, transforms, options and history. Made by ctr_train, read by ctr_predict.';
 
-CREATE FUNCTION ctr_model(bytea) RETURNS ctr_model
+CREATE FUNCTION ctr_model(pg_catalog.bytea) RETURNS ctr_model
     AS 'MODULE_PATHNAME', 'ctr_model_from_bytea' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION ctr_model(bytea) IS
+COMMENT ON FUNCTION ctr_model(pg_catalog.bytea) IS
     'A model from its bytes, which are validated in full: what is accepted can be scored. Error 0A000 for a model that needs a later version of ctr, 22P03 for anything else.';
 
-CREATE CAST (bytea AS ctr_model) WITH FUNCTION ctr_model(bytea);
-COMMENT ON CAST (bytea AS ctr_model) IS 'validates a model''s bytes';
-CREATE CAST (ctr_model AS bytea) WITHOUT FUNCTION AS ASSIGNMENT;
-COMMENT ON CAST (ctr_model AS bytea) IS 'a model''s bytes, one safetensors file; free of work';
+CREATE CAST (pg_catalog.bytea AS ctr_model) WITH FUNCTION ctr_model(pg_catalog.bytea);
+COMMENT ON CAST (pg_catalog.bytea AS ctr_model) IS 'validates a model''s bytes';
+CREATE CAST (ctr_model AS pg_catalog.bytea) WITHOUT FUNCTION AS ASSIGNMENT;
+COMMENT ON CAST (ctr_model AS pg_catalog.bytea) IS 'a model''s bytes, one safetensors file; free of work';
 
 CREATE FUNCTION ctr_model_eq(ctr_model, ctr_model) RETURNS boolean
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10;
@@ -50,11 +56,11 @@ COMMENT ON FUNCTION ctr_model_hash_extended(ctr_model, bigint) IS 'hash of a mod
 
 CREATE OPERATOR = (
     LEFTARG = ctr_model, RIGHTARG = ctr_model, FUNCTION = ctr_model_eq, COMMUTATOR = =, NEGATOR = <>,
-    RESTRICT = eqsel, JOIN = eqjoinsel, HASHES);
+    RESTRICT = pg_catalog.eqsel, JOIN = pg_catalog.eqjoinsel, HASHES);
 COMMENT ON OPERATOR = (ctr_model, ctr_model) IS 'the same model: all but the wall-clock seconds of its epochs';
 CREATE OPERATOR <> (
     LEFTARG = ctr_model, RIGHTARG = ctr_model, FUNCTION = ctr_model_ne, COMMUTATOR = <>, NEGATOR = =,
-    RESTRICT = neqsel, JOIN = neqjoinsel);
+    RESTRICT = pg_catalog.neqsel, JOIN = pg_catalog.neqjoinsel);
 COMMENT ON OPERATOR <> (ctr_model, ctr_model) IS 'not the same model';
 CREATE OPERATOR CLASS ctr_model_ops DEFAULT FOR TYPE ctr_model USING hash AS
     OPERATOR 1 =, FUNCTION 1 ctr_model_hash(ctr_model), FUNCTION 2 ctr_model_hash_extended(ctr_model, bigint);
@@ -63,161 +69,157 @@ COMMENT ON OPERATOR FAMILY ctr_model_ops USING hash IS 'equality of models';
 
 -- ------------------------------------------------------------------ options
 
-CREATE FUNCTION ctr_options(jsonb) RETURNS jsonb
+CREATE FUNCTION ctr_options(pg_catalog.jsonb) RETURNS pg_catalog.jsonb
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION ctr_options(jsonb) IS
+COMMENT ON FUNCTION ctr_options(pg_catalog.jsonb) IS
     'Returns options as they are, if ctr_train will take them. Error 22023 for an unknown key, a wrong type or a value out of range, with the nearest valid key.';
 
+CREATE FUNCTION ctr_options(OUT option pg_catalog.text, OUT architectures pg_catalog.text[], OUT allowed pg_catalog.text,
+    OUT robust pg_catalog.jsonb, OUT reference pg_catalog.jsonb, OUT meaning pg_catalog.text)
+    RETURNS SETOF pg_catalog.record
+    AS 'MODULE_PATHNAME', 'ctr_options_list' LANGUAGE C IMMUTABLE PARALLEL SAFE ROWS 40;
+COMMENT ON FUNCTION ctr_options() IS
+    'Every option that ctr_deepcross, ctr_fibinet and ctr_fit take as an argument, and options as a key: the architectures that have it, what values are allowed, its values in the two recipes, what it means. Two rows where the architectures'' values differ.';
+
 CREATE FUNCTION ctr_deepcross(
-    cross_type text DEFAULT 'matrix', n_cross integer DEFAULT 2, low_rank integer DEFAULT 32,
+    cross_type pg_catalog.text DEFAULT 'matrix', n_cross integer DEFAULT 2, low_rank integer DEFAULT 32,
     n_experts integer DEFAULT 4, d_embed_max integer DEFAULT 8, mlp_layers integer[] DEFAULT '{128,64,32}',
-    mlp_dropout float8 DEFAULT 0.25, stacked boolean DEFAULT true, n_classes integer DEFAULT 1)
-RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT ctr_options(jsonb_strip_nulls(jsonb_build_object(
-        'architecture', 'deepcross', 'cross_type', cross_type, 'n_cross', n_cross, 'low_rank', low_rank,
-        'n_experts', n_experts, 'd_embed_max', d_embed_max, 'mlp_layers', mlp_layers, 'mlp_dropout', mlp_dropout,
-        'stacked', stacked, 'n_classes', n_classes)));
-END;
-COMMENT ON FUNCTION ctr_deepcross(text, integer, integer, integer, integer, integer[], float8, boolean, integer) IS
-    'Options of a DeepCross network. cross_type: ''matrix'' (DCN-V2), ''vector'' (DCN) or ''mix'' (DCN-Mix, with n_experts of rank low_rank); n_cross layers; embeddings as wide as the square root of their categories, at most d_embed_max; an MLP of mlp_layers after the crosses (stacked) or beside them. Join with ctr_fit() by ||.';
+    mlp_dropout double precision DEFAULT 0.25, stacked boolean DEFAULT true, n_classes integer DEFAULT 1)
+RETURNS pg_catalog.jsonb
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ctr_deepcross(pg_catalog.text, integer, integer, integer, integer, integer[], double precision,
+    boolean, integer) IS
+    'Options of a DeepCross network. cross_type: ''matrix'' (DCN-V2), ''vector'' (DCN) or ''mix'' (DCN-Mix, with n_experts of rank low_rank); n_cross layers; embeddings as wide as the square root of their categories, at most d_embed_max; an MLP of mlp_layers after the crosses (stacked) or beside them. Join with ctr_fit() by ||. SELECT * FROM ctr_options() explains every argument.';
 
 CREATE FUNCTION ctr_fibinet(
-    d_embed integer DEFAULT 8, mlp_layers integer[] DEFAULT '{128,64,32}', mlp_dropout float8 DEFAULT 0.25,
-    reduction_ratio float8 DEFAULT 3, bilinear_type text DEFAULT 'field_interaction', n_classes integer DEFAULT 1)
-RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT ctr_options(jsonb_strip_nulls(jsonb_build_object(
-        'architecture', 'fibinet', 'd_embed', d_embed, 'mlp_layers', mlp_layers, 'mlp_dropout', mlp_dropout,
-        'reduction_ratio', reduction_ratio, 'bilinear_type', bilinear_type, 'n_classes', n_classes)));
-END;
-COMMENT ON FUNCTION ctr_fibinet(integer, integer[], float8, float8, text, integer) IS
-    'Options of a FiBiNET network. Embeddings of width d_embed for every feature, SENet attention over them with n / reduction_ratio hidden units, bilinear interactions of all pairs with one matrix per pair (''field_interaction''), per feature (''field_each'') or in all (''field_all''), then an MLP of mlp_layers, plus a linear part. Join with ctr_fit() by ||.';
+    d_embed integer DEFAULT 8, mlp_layers integer[] DEFAULT '{128,64,32}', mlp_dropout double precision DEFAULT 0.25,
+    reduction_ratio double precision DEFAULT 3, bilinear_type pg_catalog.text DEFAULT 'field_interaction',
+    n_classes integer DEFAULT 1)
+RETURNS pg_catalog.jsonb
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ctr_fibinet(integer, integer[], double precision, double precision, pg_catalog.text, integer) IS
+    'Options of a FiBiNET network. Embeddings of width d_embed for every feature, SENet attention over them with n / reduction_ratio hidden units, bilinear interactions of all pairs with one matrix per pair (''field_interaction''), per feature (''field_each'') or in all (''field_all''), then an MLP of mlp_layers, plus a linear part. Join with ctr_fit() by ||. SELECT * FROM ctr_options() explains every argument.';
 
 CREATE FUNCTION ctr_fit(
-    label text DEFAULT NULL, weight text DEFAULT NULL, numerical text[] DEFAULT NULL,
-    categorical text[] DEFAULT NULL, ignore text[] DEFAULT NULL, validation float8 DEFAULT NULL,
-    validation_column text DEFAULT NULL, recipe text DEFAULT NULL, epochs integer DEFAULT NULL,
-    batch_size integer DEFAULT NULL, learning_rate float8 DEFAULT NULL, lr_schedule text DEFAULT NULL,
-    weight_decay float8 DEFAULT NULL, embedding_decay float8 DEFAULT NULL, patience integer DEFAULT NULL,
-    monitor text DEFAULT NULL, min_count integer DEFAULT NULL, numerical_transform text DEFAULT NULL,
-    target_statistics boolean DEFAULT NULL, seed bigint DEFAULT NULL, threads integer DEFAULT NULL,
-    max_seconds float8 DEFAULT NULL, embedding_init float8 DEFAULT NULL, clip_norm float8 DEFAULT NULL,
-    numerical_buckets integer DEFAULT NULL, if_untrainable text DEFAULT NULL)
-RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT ctr_options(jsonb_strip_nulls(jsonb_build_object(
-        'label', label, 'weight', weight, 'numerical', numerical, 'categorical', categorical, 'ignore', ignore,
-        'validation', validation, 'validation_column', validation_column, 'recipe', recipe, 'epochs', epochs,
-        'batch_size', batch_size, 'learning_rate', learning_rate, 'lr_schedule', lr_schedule,
-        'weight_decay', weight_decay, 'embedding_decay', embedding_decay, 'patience', patience,
-        'monitor', monitor, 'min_count', min_count, 'numerical_transform', numerical_transform,
-        'target_statistics', target_statistics, 'seed', seed, 'threads', threads, 'max_seconds', max_seconds,
-        'embedding_init', embedding_init, 'clip_norm', clip_norm, 'numerical_buckets', numerical_buckets,
-        'if_untrainable', if_untrainable)));
-END;
-COMMENT ON FUNCTION ctr_fit(text, text, text[], text[], text[], float8, text, text, integer, integer, float8, text,
-    float8, float8, integer, text, integer, text, boolean, bigint, integer, float8, float8, float8, integer, text) IS
-    'Options of columns and training; what is NULL comes from the recipe (''robust'' or ''reference''), label from ''label'', validation (a random share of the rows) from 0.2. lr_schedule: constant, cosine, plateau. monitor: val_auc, val_loss. numerical_transform: quantile, standard, log, none. numerical_buckets: parts into which numerical columns are cut to be categories besides. target_statistics: whether the label''s log odds in each category, from other rows than the row itself, are inputs. patience: epochs without a better metric before training stops, 0 is never. max_seconds: seconds, 0 is no limit. threads: 0 is ctr.threads. if_untrainable: error, or null for NULL and a warning where no model can be trained on the rows, as on a group with one label only.';
+    label pg_catalog.text DEFAULT NULL, weight pg_catalog.text DEFAULT NULL, numerical pg_catalog.text[] DEFAULT NULL,
+    categorical pg_catalog.text[] DEFAULT NULL, ignore pg_catalog.text[] DEFAULT NULL,
+    validation double precision DEFAULT NULL, validation_column pg_catalog.text DEFAULT NULL,
+    recipe pg_catalog.text DEFAULT NULL, epochs integer DEFAULT NULL, batch_size integer DEFAULT NULL,
+    learning_rate double precision DEFAULT NULL, lr_schedule pg_catalog.text DEFAULT NULL,
+    weight_decay double precision DEFAULT NULL, embedding_decay double precision DEFAULT NULL,
+    patience integer DEFAULT NULL, monitor pg_catalog.text DEFAULT NULL, min_count integer DEFAULT NULL,
+    numerical_transform pg_catalog.text DEFAULT NULL, target_statistics boolean DEFAULT NULL, seed bigint DEFAULT NULL,
+    threads integer DEFAULT NULL, max_seconds double precision DEFAULT NULL,
+    embedding_init double precision DEFAULT NULL, clip_norm double precision DEFAULT NULL,
+    numerical_buckets integer DEFAULT NULL, if_untrainable pg_catalog.text DEFAULT NULL)
+RETURNS pg_catalog.jsonb
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ctr_fit(pg_catalog.text, pg_catalog.text, pg_catalog.text[], pg_catalog.text[], pg_catalog.text[],
+    double precision, pg_catalog.text, pg_catalog.text, integer, integer, double precision, pg_catalog.text,
+    double precision, double precision, integer, pg_catalog.text, integer, pg_catalog.text, boolean, bigint, integer,
+    double precision, double precision, double precision, integer, pg_catalog.text) IS
+    'Options of columns and training; what is NULL comes from the recipe (''robust'' or ''reference''), label from ''label'', validation (a random share of the rows) from 0.2. lr_schedule: constant, cosine, plateau. monitor: val_auc, val_loss. numerical_transform: quantile, standard, log, none. numerical_buckets: parts into which numerical columns are cut to be categories besides. target_statistics: whether the label''s log odds in each category, from other rows than the row itself, are inputs. patience: epochs without a better metric before training stops, 0 is never. max_seconds: seconds, 0 is no limit. threads: 0 is ctr.threads. if_untrainable: error, or null for NULL and a warning where no model can be trained on the rows, as on a group with one label only. SELECT * FROM ctr_options() explains every argument.';
 
 -- ------------------------------------------------------------------ aggregates
 
 -- Parallel plans are ruled out around ctr_train: a training depends on the order of its rows.
-CREATE FUNCTION ctr_train_transition(internal, record) RETURNS internal
+CREATE FUNCTION ctr_train_transition(pg_catalog.internal, pg_catalog.record) RETURNS pg_catalog.internal
     AS 'MODULE_PATHNAME', 'ctr_train_transition' LANGUAGE C PARALLEL UNSAFE;
-COMMENT ON FUNCTION ctr_train_transition(internal, record) IS 'transition function of ctr_train(record)';
-CREATE FUNCTION ctr_train_transition(internal, record, jsonb) RETURNS internal
+COMMENT ON FUNCTION ctr_train_transition(pg_catalog.internal, pg_catalog.record) IS 'transition function of ctr_train(record)';
+CREATE FUNCTION ctr_train_transition(pg_catalog.internal, pg_catalog.record, pg_catalog.jsonb) RETURNS pg_catalog.internal
     AS 'MODULE_PATHNAME', 'ctr_train_transition' LANGUAGE C PARALLEL UNSAFE;
-COMMENT ON FUNCTION ctr_train_transition(internal, record, jsonb) IS 'transition function of ctr_train(record, jsonb)';
-CREATE FUNCTION ctr_train_transition(internal, record, jsonb, ctr_model) RETURNS internal
+COMMENT ON FUNCTION ctr_train_transition(pg_catalog.internal, pg_catalog.record, pg_catalog.jsonb) IS 'transition function of ctr_train(record, jsonb)';
+CREATE FUNCTION ctr_train_transition(pg_catalog.internal, pg_catalog.record, pg_catalog.jsonb,
+    ctr_model) RETURNS pg_catalog.internal
     AS 'MODULE_PATHNAME', 'ctr_train_transition' LANGUAGE C PARALLEL UNSAFE;
-COMMENT ON FUNCTION ctr_train_transition(internal, record, jsonb, ctr_model) IS 'transition function of ctr_train(record, jsonb, ctr_model)';
-CREATE FUNCTION ctr_train_final(internal) RETURNS ctr_model
+COMMENT ON FUNCTION ctr_train_transition(pg_catalog.internal, pg_catalog.record, pg_catalog.jsonb, ctr_model) IS 'transition function of ctr_train(record, jsonb, ctr_model)';
+CREATE FUNCTION ctr_train_final(pg_catalog.internal) RETURNS ctr_model
     AS 'MODULE_PATHNAME', 'ctr_train_final' LANGUAGE C PARALLEL UNSAFE;
-COMMENT ON FUNCTION ctr_train_final(internal) IS 'final function of ctr_train: encodes the rows, runs the epochs, packs the model';
+COMMENT ON FUNCTION ctr_train_final(pg_catalog.internal) IS 'final function of ctr_train: encodes the rows, runs the epochs, packs the model';
 
-CREATE AGGREGATE ctr_train(record) (
-    SFUNC = ctr_train_transition, STYPE = internal, SSPACE = 1048576,
+CREATE AGGREGATE ctr_train(pg_catalog.record) (
+    SFUNC = ctr_train_transition, STYPE = pg_catalog.internal, SSPACE = 1048576,
     FINALFUNC = ctr_train_final, FINALFUNC_MODIFY = READ_WRITE, PARALLEL = UNSAFE);
-COMMENT ON AGGREGATE ctr_train(record) IS
+COMMENT ON AGGREGATE ctr_train(pg_catalog.record) IS
     'Trains a model on rows, with the default options: DeepCross (DCN-matrix), recipe "robust". Features are the columns, by name and type; "label" holds 0 or 1.';
 
-CREATE AGGREGATE ctr_train(record, jsonb) (
-    SFUNC = ctr_train_transition, STYPE = internal, SSPACE = 1048576,
+CREATE AGGREGATE ctr_train(pg_catalog.record, pg_catalog.jsonb) (
+    SFUNC = ctr_train_transition, STYPE = pg_catalog.internal, SSPACE = 1048576,
     FINALFUNC = ctr_train_final, FINALFUNC_MODIFY = READ_WRITE, PARALLEL = UNSAFE);
-COMMENT ON AGGREGATE ctr_train(record, jsonb) IS
-    'Trains a model on rows, with options from ctr_deepcross(), ctr_fibinet() and ctr_fit() joined by ||. The same rows in the same order, options and seed give the same bits. Raises one NOTICE per epoch, with GROUP BY one per group. No rows give NULL and a warning.';
+COMMENT ON AGGREGATE ctr_train(pg_catalog.record, pg_catalog.jsonb) IS
+    'Trains a model on rows, with options from ctr_deepcross(), ctr_fibinet() and ctr_fit() joined by ||. The same rows in the same order, options and seed give the same bits. Raises one NOTICE per epoch.';
 
-CREATE AGGREGATE ctr_train(record, jsonb, ctr_model) (
-    SFUNC = ctr_train_transition, STYPE = internal, SSPACE = 1048576,
+CREATE AGGREGATE ctr_train(pg_catalog.record, pg_catalog.jsonb, ctr_model) (
+    SFUNC = ctr_train_transition, STYPE = pg_catalog.internal, SSPACE = 1048576,
     FINALFUNC = ctr_train_final, FINALFUNC_MODIFY = READ_WRITE, PARALLEL = UNSAFE);
-COMMENT ON AGGREGATE ctr_train(record, jsonb, ctr_model) IS
+COMMENT ON AGGREGATE ctr_train(pg_catalog.record, pg_catalog.jsonb, ctr_model) IS
     'Goes on from a model on new rows: its weights, features and numerical transforms stay, known categories keep their embeddings, new ones get rows of their own that start from the "unseen" row. Options that are left out are the model''s; the optimizer starts afresh.';
 
-CREATE FUNCTION ctr_auc_transition(internal, float8, float8) RETURNS internal
+CREATE FUNCTION ctr_auc_transition(pg_catalog.internal, double precision, double precision) RETURNS pg_catalog.internal
     AS 'MODULE_PATHNAME', 'ctr_auc_transition' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION ctr_auc_transition(internal, float8, float8) IS 'transition function of ctr_auc';
-CREATE FUNCTION ctr_auc_transition(internal, boolean, float8) RETURNS internal
+COMMENT ON FUNCTION ctr_auc_transition(pg_catalog.internal, double precision, double precision) IS 'transition function of ctr_auc';
+CREATE FUNCTION ctr_auc_transition(pg_catalog.internal, boolean, double precision) RETURNS pg_catalog.internal
     AS 'MODULE_PATHNAME', 'ctr_auc_transition_bool' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION ctr_auc_transition(internal, boolean, float8) IS 'transition function of ctr_auc';
-CREATE FUNCTION ctr_auc_combine(internal, internal) RETURNS internal
+COMMENT ON FUNCTION ctr_auc_transition(pg_catalog.internal, boolean, double precision) IS 'transition function of ctr_auc';
+CREATE FUNCTION ctr_auc_combine(pg_catalog.internal, pg_catalog.internal) RETURNS pg_catalog.internal
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION ctr_auc_combine(internal, internal) IS 'combine function of ctr_auc';
-CREATE FUNCTION ctr_auc_serialize(internal) RETURNS bytea
+COMMENT ON FUNCTION ctr_auc_combine(pg_catalog.internal, pg_catalog.internal) IS 'combine function of ctr_auc';
+CREATE FUNCTION ctr_auc_serialize(pg_catalog.internal) RETURNS pg_catalog.bytea
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION ctr_auc_serialize(internal) IS 'serialization function of ctr_auc';
-CREATE FUNCTION ctr_auc_deserialize(bytea, internal) RETURNS internal
+COMMENT ON FUNCTION ctr_auc_serialize(pg_catalog.internal) IS 'serialization function of ctr_auc';
+CREATE FUNCTION ctr_auc_deserialize(pg_catalog.bytea, pg_catalog.internal) RETURNS pg_catalog.internal
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION ctr_auc_deserialize(bytea, internal) IS 'deserialization function of ctr_auc';
-CREATE FUNCTION ctr_auc_final(internal) RETURNS float8
+COMMENT ON FUNCTION ctr_auc_deserialize(pg_catalog.bytea, pg_catalog.internal) IS 'deserialization function of ctr_auc';
+CREATE FUNCTION ctr_auc_final(pg_catalog.internal) RETURNS double precision
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION ctr_auc_final(internal) IS 'final function of ctr_auc';
+COMMENT ON FUNCTION ctr_auc_final(pg_catalog.internal) IS 'final function of ctr_auc';
 
-CREATE AGGREGATE ctr_auc(label float8, score float8) (
-    SFUNC = ctr_auc_transition, STYPE = internal, SSPACE = 65536, FINALFUNC = ctr_auc_final,
+CREATE AGGREGATE ctr_auc(label double precision, score double precision) (
+    SFUNC = ctr_auc_transition, STYPE = pg_catalog.internal, SSPACE = 65536, FINALFUNC = ctr_auc_final,
     COMBINEFUNC = ctr_auc_combine, SERIALFUNC = ctr_auc_serialize, DESERIALFUNC = ctr_auc_deserialize, PARALLEL = SAFE);
-COMMENT ON AGGREGATE ctr_auc(float8, float8) IS
+COMMENT ON AGGREGATE ctr_auc(double precision, double precision) IS
     'Area under the ROC curve of scores for labels 0 and 1, ties counted half (scikit-learn''s roc_auc_score). Rows with a NULL are left out; NULL where all labels are equal. 16 bytes of memory a row.';
-CREATE AGGREGATE ctr_auc(label boolean, score float8) (
-    SFUNC = ctr_auc_transition, STYPE = internal, SSPACE = 65536, FINALFUNC = ctr_auc_final,
+CREATE AGGREGATE ctr_auc(label boolean, score double precision) (
+    SFUNC = ctr_auc_transition, STYPE = pg_catalog.internal, SSPACE = 65536, FINALFUNC = ctr_auc_final,
     COMBINEFUNC = ctr_auc_combine, SERIALFUNC = ctr_auc_serialize, DESERIALFUNC = ctr_auc_deserialize, PARALLEL = SAFE);
-COMMENT ON AGGREGATE ctr_auc(boolean, float8) IS
+COMMENT ON AGGREGATE ctr_auc(boolean, double precision) IS
     'Area under the ROC curve of scores for boolean labels, ties counted half (scikit-learn''s roc_auc_score). Rows with a NULL are left out; NULL where all labels are equal. 16 bytes of memory a row.';
 
-CREATE FUNCTION ctr_logloss_transition(internal, float8, float8) RETURNS internal
+CREATE FUNCTION ctr_logloss_transition(pg_catalog.internal, double precision, double precision) RETURNS pg_catalog.internal
     AS 'MODULE_PATHNAME', 'ctr_logloss_transition' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION ctr_logloss_transition(internal, float8, float8) IS 'transition function of ctr_logloss';
-CREATE FUNCTION ctr_logloss_transition(internal, boolean, float8) RETURNS internal
+COMMENT ON FUNCTION ctr_logloss_transition(pg_catalog.internal, double precision, double precision) IS 'transition function of ctr_logloss';
+CREATE FUNCTION ctr_logloss_transition(pg_catalog.internal, boolean, double precision) RETURNS pg_catalog.internal
     AS 'MODULE_PATHNAME', 'ctr_logloss_transition_bool' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION ctr_logloss_transition(internal, boolean, float8) IS 'transition function of ctr_logloss';
-CREATE FUNCTION ctr_logloss_combine(internal, internal) RETURNS internal
+COMMENT ON FUNCTION ctr_logloss_transition(pg_catalog.internal, boolean, double precision) IS 'transition function of ctr_logloss';
+CREATE FUNCTION ctr_logloss_combine(pg_catalog.internal, pg_catalog.internal) RETURNS pg_catalog.internal
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION ctr_logloss_combine(internal, internal) IS 'combine function of ctr_logloss';
-CREATE FUNCTION ctr_logloss_serialize(internal) RETURNS bytea
+COMMENT ON FUNCTION ctr_logloss_combine(pg_catalog.internal, pg_catalog.internal) IS 'combine function of ctr_logloss';
+CREATE FUNCTION ctr_logloss_serialize(pg_catalog.internal) RETURNS pg_catalog.bytea
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION ctr_logloss_serialize(internal) IS 'serialization function of ctr_logloss';
-CREATE FUNCTION ctr_logloss_deserialize(bytea, internal) RETURNS internal
+COMMENT ON FUNCTION ctr_logloss_serialize(pg_catalog.internal) IS 'serialization function of ctr_logloss';
+CREATE FUNCTION ctr_logloss_deserialize(pg_catalog.bytea, pg_catalog.internal) RETURNS pg_catalog.internal
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION ctr_logloss_deserialize(bytea, internal) IS 'deserialization function of ctr_logloss';
-CREATE FUNCTION ctr_logloss_final(internal) RETURNS float8
+COMMENT ON FUNCTION ctr_logloss_deserialize(pg_catalog.bytea, pg_catalog.internal) IS 'deserialization function of ctr_logloss';
+CREATE FUNCTION ctr_logloss_final(pg_catalog.internal) RETURNS double precision
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION ctr_logloss_final(internal) IS 'final function of ctr_logloss';
+COMMENT ON FUNCTION ctr_logloss_final(pg_catalog.internal) IS 'final function of ctr_logloss';
 
-CREATE AGGREGATE ctr_logloss(label float8, score float8) (
-    SFUNC = ctr_logloss_transition, STYPE = internal, FINALFUNC = ctr_logloss_final,
+CREATE AGGREGATE ctr_logloss(label double precision, score double precision) (
+    SFUNC = ctr_logloss_transition, STYPE = pg_catalog.internal, FINALFUNC = ctr_logloss_final,
     COMBINEFUNC = ctr_logloss_combine, SERIALFUNC = ctr_logloss_serialize, DESERIALFUNC = ctr_logloss_deserialize,
     PARALLEL = SAFE);
-COMMENT ON AGGREGATE ctr_logloss(float8, float8) IS
+COMMENT ON AGGREGATE ctr_logloss(double precision, double precision) IS
     'Mean logarithmic loss (nats) of probabilities for labels 0 and 1 (scikit-learn''s log_loss: probabilities are clipped by 2^-52). Rows with a NULL are left out.';
-CREATE AGGREGATE ctr_logloss(label boolean, score float8) (
-    SFUNC = ctr_logloss_transition, STYPE = internal, FINALFUNC = ctr_logloss_final,
+CREATE AGGREGATE ctr_logloss(label boolean, score double precision) (
+    SFUNC = ctr_logloss_transition, STYPE = pg_catalog.internal, FINALFUNC = ctr_logloss_final,
     COMBINEFUNC = ctr_logloss_combine, SERIALFUNC = ctr_logloss_serialize, DESERIALFUNC = ctr_logloss_deserialize,
     PARALLEL = SAFE);
-COMMENT ON AGGREGATE ctr_logloss(boolean, float8) IS
+COMMENT ON AGGREGATE ctr_logloss(boolean, double precision) IS
     'Mean logarithmic loss (nats) of probabilities for boolean labels (scikit-learn''s log_loss: probabilities are clipped by 2^-52). Rows with a NULL are left out.';
 
 CREATE TYPE ctr_evaluation AS (
-    rows bigint, loss float8, auc float8, accuracy float8, normalized_entropy float8, calibration float8);
+    rows bigint, loss double precision, auc double precision, accuracy double precision,
+    normalized_entropy double precision, calibration double precision);
 COMMENT ON TYPE ctr_evaluation IS 'result of ctr_evaluate';
 COMMENT ON COLUMN ctr_evaluation.rows IS 'rows with a label';
 COMMENT ON COLUMN ctr_evaluation.loss IS 'mean logarithmic loss, nats';
@@ -226,108 +228,113 @@ COMMENT ON COLUMN ctr_evaluation.accuracy IS 'share of rows whose most probable 
 COMMENT ON COLUMN ctr_evaluation.normalized_entropy IS 'loss divided by the entropy of the label frequencies: below 1 is better than always predicting the mean';
 COMMENT ON COLUMN ctr_evaluation.calibration IS 'mean prediction divided by mean label: 1 is unbiased; NULL for several classes';
 
-CREATE FUNCTION ctr_evaluate_transition(internal, ctr_model, record) RETURNS internal
+CREATE FUNCTION ctr_evaluate_transition(pg_catalog.internal, ctr_model, pg_catalog.record) RETURNS pg_catalog.internal
     AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE COST 1000;
-COMMENT ON FUNCTION ctr_evaluate_transition(internal, ctr_model, record) IS 'transition function of ctr_evaluate';
-CREATE FUNCTION ctr_evaluate_combine(internal, internal) RETURNS internal
+COMMENT ON FUNCTION ctr_evaluate_transition(pg_catalog.internal, ctr_model, pg_catalog.record) IS 'transition function of ctr_evaluate';
+CREATE FUNCTION ctr_evaluate_combine(pg_catalog.internal, pg_catalog.internal) RETURNS pg_catalog.internal
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION ctr_evaluate_combine(internal, internal) IS 'combine function of ctr_evaluate';
-CREATE FUNCTION ctr_evaluate_serialize(internal) RETURNS bytea
+COMMENT ON FUNCTION ctr_evaluate_combine(pg_catalog.internal, pg_catalog.internal) IS 'combine function of ctr_evaluate';
+CREATE FUNCTION ctr_evaluate_serialize(pg_catalog.internal) RETURNS pg_catalog.bytea
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION ctr_evaluate_serialize(internal) IS 'serialization function of ctr_evaluate';
-CREATE FUNCTION ctr_evaluate_deserialize(bytea, internal) RETURNS internal
+COMMENT ON FUNCTION ctr_evaluate_serialize(pg_catalog.internal) IS 'serialization function of ctr_evaluate';
+CREATE FUNCTION ctr_evaluate_deserialize(pg_catalog.bytea, pg_catalog.internal) RETURNS pg_catalog.internal
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION ctr_evaluate_deserialize(bytea, internal) IS 'deserialization function of ctr_evaluate';
-CREATE FUNCTION ctr_evaluate_final(internal) RETURNS ctr_evaluation
+COMMENT ON FUNCTION ctr_evaluate_deserialize(pg_catalog.bytea, pg_catalog.internal) IS 'deserialization function of ctr_evaluate';
+CREATE FUNCTION ctr_evaluate_final(pg_catalog.internal) RETURNS ctr_evaluation
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION ctr_evaluate_final(internal) IS 'final function of ctr_evaluate';
+COMMENT ON FUNCTION ctr_evaluate_final(pg_catalog.internal) IS 'final function of ctr_evaluate';
 
-CREATE AGGREGATE ctr_evaluate(ctr_model, record) (
-    SFUNC = ctr_evaluate_transition, STYPE = internal, SSPACE = 65536, FINALFUNC = ctr_evaluate_final,
+CREATE AGGREGATE ctr_evaluate(ctr_model, pg_catalog.record) (
+    SFUNC = ctr_evaluate_transition, STYPE = pg_catalog.internal, SSPACE = 65536, FINALFUNC = ctr_evaluate_final,
     COMBINEFUNC = ctr_evaluate_combine, SERIALFUNC = ctr_evaluate_serialize, DESERIALFUNC = ctr_evaluate_deserialize,
     PARALLEL = SAFE);
-COMMENT ON AGGREGATE ctr_evaluate(ctr_model, record) IS
+COMMENT ON AGGREGATE ctr_evaluate(ctr_model, pg_catalog.record) IS
     'A model''s quality on rows that have the label column it was trained on: (rows, loss, auc, accuracy, normalized_entropy, calibration). Rows with a NULL label are left out; every row counts once, whatever its weight.';
 
 -- ------------------------------------------------------------------ scoring
 
-CREATE FUNCTION ctr_predict_support(internal) RETURNS internal
+CREATE FUNCTION ctr_predict_support(pg_catalog.internal) RETURNS pg_catalog.internal
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION ctr_predict_support(internal) IS
+COMMENT ON FUNCTION ctr_predict_support(pg_catalog.internal) IS
     'planner support function of ctr_predict and ctr_predict_classes: hands over a table''s columns instead of its row';
 
-CREATE FUNCTION ctr_predict(ctr_model, record) RETURNS float8
+CREATE FUNCTION ctr_predict(ctr_model, pg_catalog.record) RETURNS double precision
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 SUPPORT ctr_predict_support;
-COMMENT ON FUNCTION ctr_predict(ctr_model, record) IS
+COMMENT ON FUNCTION ctr_predict(ctr_model, pg_catalog.record) IS
     'P(label = 1) of a row, for a model of one class. Features are found by name; extra columns do not matter. A NULL is a missing value, a category that training never saw takes its field''s "unseen" row.';
 
-CREATE FUNCTION ctr_predict_classes(ctr_model, record) RETURNS float8[]
+CREATE FUNCTION ctr_predict_classes(ctr_model, pg_catalog.record) RETURNS double precision[]
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 SUPPORT ctr_predict_support;
-COMMENT ON FUNCTION ctr_predict_classes(ctr_model, record) IS
+COMMENT ON FUNCTION ctr_predict_classes(ctr_model, pg_catalog.record) IS
     'The probabilities of labels 0, 1, 2, ... of a row; they add up to 1.';
 
-CREATE FUNCTION ctr_predict_columns(ctr_model, regtype, VARIADIC "any") RETURNS float8
+CREATE FUNCTION ctr_predict_columns(ctr_model, pg_catalog.regtype, VARIADIC pg_catalog."any") RETURNS double precision
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000;
-COMMENT ON FUNCTION ctr_predict_columns(ctr_model, regtype, VARIADIC "any") IS
+COMMENT ON FUNCTION ctr_predict_columns(ctr_model, pg_catalog.regtype, VARIADIC pg_catalog."any") IS
     'What the planner makes of ctr_predict(model, row) where it has the row''s columns: the row type and one value for each of its columns, in their order. Not made to be called by hand.';
 
-CREATE FUNCTION ctr_predict_classes_columns(ctr_model, regtype, VARIADIC "any") RETURNS float8[]
+CREATE FUNCTION ctr_predict_classes_columns(ctr_model, pg_catalog.regtype,
+    VARIADIC pg_catalog."any") RETURNS double precision[]
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000;
-COMMENT ON FUNCTION ctr_predict_classes_columns(ctr_model, regtype, VARIADIC "any") IS
+COMMENT ON FUNCTION ctr_predict_classes_columns(ctr_model, pg_catalog.regtype, VARIADIC pg_catalog."any") IS
     'What the planner makes of ctr_predict_classes(model, row), as ctr_predict_columns.';
 
-CREATE FUNCTION ctr_predict_batch(ctr_model, record) RETURNS float8
+CREATE FUNCTION ctr_predict_batch(ctr_model, pg_catalog.record) RETURNS double precision
     AS 'MODULE_PATHNAME' LANGUAGE C WINDOW IMMUTABLE PARALLEL SAFE COST 200;
-COMMENT ON FUNCTION ctr_predict_batch(ctr_model, record) IS
+COMMENT ON FUNCTION ctr_predict_batch(ctr_model, pg_catalog.record) IS
     'As ctr_predict, to rounding (1e-7), as a window function (OVER ()) that scores rows in blocks of 256 by ctr.threads threads while it reads the next. It reads ahead as many rows as have come before, up to 4096.';
 
 -- ------------------------------------------------------------------ looking inside
 
-CREATE FUNCTION ctr_config(ctr_model) RETURNS jsonb
+CREATE FUNCTION ctr_config(ctr_model) RETURNS pg_catalog.jsonb
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;
 COMMENT ON FUNCTION ctr_config(ctr_model) IS
     'A model''s architecture, options (all of them, with the recipe''s values), columns, row counts, epochs, number of trained parameters, and versions.';
 
-CREATE FUNCTION ctr_history(ctr_model, OUT epoch integer, OUT train_loss float8, OUT train_auc float8,
-    OUT val_loss float8, OUT val_auc float8, OUT learning_rate float8, OUT seconds float8, OUT is_best boolean)
-    RETURNS SETOF record
+CREATE FUNCTION ctr_history(ctr_model, OUT epoch integer, OUT train_loss double precision, OUT train_auc double precision,
+    OUT val_loss double precision, OUT val_auc double precision, OUT learning_rate double precision,
+    OUT seconds double precision, OUT is_best boolean)
+    RETURNS SETOF pg_catalog.record
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000 ROWS 20;
 COMMENT ON FUNCTION ctr_history(ctr_model) IS
     'One row per epoch of training: losses in nats per row, areas under the ROC curve, the learning rate, wall-clock seconds, and whether its weights are the model''s. NULL: not measured.';
 
-CREATE FUNCTION ctr_features(ctr_model, OUT "position" integer, OUT name text, OUT kind text, OUT categories integer,
-    OUT missing bigint, OUT imputed_value float8)
-    RETURNS SETOF record
+CREATE FUNCTION ctr_features(ctr_model, OUT "position" integer, OUT name pg_catalog.text, OUT kind pg_catalog.text,
+    OUT categories integer,
+    OUT missing bigint, OUT imputed_value double precision)
+    RETURNS SETOF pg_catalog.record
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000 ROWS 40;
 COMMENT ON FUNCTION ctr_features(ctr_model) IS
     'One row per feature, in the network''s order: kind ''numerical'' or ''categorical''; categories: rows of its embedding table (known ones, "unseen" and "missing"); missing: training rows without a value; imputed_value: what a missing number becomes, before the transform.';
 
-CREATE FUNCTION ctr_tensors(ctr_model, OUT name text, OUT dtype text, OUT shape bigint[], OUT bytes bigint)
-    RETURNS SETOF record
+CREATE FUNCTION ctr_tensors(ctr_model, OUT name pg_catalog.text, OUT dtype pg_catalog.text, OUT shape bigint[],
+    OUT bytes bigint)
+    RETURNS SETOF pg_catalog.record
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 80;
 COMMENT ON FUNCTION ctr_tensors(ctr_model) IS
     'One row per tensor of a model, by name: the network''s under their state_dict names, the encoder''s and the history under names that begin with "ctr.". dtype and shape as in safetensors.';
 
-CREATE FUNCTION ctr_tensor(ctr_model, text) RETURNS float4[]
+CREATE FUNCTION ctr_tensor(ctr_model, pg_catalog.text) RETURNS real[]
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
-COMMENT ON FUNCTION ctr_tensor(ctr_model, text) IS
+COMMENT ON FUNCTION ctr_tensor(ctr_model, pg_catalog.text) IS
     'The values of one tensor, as an array of its shape; a single number is an array of one. Error 42704 for a name that ctr_tensors does not list.';
 
 -- ------------------------------------------------------------------ in and out
 
-CREATE FUNCTION ctr_state_dict(ctr_model) RETURNS bytea
+CREATE FUNCTION ctr_state_dict(ctr_model) RETURNS pg_catalog.bytea
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
 COMMENT ON FUNCTION ctr_state_dict(ctr_model) IS
     'A safetensors file of the network''s weights and buffers alone, which PyTorch''s load_state_dict(strict=True) of the same network takes.';
 
-CREATE FUNCTION ctr_encode(ctr_model, record, OUT x_num float4[], OUT x_cat int4[])
+CREATE FUNCTION ctr_encode(ctr_model, pg_catalog.record, OUT x_num real[], OUT x_cat integer[])
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
-COMMENT ON FUNCTION ctr_encode(ctr_model, record) IS
+COMMENT ON FUNCTION ctr_encode(ctr_model, pg_catalog.record) IS
     'What the network sees of a row: numerical inputs after the transform, and per category field the row of its embedding table (0 unseen, 1 missing).';
 
 -- ------------------------------------------------------------------ build information
 
-CREATE FUNCTION ctr_build_info(OUT version text, OUT postgresql text, OUT blas text, OUT threads integer)
+CREATE FUNCTION ctr_build_info(OUT version pg_catalog.text, OUT postgresql pg_catalog.text, OUT blas pg_catalog.text,
+    OUT threads integer)
     AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION ctr_build_info() IS
     'The extension''s version, the PostgreSQL it was built for, what makes its matrix products (kernels of its own, or a BLAS library), and the threads that a training would use.';

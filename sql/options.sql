@@ -95,3 +95,14 @@ SELECT o AS options, misuse.* FROM unnest(ARRAY[
     ]) o, misuse(o);
 \x off
 DROP FUNCTION misuse;
+
+-- the list of options; every argument of the builders is in it, and every option is an argument of one
+SELECT * FROM ctr_options() WHERE option IN ('architecture', 'cross_type', 'mlp_layers', 'epochs', 'learning_rate', 'label', 'weight', 'clip_norm');
+WITH a AS (SELECT DISTINCT unnest(proargnames) AS name FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND objid = p.oid AND deptype = 'e'
+           WHERE proname IN ('ctr_fit', 'ctr_deepcross', 'ctr_fibinet'))
+SELECT array_agg(name) FILTER (WHERE option IS NULL) AS not_listed, array_agg(option) FILTER (WHERE name IS NULL) AS no_argument
+FROM a FULL JOIN (SELECT DISTINCT option FROM ctr_options()) o ON name = option;
+SELECT count(*) AS wrong FROM ctr_options() o, unnest(architectures) a, (VALUES ('robust'), ('reference')) r(recipe)
+WHERE ctr_options(jsonb_strip_nulls(jsonb_build_object('architecture', a, 'recipe', recipe) ||
+      jsonb_build_object(option, CASE recipe WHEN 'robust' THEN robust ELSE reference END))) IS NULL;
+SELECT ctr_fit(learnin_rate => 1); -- PostgreSQL's own words

@@ -45,4 +45,11 @@ int64 option_integer(const Options *options, const OptionSpec *spec);
 /* Appends a member of any type as JSON. */
 void option_append(StringInfo text, const Options *options, const OptionSpec *spec);
 
+/* ------------------------------------------------------------------ options.c */
+
+/* NULL where there is no such option */
+const OptionSpec *option_find(const char *key);
+/* what values it may have, for a reader */
+char *option_allowed_text(const OptionSpec *spec);
+
 #endif /* CTR_OPTION_TABLE_H */

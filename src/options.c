@@ -6,6 +6,7 @@
 
 #include <math.h>
 
+#include "common/shortest_dec.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/varlena.h"
@@ -14,7 +15,7 @@ static const int default_mlp_layers[] = {128, 64, 32};
 
 /* ------------------------------------------------------------------ specs and defaults */
 
-static const OptionSpec *
+const OptionSpec *
 option_find(const char *key)
 {
     for (int i = 0; i < n_option_specs; i++) {
@@ -94,8 +95,8 @@ value_text(const JsonbValue *value)
     return shown < length ? psprintf("%.*s...", shown, text) : text;
 }
 
-static char *
-allowed_text(const OptionSpec *spec)
+char *
+option_allowed_text(const OptionSpec *spec)
 {
     StringInfoData text;
 
@@ -103,7 +104,8 @@ allowed_text(const OptionSpec *spec)
     case OPTION_INTEGER:
         return psprintf("an integer between %.0f and %.0f", spec->low, spec->high);
     case OPTION_NUMBER:
-        return psprintf("a number between %g and %g", spec->low, spec->high);
+        return psprintf("a number between %s and %s", double_to_shortest_decimal(spec->low),
+                        double_to_shortest_decimal(spec->high));
     case OPTION_BOOLEAN:
         return pstrdup("true or false");
     case OPTION_COLUMN:
@@ -141,7 +143,7 @@ value_error(const OptionSpec *spec, const JsonbValue *value)
     }
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                     errmsg("invalid value for option \"%s\": %s", spec->key, value_text(value)),
-                    errdetail("\"%s\" (%s) must be %s.", spec->key, spec->help, allowed_text(spec)),
+                    errdetail("\"%s\" (%s) must be %s.", spec->key, spec->help, option_allowed_text(spec)),
                     near != NULL ? errhint("Perhaps you meant \"%s\".", near) : 0));
 }
 
@@ -186,7 +188,9 @@ unknown_key_error(const Options *options, const char *key, const JsonbValue *val
              errmsg("unknown option \"%s\" (value %s)", key, value_text(value)),
              errdetail("The options of architecture \"%s\" are: %s.",
                        architecture_name(options->net.architecture), keys_text(options->net.architecture)),
-             near != NULL ? errhint("The nearest option is \"%s\".", near) : 0));
+             near != NULL
+                 ? errhint("The nearest option is \"%s\". SELECT * FROM ctr_options() explains all.", near)
+                 : errhint("SELECT * FROM ctr_options() explains all options.")));
 }
 
 /* an option of another architecture */
@@ -486,17 +490,4 @@ options_inherit_lists(Options *options, const Options *given)
         options->categorical = given->categorical;
     if (!options->ignore.given)
         options->ignore = given->ignore;
-}
-
-/* ------------------------------------------------------------------ SQL */
-
-/* Checks options and returns them as they came. */
-PG_FUNCTION_INFO_V1(ctr_options);
-Datum
-ctr_options(PG_FUNCTION_ARGS)
-{
-    Options options;
-
-    options_parse(&options, PG_GETARG_JSONB_P(0));
-    PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }
