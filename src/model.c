@@ -22,8 +22,9 @@ const ModelStatistic model_statistics[MODEL_N_STATISTICS] = {
 
 #define MAX_CTR_TENSORS  20
 #define MAX_ENTRIES      16
-#define TEXT_SHOWN       60  /* bytes of a wrong input that an error shows */
-#define TENSOR_JSON_SIZE 160 /* of a tensor's entry in the header, at most, without its name */
+#define TEXT_SHOWN       60                 /* bytes of a wrong input that an error shows */
+#define TEXT_PIECE       ((Size)256 * 1024) /* bytes that become text at once */
+#define TENSOR_JSON_SIZE 160                /* of a tensor's entry in the header, at most, without its name */
 
 /* ------------------------------------------------------------------ packing */
 
@@ -358,12 +359,31 @@ ctr_model_in(PG_FUNCTION_ARGS)
     PG_RETURN_DATUM(bytes);
 }
 
-/* CREATE FUNCTION ctr_model_out(ctr_model) RETURNS cstring */
+/*
+ * CREATE FUNCTION ctr_model_out(ctr_model) RETURNS cstring: in hexadecimal digits, whatever bytea_output says, because the
+ * function is immutable. In pieces, so that a cancel gets through.
+ */
 PG_FUNCTION_INFO_V1(ctr_model_out);
 Datum
 ctr_model_out(PG_FUNCTION_ARGS)
 {
-    return DirectFunctionCall1(byteaout, PG_GETARG_DATUM(0));
+    ValueBytes *bytes = value_bytes(PG_GETARG_DATUM(0));
+    char *piece = palloc(TEXT_PIECE), *text, *end;
+
+    if (bytes->size > (MaxAllocSize - strlen("\\x") - 1) / 2)
+        ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+                        errmsg("model of %zu MB is too large for text", bytes->size >> 20),
+                        errhint("Read it in binary format, as by COPY (FORMAT binary).")));
+    text = palloc(strlen("\\x") + 2 * bytes->size + 1);
+    end = stpcpy(text, "\\x");
+    for (Size at = 0, n; at < bytes->size; at += n) {
+        n = Min(TEXT_PIECE, bytes->size - at);
+        value_read(bytes, at, n, piece);
+        end += hex_encode(piece, n, end);
+        CHECK_FOR_INTERRUPTS();
+    }
+    *end = '\0';
+    PG_RETURN_CSTRING(text);
 }
 
 /* CREATE FUNCTION ctr_model_recv(internal) RETURNS ctr_model */
