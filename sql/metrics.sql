@@ -31,6 +31,12 @@ SELECT ctr_auc(2, 0.5);
 SELECT ctr_auc(1, 'NaN'::float8);
 SELECT ctr_logloss(1, 1.5);
 SELECT ctr_logloss(0.3, 0.5);
+-- ... with all the digits that tell a value from an allowed one, whatever the settings
+SELECT ctr_logloss(1, 1.0000001);
+SELECT ctr_logloss(0, -1e-300);
+SET extra_float_digits = -10;
+SELECT ctr_auc(0.99999999, 0.5);
+RESET extra_float_digits;
 
 -- ctr_evaluate agrees with the two on the scores of ctr_predict_batch, which come in blocks too
 CREATE TEMP TABLE m AS SELECT ctr_train(c, ctr_fit(epochs => 3, ignore => '{id}')) AS model FROM clicks c;

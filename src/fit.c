@@ -7,6 +7,7 @@
 
 #include <math.h>
 
+#include "common/shortest_dec.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
 
@@ -289,8 +290,8 @@ run_epoch(Fit *fit, int epoch, Epoch *e)
     }
     report_epoch(fit->report, epoch, e);
     if (fit->out_of_time) {
-        report_notice(fit->report, "stopped after max_seconds = %g in epoch %d/%d", fit->options->max_seconds,
-                      epoch, fit->options->epochs);
+        report_notice(fit->report, "stopped after max_seconds = %s in epoch %d/%d",
+                      double_to_shortest_decimal(fit->options->max_seconds), epoch, fit->options->epochs);
         return false;
     }
     if (fit->best && epoch < fit->options->epochs && schedule_stop(&fit->schedule, epoch)) {

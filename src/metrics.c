@@ -5,11 +5,14 @@
 
 #include <math.h>
 
+#include "common/shortest_dec.h"
+
 static double
 check_label(double label)
 {
     if (label != 0 && label != 1)
-        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("label has value %g", label),
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("label has value %s", double_to_shortest_decimal(label)),
                         errdetail("Labels must be 0 or 1.")));
     return label;
 }
@@ -124,7 +127,8 @@ logloss_transition(FunctionCallInfo fcinfo, bool is_boolean)
         PG_RETURN_POINTER(state);
     score = PG_GETARG_FLOAT8(2);
     if (!(score >= 0 && score <= 1))
-        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("score has value %g", score),
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("score has value %s", double_to_shortest_decimal(score)),
                         errdetail("The logarithmic loss needs probabilities, from 0 to 1.")));
     state->sum += log_loss(score, label_argument(fcinfo, is_boolean));
     state->n++;
