@@ -47,6 +47,21 @@ COMMENT ON FUNCTION ctr_model_eq(ctr_model, ctr_model) IS 'whether two models ar
 CREATE FUNCTION ctr_model_ne(ctr_model, ctr_model) RETURNS boolean
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10;
 COMMENT ON FUNCTION ctr_model_ne(ctr_model, ctr_model) IS 'whether two models differ in more than the wall-clock seconds of their epochs, by their SHA-256; reads their first slices only';
+CREATE FUNCTION ctr_model_lt(ctr_model, ctr_model) RETURNS boolean
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10;
+COMMENT ON FUNCTION ctr_model_lt(ctr_model, ctr_model) IS 'whether a model''s SHA-256 is less than another''s';
+CREATE FUNCTION ctr_model_le(ctr_model, ctr_model) RETURNS boolean
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10;
+COMMENT ON FUNCTION ctr_model_le(ctr_model, ctr_model) IS 'whether a model''s SHA-256 is less than another''s, or the same';
+CREATE FUNCTION ctr_model_ge(ctr_model, ctr_model) RETURNS boolean
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10;
+COMMENT ON FUNCTION ctr_model_ge(ctr_model, ctr_model) IS 'whether a model''s SHA-256 is greater than another''s, or the same';
+CREATE FUNCTION ctr_model_gt(ctr_model, ctr_model) RETURNS boolean
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10;
+COMMENT ON FUNCTION ctr_model_gt(ctr_model, ctr_model) IS 'whether a model''s SHA-256 is greater than another''s';
+CREATE FUNCTION ctr_model_cmp(ctr_model, ctr_model) RETURNS integer
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10;
+COMMENT ON FUNCTION ctr_model_cmp(ctr_model, ctr_model) IS 'order of two models, by their SHA-256: negative, 0 or positive; reads their first slices only';
 CREATE FUNCTION ctr_model_hash(ctr_model) RETURNS integer
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10;
 COMMENT ON FUNCTION ctr_model_hash(ctr_model) IS 'hash of a model, for GROUP BY and hash joins';
@@ -56,12 +71,34 @@ COMMENT ON FUNCTION ctr_model_hash_extended(ctr_model, bigint) IS 'hash of a mod
 
 CREATE OPERATOR = (
     LEFTARG = ctr_model, RIGHTARG = ctr_model, FUNCTION = ctr_model_eq, COMMUTATOR = =, NEGATOR = <>,
-    RESTRICT = pg_catalog.eqsel, JOIN = pg_catalog.eqjoinsel, HASHES);
+    RESTRICT = pg_catalog.eqsel, JOIN = pg_catalog.eqjoinsel, HASHES, MERGES);
 COMMENT ON OPERATOR = (ctr_model, ctr_model) IS 'the same model: all but the wall-clock seconds of its epochs';
 CREATE OPERATOR <> (
     LEFTARG = ctr_model, RIGHTARG = ctr_model, FUNCTION = ctr_model_ne, COMMUTATOR = <>, NEGATOR = =,
     RESTRICT = pg_catalog.neqsel, JOIN = pg_catalog.neqjoinsel);
 COMMENT ON OPERATOR <> (ctr_model, ctr_model) IS 'not the same model';
+CREATE OPERATOR < (
+    LEFTARG = ctr_model, RIGHTARG = ctr_model, FUNCTION = ctr_model_lt, COMMUTATOR = >, NEGATOR = >=,
+    RESTRICT = pg_catalog.scalarltsel, JOIN = pg_catalog.scalarltjoinsel);
+COMMENT ON OPERATOR < (ctr_model, ctr_model) IS 'before, in the order of the models'' SHA-256';
+CREATE OPERATOR <= (
+    LEFTARG = ctr_model, RIGHTARG = ctr_model, FUNCTION = ctr_model_le, COMMUTATOR = >=, NEGATOR = >,
+    RESTRICT = pg_catalog.scalarlesel, JOIN = pg_catalog.scalarlejoinsel);
+COMMENT ON OPERATOR <= (ctr_model, ctr_model) IS 'before, in the order of the models'' SHA-256, or the same';
+CREATE OPERATOR >= (
+    LEFTARG = ctr_model, RIGHTARG = ctr_model, FUNCTION = ctr_model_ge, COMMUTATOR = <=, NEGATOR = <,
+    RESTRICT = pg_catalog.scalargesel, JOIN = pg_catalog.scalargejoinsel);
+COMMENT ON OPERATOR >= (ctr_model, ctr_model) IS 'after, in the order of the models'' SHA-256, or the same';
+CREATE OPERATOR > (
+    LEFTARG = ctr_model, RIGHTARG = ctr_model, FUNCTION = ctr_model_gt, COMMUTATOR = <, NEGATOR = <=,
+    RESTRICT = pg_catalog.scalargtsel, JOIN = pg_catalog.scalargtjoinsel);
+COMMENT ON OPERATOR > (ctr_model, ctr_model) IS 'after, in the order of the models'' SHA-256';
+
+CREATE OPERATOR CLASS ctr_model_ops DEFAULT FOR TYPE ctr_model USING btree AS
+    OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 ctr_model_cmp(ctr_model, ctr_model);
+COMMENT ON OPERATOR CLASS ctr_model_ops USING btree IS
+    'an order of models: ORDER BY, DISTINCT, PARTITION BY, merge joins. A btree index has no room for values of more than some 2,700 bytes; a hash index and EXCLUDE USING hash (model WITH =) take any.';
+COMMENT ON OPERATOR FAMILY ctr_model_ops USING btree IS 'an order of models';
 CREATE OPERATOR CLASS ctr_model_ops DEFAULT FOR TYPE ctr_model USING hash AS
     OPERATOR 1 =, FUNCTION 1 ctr_model_hash(ctr_model), FUNCTION 2 ctr_model_hash_extended(ctr_model, bigint);
 COMMENT ON OPERATOR CLASS ctr_model_ops USING hash IS 'equality of models: GROUP BY, DISTINCT, hash joins, REPLICA IDENTITY FULL';

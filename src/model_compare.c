@@ -6,14 +6,14 @@
 
 #include "common/hashfn.h"
 
-static bool
-same_digest(FunctionCallInfo fcinfo)
+static int
+compare_digests(FunctionCallInfo fcinfo)
 {
     char a[MODEL_DIGEST_SIZE], b[MODEL_DIGEST_SIZE];
 
     model_digest(PG_GETARG_DATUM(0), a);
     model_digest(PG_GETARG_DATUM(1), b);
-    return memcmp(a, b, MODEL_DIGEST_SIZE) == 0;
+    return memcmp(a, b, MODEL_DIGEST_SIZE);
 }
 
 /* CREATE FUNCTION ctr_model_eq(ctr_model, ctr_model) RETURNS boolean */
@@ -21,7 +21,7 @@ PG_FUNCTION_INFO_V1(ctr_model_eq);
 Datum
 ctr_model_eq(PG_FUNCTION_ARGS)
 {
-    PG_RETURN_BOOL(same_digest(fcinfo));
+    PG_RETURN_BOOL(compare_digests(fcinfo) == 0);
 }
 
 /* CREATE FUNCTION ctr_model_ne(ctr_model, ctr_model) RETURNS boolean */
@@ -29,7 +29,47 @@ PG_FUNCTION_INFO_V1(ctr_model_ne);
 Datum
 ctr_model_ne(PG_FUNCTION_ARGS)
 {
-    PG_RETURN_BOOL(!same_digest(fcinfo));
+    PG_RETURN_BOOL(compare_digests(fcinfo) != 0);
+}
+
+/* CREATE FUNCTION ctr_model_lt(ctr_model, ctr_model) RETURNS boolean */
+PG_FUNCTION_INFO_V1(ctr_model_lt);
+Datum
+ctr_model_lt(PG_FUNCTION_ARGS)
+{
+    PG_RETURN_BOOL(compare_digests(fcinfo) < 0);
+}
+
+/* CREATE FUNCTION ctr_model_le(ctr_model, ctr_model) RETURNS boolean */
+PG_FUNCTION_INFO_V1(ctr_model_le);
+Datum
+ctr_model_le(PG_FUNCTION_ARGS)
+{
+    PG_RETURN_BOOL(compare_digests(fcinfo) <= 0);
+}
+
+/* CREATE FUNCTION ctr_model_ge(ctr_model, ctr_model) RETURNS boolean */
+PG_FUNCTION_INFO_V1(ctr_model_ge);
+Datum
+ctr_model_ge(PG_FUNCTION_ARGS)
+{
+    PG_RETURN_BOOL(compare_digests(fcinfo) >= 0);
+}
+
+/* CREATE FUNCTION ctr_model_gt(ctr_model, ctr_model) RETURNS boolean */
+PG_FUNCTION_INFO_V1(ctr_model_gt);
+Datum
+ctr_model_gt(PG_FUNCTION_ARGS)
+{
+    PG_RETURN_BOOL(compare_digests(fcinfo) > 0);
+}
+
+/* CREATE FUNCTION ctr_model_cmp(ctr_model, ctr_model) RETURNS integer */
+PG_FUNCTION_INFO_V1(ctr_model_cmp);
+Datum
+ctr_model_cmp(PG_FUNCTION_ARGS)
+{
+    PG_RETURN_INT32(compare_digests(fcinfo));
 }
 
 /* CREATE FUNCTION ctr_model_hash(ctr_model) RETURNS integer */
