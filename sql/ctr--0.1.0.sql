@@ -286,7 +286,7 @@ CREATE AGGREGATE ctr_evaluate(ctr_model, pg_catalog.record) (
     COMBINEFUNC = ctr_evaluate_combine, SERIALFUNC = ctr_evaluate_serialize, DESERIALFUNC = ctr_evaluate_deserialize,
     PARALLEL = SAFE);
 COMMENT ON AGGREGATE ctr_evaluate(ctr_model, pg_catalog.record) IS
-    'A model''s quality on rows that have the label column it was trained on: (rows, loss, auc, accuracy, normalized_entropy, calibration). Rows with a NULL label are left out; every row counts once, whatever its weight.';
+    'A model''s quality on rows that have the label column it was trained on: (rows, loss, auc, accuracy, normalized_entropy, calibration). Rows with a NULL label are left out; every row counts once, whatever its weight. NULL and a WARNING without rows; an error where a group has several models.';
 
 -- ------------------------------------------------------------------ scoring
 
@@ -306,13 +306,13 @@ COMMENT ON FUNCTION ctr_predict_classes(ctr_model, pg_catalog.record) IS
     'The probabilities of labels 0, 1, 2, ... of a row; they add up to 1.';
 
 CREATE FUNCTION ctr_predict_columns(ctr_model, pg_catalog.regtype, VARIADIC pg_catalog."any") RETURNS double precision
-    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000;
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE COST 1000;
 COMMENT ON FUNCTION ctr_predict_columns(ctr_model, pg_catalog.regtype, VARIADIC pg_catalog."any") IS
-    'What the planner makes of ctr_predict(model, row) where it has the row''s columns: the row type and one value for each of its columns, in their order. Not made to be called by hand.';
+    'What the planner makes of ctr_predict(model, row) where it has the row''s columns: the row type and one value for each of its columns, in their order. Needs EXECUTE on ctr_predict. Not made to be called by hand.';
 
 CREATE FUNCTION ctr_predict_classes_columns(ctr_model, pg_catalog.regtype,
     VARIADIC pg_catalog."any") RETURNS double precision[]
-    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000;
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE COST 1000;
 COMMENT ON FUNCTION ctr_predict_classes_columns(ctr_model, pg_catalog.regtype, VARIADIC pg_catalog."any") IS
     'What the planner makes of ctr_predict_classes(model, row), as ctr_predict_columns.';
 

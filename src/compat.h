@@ -156,14 +156,14 @@ transaction_is_over(void)
 #endif
 }
 
-/* May the current user call the function? */
+/* May the role call the function? ACL_ID_PUBLIC: may everybody? */
 static inline bool
-may_execute(Oid function)
+may_execute(Oid function, Oid role)
 {
 #if PG_VERSION_NUM >= 160000
-    return object_aclcheck(ProcedureRelationId, function, GetUserId(), ACL_EXECUTE) == ACLCHECK_OK;
+    return object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE) == ACLCHECK_OK;
 #else
-    return pg_proc_aclcheck(function, GetUserId(), ACL_EXECUTE) == ACLCHECK_OK;
+    return pg_proc_aclcheck(function, role, ACL_EXECUTE) == ACLCHECK_OK;
 #endif
 }
 

@@ -528,6 +528,14 @@ const char *model_fault(const Model *model);
 /* size of model_pack's result for a net and encoder that are about to be trained */
 Size model_estimate(const NnNet *net, const Encoder *encoder);
 
+/* ------------------------------------------------------------------ predict_support.c */
+
+/*
+ * called: ctr_predict_columns, or the same for classes. Error 42501 where the current role may not execute ctr_predict,
+ * whose call the planner has turned into that one.
+ */
+void check_may_predict(Oid called);
+
 /* ------------------------------------------------------------------ inspect.c */
 
 /* Starts a set-returning function that materializes its rows: the store to put them into, and their type. */

@@ -31,12 +31,17 @@ check_one_class(const Model *model, const char *function, const char *instead)
 
 /* ------------------------------------------------------------------ one row */
 
-/* The row of ctr_predict_columns(model, regtype, columns …), as the planner calls it; false: no model or no type. */
+/*
+ * The row of ctr_predict_columns(model, regtype, columns …), as the planner calls it; false: no model or no type. Error at
+ * the call site's first row where the role may not execute ctr_predict.
+ */
 static bool
 row_of_columns(FunctionCallInfo fcinfo, Row *row)
 {
     if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
         return false;
+    if (fcinfo->flinfo->fn_extra == NULL)
+        check_may_predict(fcinfo->flinfo->fn_oid);
     *row = (Row){.type = PG_GETARG_OID(1), .typmod = -1, .call = fcinfo};
     return true;
 }

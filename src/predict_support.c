@@ -5,10 +5,15 @@
  * 0.7 µs per row, a tenth of a DCN's score.
  *
  * The two calls must agree for every row. So nothing is changed where the row itself may be NULL: beyond an outer join,
- * and in a grouping set that leaves it out.
+ * and in a grouping set that leaves it out. Nor for a foreign table, whose server does not know the row's type; that
+ * ctr_predict_columns is STABLE keeps postgres_fdw from sending it for what a view or a partition has of one.
+ *
+ * A plan may be made by one role and run by another, so that who plans decides nothing. Whether the role that runs it may
+ * execute ctr_predict is what ctr_predict_columns asks when it is first called (check_may_predict).
  */
 #include "ctr.h"
 
+#include "catalog/objectaccess.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
@@ -16,11 +21,15 @@
 #include "nodes/pathnodes.h"
 #include "nodes/supportnodes.h"
 #include "optimizer/optimizer.h"
+#include "optimizer/planmain.h"
 #include "parser/parsetree.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"
+
+#define COLUMNS_SUFFIX "_columns"
 
 /* ------------------------------------------------------------------ a table's row */
 
@@ -52,7 +61,7 @@ is_table_row(PlannerInfo *root, const Var *row)
     rte = rt_fetch(row->varno, query->rtable);
     return rte->rtekind == RTE_RELATION &&
            (rte->relkind == RELKIND_RELATION || rte->relkind == RELKIND_PARTITIONED_TABLE ||
-            rte->relkind == RELKIND_MATVIEW || rte->relkind == RELKIND_FOREIGN_TABLE);
+            rte->relkind == RELKIND_MATVIEW);
 }
 
 /* a value for each of the row's attributes, dropped ones included */
@@ -111,17 +120,50 @@ row_columns(PlannerInfo *root, Node *row, Oid *type)
     return columns;
 }
 
-/* The function of the same schema that takes columns; InvalidOid where the user may not call both. */
+/* The function `name` of a schema with these arguments; InvalidOid: there is none. */
 static Oid
-columns_function(Oid function, Oid model_type)
+find_function(Oid schema, const char *name, const Oid *types, int n_types)
+{
+    return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
+                           PointerGetDatum(buildoidvector(types, n_types)), ObjectIdGetDatum(schema));
+}
+
+/*
+ * The function of the same schema that takes columns; InvalidOid where not everybody may execute it. The plan depends on
+ * it, to be made anew when that changes.
+ */
+static Oid
+columns_function(PlannerInfo *root, Oid function, Oid model_type)
 {
     Oid types[] = {model_type, REGTYPEOID, ANYOID};
-    char *name = psprintf("%s_columns", get_func_name(function));
-    Oid found = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
-                                PointerGetDatum(buildoidvector(types, lengthof(types))),
-                                ObjectIdGetDatum(get_func_namespace(function)));
+    char *name = psprintf("%s" COLUMNS_SUFFIX, get_func_name(function));
+    Oid found = find_function(get_func_namespace(function), name, types, lengthof(types));
 
-    return OidIsValid(found) && may_execute(function) && may_execute(found) ? found : InvalidOid;
+    if (!OidIsValid(found) || !may_execute(found, ACL_ID_PUBLIC))
+        return InvalidOid;
+    record_plan_function_dependency(root, found);
+    return found;
+}
+
+void
+check_may_predict(Oid called)
+{
+    char *name = get_func_name(called);
+    Size length = strlen(name), suffix = strlen(COLUMNS_SUFFIX);
+    Oid function = InvalidOid, *types;
+    int n_types;
+
+    (void)get_func_signature(called, &types, &n_types);
+    types[1] = RECORDOID;
+    if (length > suffix && strcmp(name + length - suffix, COLUMNS_SUFFIX) == 0) {
+        name[length - suffix] = '\0';
+        function = find_function(get_func_namespace(called), name, types, 2);
+    }
+    if (!OidIsValid(function))
+        elog(ERROR, "function %u does not stand for another", called);
+    if (!may_execute(function, GetUserId()))
+        aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FUNCTION, name);
+    InvokeFunctionExecuteHook(function);
 }
 
 /*
@@ -153,7 +195,7 @@ simplify(PlannerInfo *root, FuncExpr *call)
     columns = row_columns(root, lsecond(call->args), &type);
     if (columns == NIL)
         return NULL;
-    function = columns_function(call->funcid, exprType(model));
+    function = columns_function(root, call->funcid, exprType(model));
     if (!OidIsValid(function))
         return NULL;
     changed = makeFuncExpr(function, call->funcresulttype,
