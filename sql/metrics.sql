@@ -1,4 +1,4 @@
--- ctr_auc, ctr_logloss, ctr_evaluate: small exact cases
+-- ctr_auc, ctr_logloss: small exact cases
 \set VERBOSITY terse
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS ctr;
@@ -37,35 +37,3 @@ SELECT ctr_logloss(0, -1e-300);
 SET extra_float_digits = -10;
 SELECT ctr_auc(0.99999999, 0.5);
 RESET extra_float_digits;
-
--- ctr_evaluate agrees with the two on the scores of ctr_predict_batch, which come in blocks too
-CREATE TEMP TABLE m AS SELECT ctr_train(c, ctr_fit(epochs => 3, ignore => '{id}')) AS model FROM clicks c;
-SELECT e.rows = n AS rows, abs(e.auc - a) < 1e-9 AS auc, abs(e.loss - l) < 1e-9 AS loss, abs(e.accuracy - acc) < 1e-9 AS accuracy,
-       abs(e.calibration - cal) < 1e-9 AS calibration, abs(e.normalized_entropy - l / h) < 1e-9 AS normalized_entropy
-FROM (SELECT (ctr_evaluate(model, c)).* FROM m, clicks c) e,
-     (SELECT count(*) AS n, ctr_auc(label, p) AS a, ctr_logloss(label, p) AS l, avg((label = (p > 0.5)::int)::int) AS acc, sum(p) / sum(label) AS cal,
-             -avg(label) * ln(avg(label)) - (1 - avg(label)) * ln(1 - avg(label)) AS h
-      FROM (SELECT label, ctr_predict_batch(model, c) OVER () AS p FROM m, clicks c) s) x;
--- groups, models and rows without a label in any order: rows wait for a block, but never for another group's or model's
-CREATE TEMP TABLE two AS SELECT 1 AS k, model FROM m UNION ALL
-SELECT 2, ctr_train(c, ctr_fibinet() || ctr_fit(epochs => 1, ignore => '{id}')) FROM clicks c;
-CREATE TEMP TABLE mixed AS SELECT k, id % 3 AS g, c AS row FROM two, clicks c;
-SET enable_sort = off; -- groups interleave
-CREATE TEMP TABLE by_hash AS SELECT k, g, (e).* FROM (SELECT k, g, ctr_evaluate(model, row) AS e FROM mixed JOIN two USING (k) GROUP BY k, g) s;
-RESET enable_sort;
-SET enable_hashagg = off;
-CREATE TEMP TABLE by_sort AS SELECT k, g, (e).* FROM (SELECT k, g, ctr_evaluate(model, row) AS e FROM mixed JOIN two USING (k) GROUP BY k, g) s;
-RESET enable_hashagg;
-SELECT count(*) AS groups, max(abs(a.loss - b.loss)) < 1e-6 AS loss, max(abs(a.auc - b.auc)) < 1e-3 AS auc FROM by_hash a JOIN by_sort b USING (k, g, rows);
-SELECT max(abs(b.loss - x.l)) < 1e-6 AS loss FROM by_sort b
-    JOIN (SELECT k, g, ctr_logloss((row).label, ctr_predict(model, row)) AS l FROM mixed JOIN two USING (k) GROUP BY k, g) x USING (k, g);
-SELECT (e).rows, abs((e).loss - l) < 1e-6 AS loss FROM (SELECT ctr_evaluate(model, row ORDER BY (row).id, k) AS e FROM mixed JOIN two USING (k)) s,
-    (SELECT sum(loss * rows) / sum(rows) AS l FROM by_sort) x;
--- as a window aggregate, read at every row; and in a subquery that starts again before it has ended
-SELECT count(*) AS rows, max(r) AS last, count(*) FILTER (WHERE (e).rows = r) AS agree FROM
-    (SELECT row_number() OVER (ORDER BY id) AS r, ctr_evaluate(model, c) OVER (ORDER BY id) AS e FROM m, clicks c WHERE id <= 300) s;
-SELECT sum((SELECT (ctr_evaluate(model, c)).rows FROM m, clicks c WHERE c.id <= n)) AS rows FROM generate_series(1, 300, 37) n;
-SELECT rows, loss IS NULL AS loss, auc IS NULL AS auc FROM (SELECT (ctr_evaluate(model, c)).* FROM m, clicks c WHERE false) e;
-SELECT rows, auc IS NULL AS one_class, calibration IS NULL AS calibration FROM (SELECT (ctr_evaluate(model, c)).* FROM m, clicks c WHERE label = 0 AND id < 100) e;
-SELECT (ctr_evaluate(model, c)).* FROM m, (SELECT id, city, device, price FROM clicks) c;
-SELECT (ctr_evaluate(model, c)).* FROM m, (SELECT id, city, device, price, 5 AS label FROM clicks) c;

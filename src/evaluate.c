@@ -9,6 +9,7 @@
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
+#include "nodes/execnodes.h"
 
 typedef struct Evaluation Evaluation;
 
@@ -24,8 +25,9 @@ typedef struct EvaluationBlock {
 } EvaluationBlock;
 
 struct Evaluation {
-    NnEvaluation sums;
-    Scores scores; /* classes = 1 only */
+    char digest[MODEL_DIGEST_SIZE]; /* of the one model that its rows are for */
+    NnEvaluation sums;              /* without rows, where no row had a label */
+    Scores scores;                  /* classes = 1 only */
     MemoryContext context;
     EvaluationBlock *block; /* NULL in a state that only combines */
     MemoryContextCallback callback;
@@ -33,6 +35,7 @@ struct Evaluation {
 
 /* What travels: counts of classes follow the head, at its class_rows. */
 typedef struct EvaluationHead {
+    char digest[MODEL_DIGEST_SIZE];
     NnEvaluation sums;
     int64 class_rows[FLEXIBLE_ARRAY_MEMBER];
 } EvaluationHead;
@@ -46,12 +49,13 @@ evaluation_forget(void *arg)
         e->block->owner = NULL;
 }
 
-/* block: of the call site that brings it rows, or NULL */
+/* digest: of the model. block: of the call site that brings it rows, or NULL */
 static Evaluation *
-evaluation_create(MemoryContext context, int classes, EvaluationBlock *block)
+evaluation_create(MemoryContext context, const char *digest, int classes, EvaluationBlock *block)
 {
     Evaluation *e = MemoryContextAllocZero(context, sizeof(Evaluation));
 
+    memcpy(e->digest, digest, MODEL_DIGEST_SIZE);
     e->sums.classes = classes;
     e->sums.class_rows = MemoryContextAllocZero(context, sizeof(int64) * Max(classes, 2));
     e->context = context;
@@ -62,6 +66,17 @@ evaluation_create(MemoryContext context, int classes, EvaluationBlock *block)
         MemoryContextRegisterResetCallback(context, &e->callback);
     }
     return e;
+}
+
+/* One model in all rows of a state: numbers of several would describe none. */
+static void
+evaluation_check_model(const Evaluation *e, const char *digest)
+{
+    if (memcmp(e->digest, digest, MODEL_DIGEST_SIZE) != 0)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("ctr_evaluate has several models in one group"),
+                        errhint("Evaluate each by itself: GROUP BY the model, or by a column that tells the "
+                                "models apart.")));
 }
 
 /* Scores the rows that wait, whose state then has them in its sums. */
@@ -160,11 +175,8 @@ ctr_evaluate_transition(PG_FUNCTION_ARGS)
     site_use(site, PG_GETARG_DATUM(1), &row);
     model = site->view->model;
     if (e == NULL)
-        e = evaluation_create(context, model->options.net.n_classes, block);
-    else if (e->sums.classes != model->options.net.n_classes)
-        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                        errmsg("the models of one evaluation have %d and %d classes", e->sums.classes,
-                               model->options.net.n_classes)));
+        e = evaluation_create(context, model->digest, model->options.net.n_classes, block);
+    evaluation_check_model(e, model->digest);
     site_take(site, &row, block->owner ? block->n : 0);
     if (evaluation_label(model, site->models[0]->map, &label))
         block_add(block, e, label);
@@ -183,11 +195,8 @@ ctr_evaluate_combine(PG_FUNCTION_ARGS)
     if (from == NULL)
         return evaluation_datum(fcinfo, into);
     if (into == NULL)
-        into = evaluation_create(context, from->sums.classes, NULL);
-    if (into->sums.classes != from->sums.classes)
-        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                        errmsg("the models of one evaluation have %d and %d classes", into->sums.classes,
-                               from->sums.classes)));
+        into = evaluation_create(context, from->digest, from->sums.classes, NULL);
+    evaluation_check_model(into, from->digest);
     evaluation_merge(&into->sums, &from->sums);
     scores_append(&into->scores, context, &from->scores);
     PG_RETURN_POINTER(into);
@@ -203,6 +212,7 @@ ctr_evaluate_serialize(PG_FUNCTION_ARGS)
 
     aggregate_context(fcinfo);
     evaluation_complete(e);
+    memcpy(head->digest, e->digest, MODEL_DIGEST_SIZE);
     head->sums = e->sums;
     memcpy(head->class_rows, e->sums.class_rows, counts);
     PG_RETURN_BYTEA_P(scores_serialize(head, offsetof(EvaluationHead, class_rows) + counts, &e->scores));
@@ -213,21 +223,54 @@ Datum
 ctr_evaluate_deserialize(PG_FUNCTION_ARGS)
 {
     bytea *bytes = PG_GETARG_BYTEA_PP(0);
-    NnEvaluation sums;
-    EvaluationHead *head;
+    EvaluationHead *head, fixed;
     Evaluation *e;
+    int64 *class_rows;
     Size counts;
 
     aggregate_context(fcinfo);
-    memcpy(&sums, VARDATA_ANY(bytes), sizeof(sums));
-    counts = sizeof(int64) * Max(sums.classes, 2);
+    memcpy(&fixed, VARDATA_ANY(bytes), sizeof(fixed));
+    counts = sizeof(int64) * Max(fixed.sums.classes, 2);
     head = palloc(offsetof(EvaluationHead, class_rows) + counts);
-    e = evaluation_create(CurrentMemoryContext, sums.classes, NULL);
+    e = evaluation_create(CurrentMemoryContext, fixed.digest, fixed.sums.classes, NULL);
     scores_deserialize(bytes, head, offsetof(EvaluationHead, class_rows) + counts, &e->scores);
-    memcpy(e->sums.class_rows, head->class_rows, counts);
-    sums.class_rows = e->sums.class_rows;
-    e->sums = sums;
+    class_rows = e->sums.class_rows;
+    memcpy(class_rows, head->class_rows, counts);
+    e->sums = head->sums;
+    e->sums.class_rows = class_rows;
     PG_RETURN_POINTER(e);
+}
+
+/* The query that the last warning below was for, by its memory; NULL: it has ended. */
+static MemoryContext warned;
+
+static void
+forget_warned(void *query)
+{
+    if (warned == query)
+        warned = NULL;
+}
+
+/*
+ * One warning for a query, which may have many groups without rows, or an aggregate for each column of the result.
+ * e: as in ctr_evaluate_final
+ */
+static void
+warn_empty(FunctionCallInfo fcinfo, const Evaluation *e)
+{
+    MemoryContext query = ((PlanState *)fcinfo->context)->state->es_query_cxt;
+    MemoryContextCallback *callback;
+
+    if (query == warned)
+        return;
+    warned = query;
+    callback = MemoryContextAllocZero(query, sizeof(MemoryContextCallback));
+    callback->func = forget_warned;
+    callback->arg = query;
+    MemoryContextRegisterResetCallback(query, callback);
+    ereport(WARNING, (errmsg("ctr_evaluate has no rows to evaluate"),
+                      e != NULL ? errdetail("The label is NULL in all rows.")
+                                : errdetail("There is no row, or the model is NULL in all rows.")));
 }
 
 static Datum
@@ -237,7 +280,7 @@ nullable(double value, bool *null)
     return Float8GetDatum(value);
 }
 
-/* CREATE FUNCTION ctr_evaluate_final(internal) RETURNS ctr_evaluation */
+/* CREATE FUNCTION ctr_evaluate_final(internal) RETURNS ctr_evaluation: NULL without rows */
 PG_FUNCTION_INFO_V1(ctr_evaluate_final);
 Datum
 ctr_evaluate_final(PG_FUNCTION_ARGS)
@@ -245,21 +288,23 @@ ctr_evaluate_final(PG_FUNCTION_ARGS)
     Evaluation *e = PG_ARGISNULL(0) ? NULL : (Evaluation *)PG_GETARG_POINTER(0);
     TupleDesc desc;
     Datum values[6];
-    bool nulls[6] = {false, true, true, true, true, true};
+    bool nulls[6] = {false};
+    double rows;
 
-    if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-        elog(ERROR, "return type must be a row type");
     if (e != NULL)
         evaluation_complete(e);
-    values[0] = Int64GetDatum(e ? e->sums.rows : 0);
-    if (e && e->sums.rows > 0) {
-        double rows = (double)e->sums.rows;
-
-        values[1] = nullable(e->sums.loss / rows, &nulls[1]);
-        values[2] = nullable(e->sums.classes == 1 ? scores_auc(&e->scores) : NAN, &nulls[2]);
-        values[3] = nullable((double)e->sums.correct / rows, &nulls[3]);
-        values[4] = nullable(evaluation_normalized_entropy(&e->sums), &nulls[4]);
-        values[5] = nullable(evaluation_calibration(&e->sums), &nulls[5]);
+    if (e == NULL || e->sums.rows == 0) {
+        warn_empty(fcinfo, e);
+        PG_RETURN_NULL();
     }
+    if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+        elog(ERROR, "return type must be a row type");
+    rows = (double)e->sums.rows;
+    values[0] = Int64GetDatum(e->sums.rows);
+    values[1] = nullable(e->sums.loss / rows, &nulls[1]);
+    values[2] = nullable(e->sums.classes == 1 ? scores_auc(&e->scores) : NAN, &nulls[2]);
+    values[3] = nullable((double)e->sums.correct / rows, &nulls[3]);
+    values[4] = nullable(evaluation_normalized_entropy(&e->sums), &nulls[4]);
+    values[5] = nullable(evaluation_calibration(&e->sums), &nulls[5]);
     PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
