@@ -1,13 +1,10 @@
 /*
  * ctr.c: the extension's door: settings, memory for the engine, and what was built and loaded.
  */
-#include "ctr.h"
+#include "threads.h"
 
-#include <sched.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
-#include "access/parallel.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -34,8 +31,8 @@ _PG_init(void)
     DefineCustomIntVariable(
         "ctr.max_threads",
         "Most threads that a training, a ctr_predict_batch or the reading of a model may use.",
-        "0 means no limit. Caps both ctr.threads and the training option \"threads\".", &ctr_max_threads, 0,
-        0, 1024, PGC_SUSET, 0, NULL, NULL, NULL);
+        "0 means as many as there are cores. Caps both ctr.threads and the training option \"threads\".",
+        &ctr_max_threads, 0, 0, 1024, PGC_SUSET, 0, NULL, NULL, NULL);
     DefineCustomIntVariable("ctr.model_cache_size", "Memory for unpacked models in each backend.",
                             "The least recently used models beyond it are dropped; those in use stay. Models "
                             "that a query uses in turn should all fit.",
@@ -46,37 +43,6 @@ _PG_init(void)
 #else
     EmitWarningsOnPlaceholders("ctr");
 #endif
-}
-
-/* cores that this process may run on */
-static int
-core_count(void)
-{
-    cpu_set_t set;
-    long online;
-
-    if (sched_getaffinity(0, sizeof(set), &set) == 0)
-        return Max(CPU_COUNT(&set), 1);
-    online = sysconf(_SC_NPROCESSORS_ONLN);
-    return (int)Max(online, 1);
-}
-
-int
-ctr_thread_count(int wanted)
-{
-    int threads = wanted > 0 ? wanted : ctr_threads;
-
-    if (threads <= 0)
-        threads = core_count();
-    if (ctr_max_threads > 0)
-        threads = Min(threads, ctr_max_threads);
-    return threads;
-}
-
-int
-ctr_query_threads(void)
-{
-    return IsParallelWorker() ? 1 : ctr_thread_count(0);
 }
 
 void
@@ -114,36 +80,6 @@ NnAlloc
 ctr_nn_alloc(MemoryContext context)
 {
     return (NnAlloc){.alloc = nn_context_alloc, .owner = context};
-}
-
-static void
-stop_pool(void *pool)
-{
-    pool_stop(pool);
-}
-
-/*
- * Does an interrupt wait that ends the query? Others, like a look whether the client is still there, come again and again:
- * a long step that started anew for each of them would never be done.
- */
-static bool
-query_is_over(void)
-{
-    return QueryCancelPending || ProcDiePending || transaction_is_over();
-}
-
-NnPool *
-ctr_pool_create(MemoryContext context, int threads)
-{
-    MemoryContextCallback *callback = MemoryContextAllocZero(context, sizeof(MemoryContextCallback));
-    NnPool *pool = pool_create(ctr_nn_alloc(context), threads, query_is_over);
-
-    if (pool == NULL)
-        ctr_check_status(NN_NO_MEMORY, "start the threads");
-    callback->func = stop_pool;
-    callback->arg = pool;
-    MemoryContextRegisterResetCallback(context, callback);
-    return pool;
 }
 
 void
@@ -194,6 +130,6 @@ ctr_build_info(PG_FUNCTION_ARGS)
     values[0] = CStringGetTextDatum(CTR_VERSION);
     values[1] = CStringGetTextDatum(PG_VERSION);
     values[2] = CStringGetTextDatum(products());
-    values[3] = Int32GetDatum(ctr_thread_count(0));
+    values[3] = Int32GetDatum(threads_count(0));
     PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }

@@ -36,13 +36,9 @@
 /* ------------------------------------------------------------------ ctr.c: settings, memory for nn/ */
 
 extern int ctr_threads;          /* 0 = one per core */
-extern int ctr_max_threads;      /* 0 = no cap */
+extern int ctr_max_threads;      /* 0 = the cores */
 extern int ctr_model_cache_size; /* kB */
 
-/* threads to use when the options ask for `wanted` (0 = ctr.threads), after all caps; at least 1 */
-int ctr_thread_count(int wanted);
-int ctr_query_threads(
-    void); /* of a query's functions: one in a parallel worker, which shares the cores already */
 /*
  * Asks the system for large pages, before memory is touched for the first time: it then has fewer pages to hand out, and
  * reading here and there meets fewer misses of the address translation. A hint; small pieces are left alone.
@@ -50,8 +46,6 @@ int ctr_query_threads(
 void ctr_huge_pages(void *memory, Size size);
 /* An NnAlloc over a memory context: zeroed, 64-byte aligned, NULL when memory is out. */
 NnAlloc ctr_nn_alloc(MemoryContext context);
-/* A pool whose threads are joined before the context goes; what ends the query interrupts it. Errors where it cannot be. */
-NnPool *ctr_pool_create(MemoryContext context, int threads);
 /* Turns a failed NnStatus into an error; `doing` completes "could not …". Serves interrupts for NN_INTERRUPTED. */
 void ctr_check_status(NnStatus status, const char *doing);
 
@@ -119,11 +113,15 @@ typedef struct Vocab Vocab;
 
 Vocab *vocab_create(MemoryContext context);
 /*
- * One for n strings that are known already, `bytes` of vocab_string_bytes in all, to be filled before all else. Filling, which a
- * thread may do, adds bytes[begin … ends[0]), bytes[ends[0] … ends[1]) …; false: one was there before, vocab_count() before it.
+ * One for n strings that are known already, `bytes` of vocab_string_bytes in all, to be filled before all else. Filling,
+ * which a thread of the pool may do, adds bytes[begin … ends[0]), bytes[ends[0] … ends[1]) …. VOCAB_TWICE: one was there
+ * before, vocab_count() before it. VOCAB_UNFINISHED: the pool's run is interrupted; the same call goes on.
  */
+typedef enum VocabFilled { VOCAB_UNFINISHED, VOCAB_COMPLETE, VOCAB_TWICE } VocabFilled;
+
 Vocab *vocab_create_for(MemoryContext context, int32 n, Size bytes);
-bool vocab_fill(Vocab *vocab, const char *bytes, uint32 begin, const uint32 *ends, int32 n);
+VocabFilled vocab_fill(Vocab *vocab, const char *bytes, uint32 begin, const uint32 *ends, int32 n,
+                       NnPool *pool);
 /*
  * Makes room for n categories in all, and for `bytes` more of vocab_string_bytes: until then adding allocates nothing,
  * raises nothing, and so may be done by a thread. Serves interrupts.
@@ -145,16 +143,12 @@ Size vocab_bytes(const Vocab *vocab);                                /* sum of l
 
 /* ------------------------------------------------------------------ vocab_load.c: vocabularies from a model's bytes */
 
-typedef struct VocabLoad VocabLoad;
-
 /*
- * Makes vocabs[n] in `context`, column f's of counts[f] strings, which lie one after the other in `bytes` and end at `ends`. Threads
- * fill them until vocab_load_end; the current context must live so long, and go before `context` does.
+ * Makes vocabs[n] in `context`, column f's of counts[f] strings, which lie one after the other in `bytes` and end at `ends`.
+ * Threads fill them while meanwhile(arg) runs. Returns 0, or the number, from 1, of a category that its column has twice.
  */
-VocabLoad *vocab_load_begin(Vocab **vocabs, MemoryContext context, const char *bytes, const uint32 *ends,
-                            const uint32 *counts, int n);
-/* 0, or the number, from 1, of a category that its column has twice. */
-int32 vocab_load_end(VocabLoad *load);
+int32 vocab_load(Vocab **vocabs, MemoryContext context, const char *bytes, const uint32 *ends,
+                 const uint32 *counts, int n, void (*meanwhile)(void *), void *arg);
 
 /* ------------------------------------------------------------------ rowmap.c, row.c, category.c: a record's columns, by name */
 

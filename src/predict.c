@@ -226,10 +226,28 @@ chunk_read(WindowObject window, Site *site, Chunk *chunk, int64 first, int most,
     MemoryContextSwitchTo(caller);
 }
 
+/* The chunk to read while the one before it is scored. */
+typedef struct ReadAhead {
+    WindowObject window;
+    Site *site;
+    Chunk *chunk;
+    int64 first;
+    int most;
+} ReadAhead;
+
+static void
+read_ahead(void *arg)
+{
+    const ReadAhead *ahead = arg;
+
+    chunk_read(ahead->window, ahead->site, ahead->chunk, ahead->first, ahead->most, true);
+}
+
 /* Scores the chunk while reading the one that follows it, of at most `most` rows: none if 0. */
 static void
 chunk_score(WindowObject window, Site *site, Chunk *chunk, Chunk *next, int most)
 {
+    ReadAhead ahead = {window, site, next, chunk->first + chunk->n, most};
     const float *p;
 
     next->n = 0;
@@ -237,20 +255,8 @@ chunk_score(WindowObject window, Site *site, Chunk *chunk, Chunk *next, int most
         return;
     if (most == 0 || chunk->scored <= NN_BLOCK)
         p = site_score(site, chunk->scored);
-    else {
-        site_begin(site, chunk->scored);
-        PG_TRY();
-        {
-            chunk_read(window, site, next, chunk->first + chunk->n, most, true);
-        }
-        PG_CATCH();
-        {
-            site_abandon(site);
-            PG_RE_THROW();
-        }
-        PG_END_TRY();
-        p = site_end(site);
-    }
+    else
+        p = site_score_during(site, chunk->scored, read_ahead, &ahead);
     for (int i = 0; i < chunk->scored; i++)
         chunk->p[chunk->rows[i]] = p[i];
 }

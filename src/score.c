@@ -5,13 +5,14 @@
  * engine's memory only. Meanwhile the site can take the next rows.
  */
 #include "score.h"
+#include "threads.h"
 
 #include "miscadmin.h"
 
 int
 site_most_rows(void)
 {
-    return NN_BLOCK * Min(2 * ctr_query_threads(), SITE_BLOCKS);
+    return NN_BLOCK * Min(2 * threads_of_query(), SITE_BLOCKS);
 }
 
 Site *
@@ -127,7 +128,7 @@ site_prepare_threads(Site *site)
     SiteModel *sm = site->models[0];
 
     if (site->pool == NULL)
-        site->pool = ctr_pool_create(site->context, Min(ctr_query_threads(), SITE_BLOCKS));
+        site->pool = threads_create_pool(site->context, Min(threads_of_query(), SITE_BLOCKS));
     if (sm->scorers == NULL)
         sm->scorers = MemoryContextAllocZero(sm->context, sizeof(NnScorer *) * SITE_BLOCKS);
     /* anew each time: the cache may have unpacked the model again */
@@ -246,14 +247,8 @@ score_task(void *arg, int task, int worker)
                     Min(slice, end - first));
 }
 
-static void
-start_threads(Site *site)
-{
-    pool_begin(site->pool, score_task, site, (site->n_scoring + NN_BLOCK - 1) / NN_BLOCK, true);
-}
-
-void
-site_begin(Site *site, int n)
+const float *
+site_score_during(Site *site, int n, void (*meanwhile)(void *), void *arg)
 {
     SiteModel *sm = site->models[0];
     SiteRows *taken = sm->rows;
@@ -262,21 +257,6 @@ site_begin(Site *site, int n)
     sm->rows = sm->scoring ? sm->scoring : site_rows_create(sm, site->view->model);
     sm->scoring = taken;
     site->n_scoring = n;
-    start_threads(site);
-}
-
-const float *
-site_end(Site *site)
-{
-    while (pool_end(site->pool) == NN_INTERRUPTED) {
-        CHECK_FOR_INTERRUPTS();
-        start_threads(site);
-    }
-    return site->models[0]->scoring->p;
-}
-
-void
-site_abandon(Site *site)
-{
-    pool_end(site->pool);
+    threads_during(site->pool, score_task, site, (n + NN_BLOCK - 1) / NN_BLOCK, meanwhile, arg);
+    return taken->p;
 }

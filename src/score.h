@@ -20,7 +20,7 @@ typedef struct SiteModel {
     RowMap *map;
     Size capacity;      /* rows that there is room for */
     SiteRows *rows;     /* where site_take puts them */
-    SiteRows *scoring;  /* where site_begin found them; NULL: it was never called */
+    SiteRows *scoring;  /* where site_score_during found them; NULL: it was never called */
     NnScorer **scorers; /* [threads of the site's pool] for all but the first; NULL: not needed yet */
 } SiteModel;
 
@@ -54,12 +54,9 @@ void site_take(Site *site, const Row *row, int at);
 /* Encodes and scores rows 0 .. n-1, n <= NN_BLOCK; returns [n, n_classes] probabilities. */
 const float *site_score(Site *site, int n);
 /*
- * The same for any n, by threads: between the two calls they score, and site_take takes the next rows, for the same model
- * and row type, from 0 on. The numbers are the same for any number of threads. An error between them must not pass
- * before site_abandon, after which no thread touches the site.
+ * The same for any n, by threads. Meanwhile `meanwhile` runs in this one: site_take may take the next rows there, for the
+ * same model and row type, from 0 on. The numbers are the same for any number of threads.
  */
-void site_begin(Site *site, int n);
-const float *site_end(Site *site);
-void site_abandon(Site *site);
+const float *site_score_during(Site *site, int n, void (*meanwhile)(void *), void *arg);
 
 #endif /* CTR_SCORE_H */

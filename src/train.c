@@ -3,7 +3,7 @@
  * function has them encoded and the model fitted (fit.c), and returns it; report.c tells of it. All memory of a training is in one context
  * under the aggregate's, from the first row to the result.
  */
-#include "ctr.h"
+#include "threads.h"
 
 #include <math.h>
 
@@ -30,7 +30,7 @@ shared_by_groups(FmgrInfo *call, const Options *options)
 
     if (shared == NULL) {
         call->fn_extra = shared = MemoryContextAllocZero(call->fn_mcxt, sizeof(Shared));
-        shared->pool = ctr_pool_create(call->fn_mcxt, ctr_thread_count(options->threads));
+        shared->pool = threads_create_pool(call->fn_mcxt, threads_count(options->threads));
     }
     return shared;
 }

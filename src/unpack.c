@@ -18,6 +18,8 @@
 #define PAIRS_MOST      750000 /* of fields with a matrix each */
 #define VERSION_LONGEST 64     /* characters; messages quote it */
 
+#define INTERRUPT_INTERVAL 65536 /* numbers */
+
 typedef enum UnpackUse { TO_SCORE, TO_TRAIN, TO_VALIDATE } UnpackUse;
 
 typedef struct Unpacker {
@@ -27,7 +29,7 @@ typedef struct Unpacker {
     UnpackUse use;
     Node *escontext;
     MemoryContext scratch; /* gone when the model is read */
-    VocabLoad *loading;    /* of the vocabularies */
+    bool good;             /* what unpack_rest has read */
 } Unpacker;
 
 /* ------------------------------------------------------------------ tensors and metadata */
@@ -316,8 +318,11 @@ check_ends(Unpacker *u, const uint32 *ends, int64 n, Size bytes)
 {
     bool good = n == 0 ? bytes == 0 : ends[n - 1] == bytes;
 
-    for (int64 i = 1; good && i < n; i++)
+    for (int64 i = 1; good && i < n; i++) {
+        if (i % INTERRUPT_INTERVAL == 0)
+            CHECK_FOR_INTERRUPTS();
         good = ends[i - 1] <= ends[i];
+    }
     return good || safetensors_invalid(u->escontext, "its categories do not fit their bytes");
 }
 
@@ -339,46 +344,6 @@ read_categories(Unpacker *u, int64 total, uint32 **ends, int32 **frequencies)
     if (*frequencies == NULL)
         return NULL;
     return spelling_start(&spelling) ? convert_categories(&spelling, bytes, *ends, total) : bytes;
-}
-
-static bool
-unpack_vocabs(Unpacker *u)
-{
-    Encoder *encoder = u->model->encoder;
-    MemoryContext context = u->model->context;
-    int n = encoder->n_cat;
-    uint32 *counts = take_vector(u, MODEL_COUNT, SAFE_U32, n);
-    int64 total = 0;
-    uint32 *ends;
-    int32 *frequencies;
-    const char *bytes;
-
-    if (counts == NULL)
-        return false;
-    for (int f = 0; f < n; f++)
-        total += counts[f];
-    bytes = read_categories(u, total, &ends, &frequencies);
-    if (bytes == NULL)
-        return false;
-    encoder->vocabs = MemoryContextAlloc(context, sizeof(Vocab *) * Max(n, 1));
-    encoder->frequencies = MemoryContextAlloc(context, sizeof(int32 *) * Max(n, 1));
-    for (int f = 0; f < n; f++) {
-        encoder->frequencies[f] = frequencies;
-        encoder->categories[f] = (int)counts[f] + CODE_KNOWN;
-        frequencies += counts[f];
-    }
-    u->loading = vocab_load_begin(encoder->vocabs, context, bytes, ends, counts, n);
-    return true;
-}
-
-/* The threads that fill the vocabularies have worked while the rest was read. */
-static bool
-finish_vocabs(Unpacker *u)
-{
-    int32 twice = vocab_load_end(u->loading);
-
-    return twice == 0 ||
-           safetensors_invalid(u->escontext, "a feature has its category number %d twice", twice);
 }
 
 /* ------------------------------------------------------------------ derived inputs */
@@ -680,6 +645,50 @@ check_nothing_else(const Unpacker *u)
 
 /* ------------------------------------------------------------------ all of it */
 
+/* What does not need the vocabularies. */
+static void
+unpack_rest(void *arg)
+{
+    Unpacker *u = arg;
+
+    u->good = unpack_buckets(u) && unpack_statistics(u) && unpack_label_sums(u) && unpack_net(u) &&
+              unpack_params(u) && unpack_history(u) && unpack_counts(u) && check_nothing_else(u);
+}
+
+/* The vocabularies by threads, and the rest meanwhile. */
+static bool
+unpack_vocabs(Unpacker *u)
+{
+    Encoder *encoder = u->model->encoder;
+    MemoryContext context = u->model->context;
+    int n = encoder->n_cat;
+    uint32 *counts = take_vector(u, MODEL_COUNT, SAFE_U32, n);
+    int64 total = 0;
+    uint32 *ends;
+    int32 *frequencies, twice;
+    const char *bytes;
+
+    if (counts == NULL)
+        return false;
+    for (int f = 0; f < n; f++)
+        total += counts[f];
+    bytes = read_categories(u, total, &ends, &frequencies);
+    if (bytes == NULL)
+        return false;
+    encoder->vocabs = MemoryContextAlloc(context, sizeof(Vocab *) * Max(n, 1));
+    encoder->frequencies = MemoryContextAlloc(context, sizeof(int32 *) * Max(n, 1));
+    for (int f = 0; f < n; f++) {
+        encoder->frequencies[f] = frequencies;
+        encoder->categories[f] = (int)counts[f] + CODE_KNOWN;
+        frequencies += counts[f];
+    }
+    twice = vocab_load(encoder->vocabs, context, bytes, ends, counts, n, unpack_rest, u);
+    if (!u->good)
+        return false;
+    return twice == 0 ||
+           safetensors_invalid(u->escontext, "a feature has its category number %d twice", twice);
+}
+
 static bool
 unpack_parts(Unpacker *u, Datum value)
 {
@@ -688,12 +697,10 @@ unpack_parts(Unpacker *u, Datum value)
         return false;
     u->used = palloc0(Max(u->file->n_tensors, 1));
     return unpack_version(u) && unpack_digest(u) && unpack_options(u) && unpack_features(u) &&
-           unpack_transforms(u) && unpack_vocabs(u) && unpack_buckets(u) && unpack_statistics(u) &&
-           unpack_label_sums(u) && unpack_net(u) && unpack_params(u) && unpack_history(u) &&
-           unpack_counts(u) && check_nothing_else(u) && finish_vocabs(u);
+           unpack_transforms(u) && unpack_vocabs(u);
 }
 
-/* NULL: invalid, and nothing of it is left: what is deleted here also ends the threads that fill its vocabularies. */
+/* NULL: invalid, and nothing of it is left. */
 static Model *
 unpack(Datum value, MemoryContext parent, UnpackUse use, Node *escontext)
 {

@@ -16,7 +16,8 @@
 #define VOCAB_LIMIT       (PG_INT32_MAX - 2) /* codes begin at CODE_KNOWN, and tables have a row for each code */
 #define CHUNK_FIRST       ((Size)1024)
 #define CHUNK_LARGEST     ((Size)1024 * 1024)
-#define AHEAD             16 /* strings whose slot is fetched before it is needed */
+#define AHEAD             16              /* strings whose slot is fetched before it is needed */
+#define INTERVAL          ((uint64)16384) /* slots or strings between two looks at interrupts */
 
 #define KEY_LENGTH ((uint32)sizeof(uint64))
 
@@ -38,6 +39,7 @@ struct Vocab {
     MemoryContext context;
     Slot *slots;
     uint64 mask;          /* number of slots - 1; a power of two */
+    uint64 cleared;       /* slots that are ready: all of them, but while it is being filled */
     VocabString *strings; /* by id */
     int32 count, room;
     Size bytes;
@@ -95,13 +97,26 @@ slots_allocate(Vocab *vocab, uint64 n)
 {
     vocab->slots = allocate(vocab, n, sizeof(Slot));
     vocab->mask = n - 1;
+    vocab->cleared = 0;
+}
+
+/* Clears the next slots; true: there are more. */
+static bool
+slots_clear(Vocab *vocab)
+{
+    const uint64 end = Min(vocab->mask + 1, vocab->cleared + INTERVAL);
+
+    for (uint64 i = vocab->cleared; i < end; i++)
+        vocab->slots[i] = (Slot){.id = -1};
+    vocab->cleared = end;
+    return end <= vocab->mask;
 }
 
 static void
-slots_clear(Vocab *vocab)
+slots_clear_all(Vocab *vocab)
 {
-    for (uint64 i = 0; i <= vocab->mask; i++)
-        vocab->slots[i] = (Slot){.id = -1};
+    while (slots_clear(vocab))
+        CHECK_FOR_INTERRUPTS();
 }
 
 /* the least number of which n categories are at most two thirds; a power of two */
@@ -115,6 +130,7 @@ slots_for(int32 n)
     return slots;
 }
 
+/* An error in the midst of it leaves the table incomplete: whoever adds gives the whole vocabulary up then. */
 static void
 slots_grow(Vocab *vocab, uint64 n)
 {
@@ -122,10 +138,12 @@ slots_grow(Vocab *vocab, uint64 n)
     uint64 old_n = vocab->mask + 1;
 
     slots_allocate(vocab, n);
-    slots_clear(vocab);
+    slots_clear_all(vocab);
     for (uint64 i = 0; i < old_n; i++) {
         uint64 at;
 
+        if (i % INTERVAL == 0)
+            CHECK_FOR_INTERRUPTS();
         if (old[i].id < 0)
             continue;
         at = first_slot(vocab, slot_hash(&old[i]));
@@ -167,7 +185,7 @@ vocab_create(MemoryContext context)
 {
     Vocab *vocab = vocab_create_for(context, 0, 0);
 
-    slots_clear(vocab);
+    slots_clear_all(vocab);
     return vocab;
 }
 
@@ -284,24 +302,27 @@ vocab_add(Vocab *vocab, const char *bytes, uint32 length, uint64 hash)
     return vocab->count++;
 }
 
-bool
-vocab_fill(Vocab *vocab, const char *bytes, uint32 begin, const uint32 *ends, int32 n)
+VocabFilled
+vocab_fill(Vocab *vocab, const char *bytes, uint32 begin, const uint32 *ends, int32 n, NnPool *pool)
 {
-    slots_clear(vocab);
-    for (int32 i = 0; i < n; i++) {
-        const char *string = bytes + begin;
-        uint32 length = ends[i] - begin;
+    while (slots_clear(vocab)) {
+        if (pool_interrupted(pool))
+            return VOCAB_UNFINISHED;
+    }
+    for (int32 i = vocab->count; i < n; i++) {
+        const uint32 at = i == 0 ? begin : ends[i - 1], length = ends[i] - at;
 
+        if (i % INTERVAL == 0 && pool_interrupted(pool))
+            return VOCAB_UNFINISHED;
         if (i + AHEAD < n) {
             uint32 next = ends[i + AHEAD - 1], next_length = ends[i + AHEAD] - next;
 
             vocab_prefetch(vocab, next_length, vocab_hash(bytes + next, next_length), 0);
         }
-        if (vocab_add(vocab, string, length, vocab_hash(string, length)) != i)
-            return false;
-        begin = ends[i];
+        if (vocab_add(vocab, bytes + at, length, vocab_hash(bytes + at, length)) != i)
+            return VOCAB_TWICE;
     }
-    return true;
+    return VOCAB_COMPLETE;
 }
 
 int32

@@ -36,6 +36,7 @@ struct NnPool {
     _Alignas(64) atomic_uint_fast64_t ticket;
     _Alignas(64) atomic_uint_fast32_t unfinished; /* tasks */
     atomic_bool interrupted;
+    atomic_bool abandoned; /* nobody wants the run's result */
     atomic_bool stop;
 
     pthread_mutex_t mutex;
@@ -63,7 +64,7 @@ tasks_left(NnPool *pool)
 bool
 pool_interrupted(NnPool *pool)
 {
-    if (!pool->interruptible || !pool->interrupt || !pool->interrupt())
+    if (!atomic_load(&pool->abandoned) && !(pool->interruptible && pool->interrupt && pool->interrupt()))
         return false;
     atomic_store(&pool->interrupted, true);
     return true;
@@ -195,6 +196,7 @@ pool_begin(NnPool *pool, NnTask task, void *arg, int n, bool interruptible)
     pool->n = (uint32_t)n;
     pool->interruptible = interruptible;
     atomic_store(&pool->interrupted, false);
+    atomic_store(&pool->abandoned, false);
     atomic_store(&pool->unfinished, (uint32_t)n);
     atomic_store(&pool->ticket, run << 32 | (uint32_t)n);
     wake_workers(pool);
@@ -215,12 +217,31 @@ pool_run(NnPool *pool, NnTask task, void *arg, int n, bool interruptible)
     return pool_end(pool);
 }
 
+/* Takes the tasks that nobody has taken, and does nothing for them. */
+static void
+drop_tasks(NnPool *pool)
+{
+    uint_fast64_t ticket = atomic_load(&pool->ticket);
+
+    while (!atomic_compare_exchange_weak(&pool->ticket, &ticket, ticket - (uint32_t)ticket))
+        ;
+    atomic_fetch_sub(&pool->unfinished, (uint32_t)ticket);
+}
+
+void
+pool_abandon(NnPool *pool)
+{
+    atomic_store(&pool->abandoned, true);
+    drop_tasks(pool);
+    wait_until_done(pool);
+}
+
 void
 pool_stop(NnPool *pool)
 {
     if (atomic_exchange(&pool->stop, true))
         return;
-    atomic_store(&pool->ticket, 0);
+    pool_abandon(pool);
     pthread_mutex_lock(&pool->mutex);
     pthread_cond_broadcast(&pool->work);
     pthread_mutex_unlock(&pool->mutex);

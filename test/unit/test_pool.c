@@ -1,4 +1,4 @@
-/* test_pool.c: every task runs once, interrupts stop a run, and worker threads take no signals. */
+/* test_pool.c: every task runs once, interrupts stop a run, an abandoned run is not finished, and worker threads take no signals. */
 #include <signal.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -123,6 +123,68 @@ interrupt_stops_a_run(void)
     }
 }
 
+static NnPool *abandoned_pool;
+
+/* goes on until it is told to stop */
+static void
+endless_task(void *arg, int task, int worker)
+{
+    atomic_int *state = arg; /* tasks that have begun, that have ended */
+
+    (void)task;
+    (void)worker;
+    atomic_fetch_add(&state[0], 1);
+    while (!pool_interrupted(abandoned_pool))
+        ;
+    atomic_fetch_add(&state[1], 1);
+}
+
+/* what is at work ends, what has not begun never does, and the pool serves again */
+static void
+abandoned_run_is_not_finished(void)
+{
+    for (int threads = 1; threads <= 4; threads++) {
+        UnitMemory memory = {0};
+        int wrong = 0;
+
+        abandoned_pool = pool_create(unit_alloc(&memory), threads, NULL);
+        for (int round = 0; round < 100; round++) {
+            atomic_int state[2] = {0};
+
+            pool_begin(abandoned_pool, endless_task, state, TASKS, true);
+            while (round % 2 == 0 && threads > 1 && state[0] == 0)
+                ;
+            pool_abandon(abandoned_pool);
+            wrong += state[0] != state[1] || state[0] >= threads;
+            for (int i = 0; i < TASKS; i++)
+                atomic_store(&runs[i], 0);
+            wrong += pool_run(abandoned_pool, count_task, &threads, TASKS, true) != NN_OK;
+            for (int i = 0; i < TASKS; i++)
+                wrong += atomic_load(&runs[i]) != 1;
+        }
+        CHECK_MESSAGE(wrong == 0, "%d things went wrong with %d threads", wrong, threads);
+        pool_stop(abandoned_pool);
+        unit_release(&memory);
+    }
+}
+
+/* pool_stop, too, ends what is under way */
+static void
+stop_ends_a_run(void)
+{
+    UnitMemory memory = {0};
+    atomic_int state[2] = {0};
+
+    abandoned_pool = pool_create(unit_alloc(&memory), 3, NULL);
+    pool_begin(abandoned_pool, endless_task, state, TASKS, true);
+    while (state[0] == 0)
+        ;
+    pool_stop(abandoned_pool);
+    CHECK(state[0] == state[1]);
+    CHECK(state[0] < 3);
+    unit_release(&memory);
+}
+
 static atomic_int workers_seen, open_masks;
 
 static void
@@ -166,6 +228,8 @@ main(void)
     RUN(each_task_once);
     RUN(denormals_are_zero);
     RUN(interrupt_stops_a_run);
+    RUN(abandoned_run_is_not_finished);
+    RUN(stop_ends_a_run);
     RUN(workers_block_signals);
     return unit_end();
 }
