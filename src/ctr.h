@@ -7,6 +7,7 @@
  *                 spilled) -> at the end: encoder.c (fit, encode) -> fit.c, nn/trainer.c -> model.c (one safetensors file)
  *   ctr_predict:  ctr_model -> model_cache.c (unpacked once per backend) -> row.c -> encoder.c -> nn/scorer.c
  *                 (predict_support.c: the planner may hand over the record as its columns)
+ *   threads.c:    the only place where threads meet PostgreSQL; the engine's own are in nn/pool.c
  *
  * Structs by lifetime
  *   Model      a memory context of its own: in the cache, or for the length of one call

@@ -10,7 +10,7 @@ for my $network ("ctr_deepcross()", "ctr_deepcross(cross_type => 'mix', low_rank
     "ctr_deepcross(cross_type => 'vector', stacked => false)") {
     for my $recipe ('robust', 'reference') {
         my @digests = map {
-            query("SET ctr.threads = $_;
+            query("SET ctr.max_threads = 5; SET ctr.threads = $_;
                 SELECT md5(string_agg(t.name || ctr_tensor(model, t.name)::text, ',' ORDER BY t.name))
                 FROM (SELECT ctr_train(c, $network || ctr_fit(ignore => '{id}', epochs => 2, recipe => '$recipe')) AS model
                       FROM criteo c OFFSET 0) m, ctr_tensors(model) t WHERE t.name NOT LIKE 'ctr.history%'")
