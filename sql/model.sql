@@ -175,6 +175,7 @@ FROM tried, generate_series(0, 300) n,
      LATERAL (SELECT string_agg(sha256(int4send(n) || int4send(i)), '') AS r FROM generate_series(1, 8) i) x WHERE name = 'cross';
 
 -- threads put many categories into their tables while the rest is read: errors there, or in what they find, leave nothing behind
+SET ctr.max_threads = 3;
 SET ctr.threads = 3;
 CREATE TABLE many AS SELECT (i % 3 = 0)::int AS label, 'key ' || i AS a, i || '' AS b, i % 7 AS n FROM generate_series(1, 40000) i;
 CREATE TABLE large AS SELECT ctr_train(m, ctr_deepcross(mlp_layers => '{8}') || ctr_fit(recipe => 'reference', epochs => 1, validation => 0)) AS model FROM many m;
@@ -183,6 +184,7 @@ SELECT (SELECT count(*) FROM ctr_features(model)) AS features,
 SELECT attempt(changed(model::bytea, 'ctr.history', 'ctr.histori')) AS "an error while they work" FROM large;
 SELECT attempt(signed(overlay(model::bytea PLACING '21' FROM position('key 22key 23'::bytea IN model::bytea) + 4))) AS "a category twice" FROM large;
 DROP TABLE many, large;
+RESET ctr.max_threads;
 RESET ctr.threads;
 
 DROP TABLE seen, tried;

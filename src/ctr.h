@@ -114,9 +114,10 @@ typedef struct Vocab Vocab;
 
 Vocab *vocab_create(MemoryContext context);
 /*
- * One for n strings that are known already, `bytes` of vocab_string_bytes in all, to be filled before all else. Filling,
- * which a thread of the pool may do, adds bytes[begin … ends[0]), bytes[ends[0] … ends[1]) …. VOCAB_TWICE: one was there
- * before, vocab_count() before it. VOCAB_UNFINISHED: the pool's run is interrupted; the same call goes on.
+ * One for n strings that are known already, `bytes` of vocab_string_bytes in all, to be filled before all
+ * else. Filling, which a thread of the pool may do, adds bytes[begin … ends[0]), bytes[ends[0] … ends[1]) ….
+ * VOCAB_TWICE: one was there before, vocab_count() before it. VOCAB_UNFINISHED: the pool's run is
+ * interrupted; the same call goes on.
  */
 typedef enum VocabFilled { VOCAB_UNFINISHED, VOCAB_COMPLETE, VOCAB_TWICE } VocabFilled;
 
@@ -145,8 +146,9 @@ Size vocab_bytes(const Vocab *vocab);                                /* sum of l
 /* ------------------------------------------------------------------ vocab_load.c: vocabularies from a model's bytes */
 
 /*
- * Makes vocabs[n] in `context`, column f's of counts[f] strings, which lie one after the other in `bytes` and end at `ends`.
- * Threads fill them while meanwhile(arg) runs. Returns 0, or the number, from 1, of a category that its column has twice.
+ * Makes vocabs[n] in `context`, column f's of counts[f] strings, which lie one after the other in `bytes` and
+ * end at `ends`. Threads fill them while meanwhile(arg) runs. Returns 0, or the number, from 1, of a category
+ * that its column has twice.
  */
 int32 vocab_load(Vocab **vocabs, MemoryContext context, const char *bytes, const uint32 *ends,
                  const uint32 *counts, int n, void (*meanwhile)(void *), void *arg);

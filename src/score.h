@@ -54,8 +54,8 @@ void site_take(Site *site, const Row *row, int at);
 /* Encodes and scores rows 0 .. n-1, n <= NN_BLOCK; returns [n, n_classes] probabilities. */
 const float *site_score(Site *site, int n);
 /*
- * The same for any n, by threads. Meanwhile `meanwhile` runs in this one: site_take may take the next rows there, for the
- * same model and row type, from 0 on. The numbers are the same for any number of threads.
+ * The same for any n, by threads. Meanwhile `meanwhile` runs in this one: site_take may take the next rows
+ * there, for the same model and row type, from 0 on. The numbers are the same for any number of threads.
  */
 const float *site_score_during(Site *site, int n, void (*meanwhile)(void *), void *arg);
 

@@ -1,10 +1,12 @@
 /*
- * threads.c: how many threads there may be, the pools that have them, and what keeps their memory until they have stopped.
+ * threads.c: how many threads there may be, the pools that have them, and what keeps their memory until they
+ * have stopped.
  *
- * PostgreSQL ends a query in three ways. At success and at an ERROR the function that set threads to work comes to its own
- * end, in PG_CATCH. At FATAL (pg_terminate_backend, a shutdown, a client that is gone) no PG_CATCH runs: the process goes
- * through its exit callbacks, of which one aborts the transaction and frees its memory contexts, children before their
- * parents. So the first pool of a process registers a callback, which runs before that one and stops all threads.
+ * PostgreSQL ends a query in three ways. At success and at an ERROR the function that set threads to work
+ * comes to its own end, in PG_CATCH. At FATAL (pg_terminate_backend, a shutdown, a client that is gone) no
+ * PG_CATCH runs: the process goes through its exit callbacks, of which one aborts the transaction and frees
+ * its memory contexts, children before their parents. So the first pool of a process registers a callback,
+ * which runs before that one and stops all threads.
  */
 #include "threads.h"
 
@@ -79,8 +81,9 @@ process_goes(int code, Datum arg)
 }
 
 /*
- * Does an interrupt wait that ends the query? Others, like a look whether the client is still there, come again and again:
- * a long step that started anew for each of them would never be done. One that is held off has to wait, too.
+ * Does an interrupt wait that ends the query? Others, like a look whether the client is still there, come
+ * again and again: a long step that started anew for each of them would never be done. One that is held off
+ * has to wait, too.
  */
 static bool
 query_is_over(void)

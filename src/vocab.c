@@ -130,7 +130,9 @@ slots_for(int32 n)
     return slots;
 }
 
-/* An error in the midst of it leaves the table incomplete: whoever adds gives the whole vocabulary up then. */
+/*
+ * An error in the midst of it leaves the table incomplete: whoever adds gives the whole vocabulary up then.
+ */
 static void
 slots_grow(Vocab *vocab, uint64 n)
 {

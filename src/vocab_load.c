@@ -1,6 +1,6 @@
 /*
- * vocab_load.c: the vocabularies of a model, filled with the categories that its file has, by threads, while the caller goes
- * on reading the file.
+ * vocab_load.c: the vocabularies of a model, filled with the categories that its file has, by threads, while
+ * the caller goes on reading the file.
  */
 #include "threads.h"
 

@@ -1,4 +1,7 @@
-/* test_pool.c: every task runs once, interrupts stop a run, an abandoned run is not finished, and worker threads take no signals. */
+/*
+ * test_pool.c: every task runs once, interrupts stop a run, an abandoned run is not finished, and worker
+ * threads take no signals.
+ */
 #include <signal.h>
 #include <pthread.h>
 #include <stdatomic.h>
