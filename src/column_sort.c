@@ -48,6 +48,7 @@ column_sort_create(int64 n, Size memory)
     Size room =
         memory > 0 ? memory : mul_size(n, sizeof(double)); /* a table takes no more than what may follow it */
 
+    vocab_choose_key();
     cs->most = n;
     cs->memory = memory;
     cs->n_slots = SLOTS_LEAST;
@@ -130,6 +131,7 @@ counted_compare(const void *a, const void *b)
 {
     const double x = ((const Counted *)a)->value, y = ((const Counted *)b)->value;
 
+    CHECK_FOR_INTERRUPTS(); /* values can be chosen that take qsort quadratic time */
     return (x > y) - (x < y);
 }
 

@@ -131,7 +131,9 @@ VocabFilled vocab_fill(Vocab *vocab, const char *bytes, uint32 begin, const uint
 void vocab_reserve(Vocab *vocab, int32 n, Size bytes);
 /* what a string of so many bytes takes besides its place by number */
 Size vocab_string_bytes(uint32 length);
+/* By a key that vocab_choose_key has chosen: once per process, and not by a thread. vocab_create does. */
 uint64 vocab_hash(const char *bytes, uint32 length);
+void vocab_choose_key(void);
 /*
  * Fetches into the cache what finding needs, in two stages, 0 and 1. The second, which only longer strings need, reads
  * what the first has asked for, so other work, such as the same stage of other vocabularies, should lie between.

@@ -44,15 +44,20 @@ hash_word(uint64 hash, uint64 word)
     return hash_fold(word ^ HASH_B, hash ^ HASH_A);
 }
 
+/* Who knows a key can construct strings of equal hash. */
+typedef struct HashKey {
+    uint64 seed, a, b;
+} HashKey;
+
 static inline uint64
-hash_bytes_seeded(uint64 seed, const char *bytes, uint32 length)
+hash_bytes_keyed(HashKey key, const char *bytes, uint32 length)
 {
-    uint64 hash = seed ^ length;
+    uint64 hash = key.seed ^ length;
     uint64 low, high;
 
     /* sixteen bytes at a time; the last one to sixteen, overlapping what was read where needed, come below */
     for (; length > 16; length -= 16, bytes += 16)
-        hash = hash_fold(hash_read8(bytes) ^ HASH_B, hash_read8(bytes + 8) ^ hash);
+        hash = hash_fold(hash_read8(bytes) ^ key.b, hash_read8(bytes + 8) ^ hash);
     if (length >= 8) {
         low = hash_read8(bytes);
         high = hash_read8(bytes + length - 8);
@@ -66,8 +71,14 @@ hash_bytes_seeded(uint64 seed, const char *bytes, uint32 length)
     } else {
         low = high = 0;
     }
-    hash = hash_fold(low ^ HASH_B, high ^ hash);
-    return hash_fold(hash ^ HASH_A, HASH_B);
+    hash = hash_fold(low ^ key.b, high ^ hash);
+    return hash_fold(hash ^ key.a, key.b);
+}
+
+static inline uint64
+hash_bytes_seeded(uint64 seed, const char *bytes, uint32 length)
+{
+    return hash_bytes_keyed((HashKey){seed, HASH_A, HASH_B}, bytes, length);
 }
 
 #endif /* CTR_HASH_H */

@@ -5,8 +5,8 @@
  * most are, so that finding one reads one place of memory; of a longer one it has the hash. All strings are also there
  * by number, with longer ones in chunks that never move. Growing the table reads nothing but the slots.
  *
- * The hash (hash.h) has no secret seed: who can choose the categories can make them collide, which slows a training and
- * harms nothing else.
+ * The hash's key is a secret of the process: who can choose the categories could else make them collide, and
+ * a search would go through all of them. Nothing that a table gives out depends on it.
  */
 #include "hash.h"
 
@@ -49,10 +49,25 @@ struct Vocab {
 
 /* ------------------------------------------------------------------ hash */
 
+static HashKey secret;
+
+void
+vocab_choose_key(void)
+{
+    HashKey key;
+
+    if (secret.b != 0)
+        return;
+    if (!pg_strong_random(&key, sizeof(key)))
+        ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate random numbers")));
+    key.b |= 1;
+    secret = key;
+}
+
 uint64
 vocab_hash(const char *bytes, uint32 length)
 {
-    return hash_bytes_seeded(HASH_A, bytes, length);
+    return hash_bytes_keyed(secret, bytes, length);
 }
 
 /* ------------------------------------------------------------------ table */
@@ -172,6 +187,7 @@ vocab_create_for(MemoryContext context, int32 n, Size bytes)
 {
     Vocab *vocab = MemoryContextAllocZero(context, sizeof(Vocab));
 
+    vocab_choose_key();
     vocab->context = context;
     vocab->chunk_size = CHUNK_FIRST;
     vocab->room = Max(n, VOCAB_FIRST_SLOTS / 2);
