@@ -21,6 +21,13 @@ int ctr_model_cache_size = 262144;
 
 void _PG_init(void);
 
+/* The setting holds at once, also where nothing scores. */
+static void
+assign_model_cache_size(int kilobytes, void *extra)
+{
+    model_cache_shrink(kilobytes);
+}
+
 void
 _PG_init(void)
 {
@@ -34,10 +41,10 @@ _PG_init(void)
         "0 means as many as there are cores. Caps both ctr.threads and the training option \"threads\".",
         &ctr_max_threads, 0, 0, 1024, PGC_SUSET, 0, NULL, NULL, NULL);
     DefineCustomIntVariable("ctr.model_cache_size", "Memory for unpacked models in each backend.",
-                            "The least recently used models beyond it are dropped; those in use stay. Models "
-                            "that a query uses in turn should all fit.",
+                            "The least recently used models beyond it are dropped; those that a query uses "
+                            "stay until it ends. Models that a query uses in turn should all fit.",
                             &ctr_model_cache_size, 262144, 1024, MAX_KILOBYTES, PGC_USERSET, GUC_UNIT_KB,
-                            NULL, NULL, NULL);
+                            NULL, assign_model_cache_size, NULL);
 #if PG_VERSION_NUM >= 150000
     MarkGUCPrefixReserved("ctr");
 #else

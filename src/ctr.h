@@ -582,6 +582,9 @@ typedef struct CachedModelView {
     NnScorer *scorer;
 } CachedModelView;
 
+/* Drops models that no call site holds, least recently used first, until the rest fits. Raises no error. */
+void model_cache_shrink(int kilobytes);
+
 /* A call site's grip on the model that it used last: it stays valid until the next call or until `owner` is reset. */
 typedef struct ModelHold ModelHold;
 

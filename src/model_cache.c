@@ -6,8 +6,9 @@
  * is believed within a statement, and by others for a time in which nobody can give out so many; then one slice of the
  * value is fetched again.
  *
- * A call site pins the entry that it used last. Entries beyond ctr.model_cache_size are dropped, least recently used
- * first, unless pinned; so several models in one query do not evict each other while they are in use.
+ * A call site pins the entry that it used last. Entries beyond ctr.model_cache_size are dropped, least recently
+ * used first, unless pinned; so several models in one query do not evict each other while they are in use. What
+ * was pinned and does not fit is dropped when its query ends.
  */
 #include "ctr.h"
 
@@ -44,11 +45,11 @@ cached_size(const CachedModel *entry)
     return MemoryContextMemAllocated(entry->context, true);
 }
 
-/* Drops unpinned entries, the oldest first, until the rest fits. */
-static void
-cache_shrink(void)
+/* Frees memory only, so it may be called at the end of a transaction, be it an abort. */
+void
+model_cache_shrink(int kilobytes)
 {
-    Size limit = (Size)ctr_model_cache_size * 1024;
+    const Size limit = (Size)kilobytes * 1024;
     Size total = 0;
     dlist_mutable_iter iter;
 
@@ -111,13 +112,19 @@ cache_get(Datum datum)
 }
 
 static void
-hold_release(void *arg)
+hold_release(ModelHold *hold)
 {
-    ModelHold *hold = arg;
-
     if (hold->pinned)
         hold->pinned->pins--;
     hold->pinned = NULL;
+}
+
+/* The call site goes. */
+static void
+hold_goes(void *arg)
+{
+    hold_release(arg);
+    model_cache_shrink(ctr_model_cache_size);
 }
 
 ModelHold *
@@ -125,7 +132,7 @@ model_hold_create(MemoryContext owner)
 {
     ModelHold *hold = MemoryContextAllocZero(owner, sizeof(ModelHold));
 
-    hold->callback.func = hold_release;
+    hold->callback.func = hold_goes;
     hold->callback.arg = hold;
     MemoryContextRegisterResetCallback(owner, &hold->callback);
     return hold;
@@ -138,7 +145,7 @@ hold_pin(ModelHold *hold, CachedModel *entry)
     hold_release(hold);
     hold->pinned = entry;
     dlist_move_head(&cache, &entry->node);
-    cache_shrink();
+    model_cache_shrink(ctr_model_cache_size);
 }
 
 /* Is this flat value the pinned model? */
