@@ -11,7 +11,7 @@ FROM cached r, (VALUES ('a', '{200,200}'), ('b', '{201,200}'), ('large', '{900,9
 CREATE VIEW unpacked AS SELECT count(*) AS models, coalesce(sum(total_bytes), 0) <= 2 * 1024 * 1024 AS fit
 FROM pg_backend_memory_contexts WHERE name = 'ctr model';
 -- scores by all models of these names, each at a call site of its own
-CREATE FUNCTION score(names text[]) RETURNS boolean LANGUAGE plpgsql AS $$
+CREATE FUNCTION scored_by(names text[]) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE good boolean;
 BEGIN
     EXECUTE 'SELECT ' || (SELECT string_agg(format('ctr_predict((SELECT model FROM cached_models WHERE name = %L), r) > 0', n), ' AND ') FROM unnest(names) n)
@@ -20,7 +20,7 @@ BEGIN
 END $$;
 
 -- both fit
-SELECT score('{a,b}');
+SELECT scored_by('{a,b}');
 SELECT * FROM unpacked;
 
 -- the setting is lowered: the one used last stays
@@ -28,9 +28,9 @@ SET ctr.model_cache_size = '2MB';
 SELECT * FROM unpacked;
 
 -- a query may hold more, but not beyond its end
-SELECT score('{a,b}');
+SELECT scored_by('{a,b}');
 SELECT * FROM unpacked;
-SELECT score('{large}');
+SELECT scored_by('{large}');
 SELECT * FROM unpacked;
 
 -- also when it ends with an error
@@ -49,11 +49,11 @@ SELECT * FROM unpacked;
 -- a setting that a transaction raised and took back
 BEGIN;
 SET LOCAL ctr.model_cache_size = '100MB';
-SELECT score('{a,b,large}');
+SELECT scored_by('{a,b,large}');
 SELECT models FROM unpacked;
 ROLLBACK;
 SELECT * FROM unpacked;
 
 DROP VIEW unpacked;
-DROP FUNCTION score;
+DROP FUNCTION scored_by;
 DROP TABLE cached, cached_models;

@@ -30,7 +30,7 @@ CREATE TABLE values_of AS SELECT architecture, key, value FROM (VALUES
     ('deepcross', 'patience', '[0, 100000]'), ('deepcross', 'monitor', '["val_auc", "val_loss"]'), ('deepcross', 'min_count', '[1, 1000000000]'),
     ('deepcross', 'numerical_transform', '["quantile", "standard", "log", "none"]'), ('deepcross', 'numerical_buckets', '[0, 256]'),
     ('deepcross', 'target_statistics', '[true, false]'), ('deepcross', 'seed', '[0, 9007199254740991]'), ('deepcross', 'threads', '[0, 1024]'),
-    ('deepcross', 'max_seconds', '[0, 1e9]'), ('fibinet', 'architecture', '["fibinet"]')) v(architecture, key, list), jsonb_array_elements(list) value;
+    ('deepcross', 'max_seconds', '[0, 1e9]'), ('deepcross', 'if_untrainable', '["error", "null"]'), ('fibinet', 'architecture', '["fibinet"]')) v(architecture, key, list), jsonb_array_elements(list) value;
 SET ctr.threads = 1;
 SET ctr.max_threads = 2;
 SELECT key, value, comes_back FROM (SELECT key, value, comes_back(jsonb_build_object('architecture', architecture, key, value)) FROM values_of) v WHERE comes_back <> 'yes';

@@ -47,6 +47,7 @@ static const OptionName recipes[] = {{"robust", RECIPE_ROBUST}, {"reference", RE
 static const OptionName schedules[] = {
     {"constant", NN_CONSTANT}, {"cosine", NN_COSINE}, {"plateau", NN_PLATEAU}, {NULL, 0}};
 static const OptionName monitors[] = {{"val_auc", true}, {"val_loss", false}, {NULL, 0}};
+static const OptionName untrainables[] = {{"error", false}, {"null", true}, {NULL, 0}};
 
 #define DEEPCROSS   (1 << NN_DEEPCROSS)
 #define FIBINET     (1 << NN_FIBINET)
@@ -110,6 +111,7 @@ static const RecordField fields[] = {
     FIELD(TRAINING, "seed", OPTION_INTEGER, BOTH, seed, 0, MAX_INTEGER, NULL),
     FIELD(TRAINING, "threads", OPTION_INTEGER, BOTH, threads, 0, 1024, NULL),
     FIELD(TRAINING, "max_seconds", OPTION_NUMBER, BOTH, max_seconds, 0, 1e9, NULL),
+    FIELD(TRAINING, "if_untrainable", OPTION_NAMED, BOTH, untrainable_is_null, 0, 0, untrainables),
 };
 /* clang-format on */
 
