@@ -114,7 +114,6 @@ SELECT q.i, e.* FROM (VALUES
  (16, 'SELECT ctr_train(c, ctr_fit(numerical => ''{price}'', categorical => ''{price}'')) FROM clicks c'),
  (17, 'SELECT ctr_train(c, ctr_fit(validation_column => ''late'')) FROM clicks c'),
  (18, 'SELECT ctr_train(c, jsonb_build_object(''epochs'', 1 + id % 2)) FROM clicks c'),
- (19, 'SELECT ctr_train(c, ctr_deepcross(n_cross => 8) || ctr_fit(numerical_transform => ''none'')) FROM (SELECT i % 2 AS label, 1e14 * i AS x FROM generate_series(1, 500) i) c'),
  (20, 'SELECT ctr_train(c) OVER () FROM clicks c'),
  (21, 'SELECT ctr_train(1) FROM clicks'),
  (22, 'SELECT ctr_train(CASE WHEN i % 2 = 0 THEN (SELECT r FROM (SELECT 0 AS label, i AS x) r) ELSE (SELECT r FROM (SELECT 1 AS label, i::text AS x) r) END) FROM generate_series(1, 4) i'),

@@ -572,6 +572,14 @@ void report_group(const Report *report, const Model *model, const int64 *class_r
  */
 bool model_fit(Model *model, Dataset *dataset, const Model *given, NnPool *pool, const Report *report);
 
+/* ------------------------------------------------------------------ diverged.c */
+
+/*
+ * Reports that the model under training has a number beyond what floats hold; `what` says where. Blames the column whose numbers
+ * are huge, else the learning rate. ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE
+ */
+void report_diverged(const Report *report, const Model *model, const char *what);
+
 /* ------------------------------------------------------------------ model_cache.c: unpacked once per backend */
 
 /* A model made ready to score. */

@@ -162,9 +162,7 @@ check_loss(const Fit *fit, double loss, int epoch)
 {
     if (isfinite(loss))
         return true;
-    report_untrainable(fit->report, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
-                       psprintf("training diverged: the loss of epoch %d is not finite", epoch), NULL,
-                       "Lower \"learning_rate\", or set \"clip_norm\".");
+    report_diverged(fit->report, fit->model, psprintf("the loss of epoch %d is not finite", epoch));
     return false;
 }
 
@@ -328,7 +326,7 @@ check_last_step(Fit *fit, int epoch)
 {
     NnBatch batch;
 
-    if (fit->best || net_find_unsound(&fit->model->net, fit->model->params) >= 0)
+    if (fit->best)
         return check_loss(fit, NAN, epoch);
     dataset_start(fit->dataset, false, 0);
     dataset_next(fit->dataset, &batch);
@@ -366,6 +364,23 @@ run_epochs(Fit *fit)
     return true;
 }
 
+/*
+ * A loss may be finite where a parameter is not: a running variance, by which evaluation divides. false: one is not, which is
+ * reported.
+ */
+static bool
+check_parameters(const Fit *fit)
+{
+    const Model *model = fit->model;
+    const int unsound = net_find_unsound(&model->net, model->params);
+
+    if (unsound >= 0)
+        report_diverged(
+            fit->report, model,
+            psprintf("tensor \"%s\" has a number that is not finite", model->net.params[unsound].name));
+    return unsound < 0;
+}
+
 bool
 model_fit(Model *model, Dataset *dataset, const Model *given, NnPool *pool, const Report *report)
 {
@@ -373,7 +388,7 @@ model_fit(Model *model, Dataset *dataset, const Model *given, NnPool *pool, cons
     bool trained;
 
     report_rows(report, model);
-    trained = run_epochs(fit);
+    trained = run_epochs(fit) && check_parameters(fit);
     MemoryContextDelete(fit->context);
     return trained;
 }

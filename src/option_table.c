@@ -126,3 +126,13 @@ const OptionSpec option_specs[] = {
 /* clang-format on */
 
 const int n_option_specs = lengthof(option_specs);
+
+const char *
+option_transform_name(NnTransformKind kind)
+{
+    const OptionName *name = transforms;
+
+    while (name->value != (int)kind)
+        name++;
+    return name->name;
+}

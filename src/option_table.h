@@ -36,6 +36,8 @@ typedef struct OptionSpec {
 extern const OptionSpec option_specs[];
 extern const int n_option_specs;
 
+const char *option_transform_name(NnTransformKind kind); /* as "numerical_transform" has it */
+
 /* ------------------------------------------------------------------ option_value.c */
 
 /* Sets a member of type integer, number, boolean or named; does nothing for the other types. */

@@ -489,7 +489,7 @@ void scorer_run(NnScorer *s, const float *x_num, const int32_t *x_cat, size_t ld
 typedef enum NnTransformKind { NN_QUANTILE, NN_STANDARD, NN_LOG, NN_NONE } NnTransformKind;
 
 #define NN_QUANTILES      1000
-#define NN_LARGEST        1e140 /* numbers beyond count as infinite, so that no sum of squares can overflow */
+#define NN_LARGEST        1e140 /* training numbers beyond count as infinite, so that no sum of squares overflows */
 #define NN_SAMPLES        32
 #define NN_SAMPLE_STRETCH 32 /* quantiles for each sample; so the last sample lies beyond the last quantile */
 
@@ -523,8 +523,13 @@ typedef struct NnColumn {
 void transform_fit(NnTransform *t, NnTransformKind kind, NnColumn *column, size_t missing, double *quantiles);
 /* Fills samples from the quantiles; transform_fit does so itself. */
 void transform_sample(NnTransform *t);
-/* NaN is missing; infinities take the end values; the result is always finite */
+/*
+ * NaN is missing. A number beyond the smallest or largest training value, an infinity too, counts as that one: what the
+ * network was never shown, it is never asked. The result is always finite.
+ */
 float transform_apply(const NnTransform *t, double x);
+/* the largest absolute value that it gives to a number that is not missing */
+double transform_largest(const NnTransform *t);
 /* ascending, in place; scratch [n]. Radix sort: linear. No NaN. */
 void sort_doubles(double *values, double *scratch, size_t n);
 

@@ -10,10 +10,8 @@
 #include "nn.h"
 #include "radix.h"
 
+#include <float.h>
 #include <math.h>
-
-#define NONE_LIMIT   1e15 /* raw numbers: float4 keeps them finite, and products of a few of them */
-#define SCALED_LIMIT 1e6  /* numbers in standard deviations */
 
 void
 sort_doubles(double *values, double *scratch, size_t n)
@@ -286,27 +284,35 @@ quantile_apply(const NnTransform *t, double x)
 }
 
 static double
-clip(double x, double limit)
+clip(double x, double low, double high)
 {
-    return fmin(fmax(x, -limit), limit);
+    return x < low ? low : x > high ? high : x;
+}
+
+static double
+apply(const NnTransform *t, double x)
+{
+    switch (t->kind) {
+    case NN_QUANTILE:
+        return quantile_apply(t, x);
+    case NN_STANDARD:
+    case NN_LOG:
+        return (scaled_space(t->kind, x) - t->shift) / t->scale;
+    case NN_NONE:
+        break;
+    }
+    return x;
 }
 
 float
 transform_apply(const NnTransform *t, double x)
 {
-    if (isnan(x))
-        x = t->mean;
-    else if (fabs(x) > NN_LARGEST)
-        x = x < 0 ? t->low : t->high;
+    x = isnan(x) ? t->mean : clip(x, t->low, t->high);
+    return (float)clip(apply(t, x), -FLT_MAX, FLT_MAX);
+}
 
-    switch (t->kind) {
-    case NN_QUANTILE:
-        return (float)quantile_apply(t, x);
-    case NN_STANDARD:
-    case NN_LOG:
-        return (float)clip((scaled_space(t->kind, x) - t->shift) / t->scale, SCALED_LIMIT);
-    case NN_NONE:
-        break;
-    }
-    return (float)clip(x, NONE_LIMIT);
+double
+transform_largest(const NnTransform *t)
+{
+    return fmax(fabs((double)transform_apply(t, t->low)), fabs((double)transform_apply(t, t->high)));
 }
