@@ -145,6 +145,27 @@ WHERE name = 'cross';
 SELECT attempt(overwritten(model::bytea, 'cat_embedding.offsets', 8, '\x00')) FROM tried WHERE name = 'pairs';
 SELECT attempt(changed(model::bytea, '\"bilinear_type\": \"field_interaction\"', '\"bilinear_type\": \"field_all\"')) FROM tried WHERE name = 'pairs';
 
+-- weights that no training leaves: where they overflow, every function that scores says so
+CREATE TABLE overflowing AS
+SELECT overwritten(overwritten(model::bytea, 'mlp.mlp.0.weight', 0, huge), 'last_linear.weight', 0, substr(huge, 1, 16))::ctr_model AS model, r.*
+FROM tried, decode(repeat('0000007f', 48), 'hex') huge, (SELECT * FROM seen LIMIT 3) r WHERE name = 'cross';
+\set VERBOSITY default
+SELECT ctr_predict(model, o) FROM overflowing o;
+\set VERBOSITY terse
+SELECT ctr_predict_classes(model, o) FROM overflowing o;
+SELECT ctr_predict_batch(model, o) OVER () FROM overflowing o;
+SELECT ctr_evaluate(model, o) FROM overflowing o;
+-- where a model is very sure, scores differ still, and what is lost by being wrong is not cut off
+CREATE TABLE sure AS SELECT bias, overwritten(model::bytea, 'last_linear.bias', 0, bytes)::ctr_model AS model
+FROM tried, (VALUES (-300, '\x000096c3'::bytea), (-15, '\x000070c1'), (15, '\x00007041'), (300, '\x00009643')) b(bias, bytes) WHERE name = 'cross';
+SELECT bias, round((loss / abs(bias))::numeric, 1) AS loss_by_bias, n > 50 AS scores_differ, abs(auc - a) < 1e-9 AS same_auc, abs(loss - l) < 1e-9 AS same_loss
+FROM sure, LATERAL (SELECT (ctr_evaluate(model, s)).* FROM seen s) e,
+     LATERAL (SELECT count(DISTINCT p) AS n, ctr_auc(label, p) AS a, ctr_logloss(label, p) AS l FROM (SELECT label, ctr_predict(model, s) AS p FROM seen s) x) x
+ORDER BY bias;
+SELECT bool_and(k[1] > 0 AND k[2] > 0 AND abs(b - k[2]) < 1e-6) AS both_open FROM (
+  SELECT ctr_predict_classes(model, s) AS k, ctr_predict_batch(model, s) OVER () AS b FROM sure, seen s WHERE abs(bias) = 15) x;
+DROP TABLE overflowing, sure;
+
 -- cut short, longer, a bit flipped: the digest, or what is read before it, finds all of them
 SELECT name, count(*) > 100 AS many, count(*) FILTER (WHERE attempt(substr(model::bytea, 1, n)) NOT LIKE '22P03: invalid ctr_model: %') AS accepted
 FROM tried, generate_series(0, length(model::bytea) - 1, 41) n GROUP BY name ORDER BY name;

@@ -84,19 +84,15 @@ static void
 block_score(EvaluationBlock *block)
 {
     Evaluation *e = block->owner;
-    int classes = e->sums.classes, n = block->n;
-    const float *p = site_score(block->site, n);
-    double *wide = palloc(sizeof(double) * classes);
+    const int classes = e->sums.classes;
+    const float *logits = site_score(block->site, block->n);
 
     block->owner = NULL;
-    for (int i = 0; i < n; i++, p += classes) {
-        for (int k = 0; k < classes; k++)
-            wide[k] = p[k];
-        evaluation_add(&e->sums, wide, block->labels[i]);
+    for (int i = 0; i < block->n; i++, logits += classes) {
+        evaluation_add(&e->sums, logits, block->labels[i]);
         if (classes == 1)
-            scores_add(&e->scores, e->context, wide[0], block->labels[i]);
+            scores_add(&e->scores, e->context, logits[0], block->labels[i]);
     }
-    pfree(wide);
 }
 
 /* Before a state is read: its own rows may still wait. */

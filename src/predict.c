@@ -54,7 +54,7 @@ predict(FunctionCallInfo fcinfo, const Row *row)
     site_use(site, PG_GETARG_DATUM(0), row);
     check_one_class(site->view->model, "ctr_predict", "ctr_predict_classes");
     site_take(site, row, 0);
-    return site_score(site, 1)[0];
+    return probability(site_score(site, 1)[0]);
 }
 
 /* CREATE FUNCTION ctr_predict(ctr_model, record) RETURNS float8 */
@@ -83,24 +83,20 @@ static ArrayType *
 predict_classes(FunctionCallInfo fcinfo, const Row *row)
 {
     Site *site = call_site(fcinfo, 1);
-    int n_classes;
-    const float *p;
+    int n_classes, n;
+    double *p;
     Datum *values;
 
     site_use(site, PG_GETARG_DATUM(0), row);
     site_take(site, row, 0);
-    p = site_score(site, 1);
     n_classes = site->view->model->options.net.n_classes;
-    values = palloc(sizeof(Datum) * Max(n_classes, 2));
-    if (n_classes == 1) {
-        values[0] = Float8GetDatum(1.0 - (double)p[0]);
-        values[1] = Float8GetDatum(p[0]);
-        n_classes = 2;
-    } else {
-        for (int k = 0; k < n_classes; k++)
-            values[k] = Float8GetDatum(p[k]);
-    }
-    return construct_array(values, n_classes, FLOAT8OID, sizeof(float8), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
+    n = Max(n_classes, 2);
+    p = palloc(sizeof(double) * n);
+    values = palloc(sizeof(Datum) * n);
+    class_probabilities(p, site_score(site, 1), n_classes);
+    for (int k = 0; k < n; k++)
+        values[k] = Float8GetDatum(p[k]);
+    return construct_array(values, n, FLOAT8OID, sizeof(float8), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
 }
 
 /* CREATE FUNCTION ctr_predict_classes(ctr_model, record) RETURNS float8[] */
@@ -248,17 +244,17 @@ static void
 chunk_score(WindowObject window, Site *site, Chunk *chunk, Chunk *next, int most)
 {
     ReadAhead ahead = {window, site, next, chunk->first + chunk->n, most};
-    const float *p;
+    const float *logits;
 
     next->n = 0;
     if (chunk->scored == 0)
         return;
     if (most == 0 || chunk->scored <= NN_BLOCK)
-        p = site_score(site, chunk->scored);
+        logits = site_score(site, chunk->scored);
     else
-        p = site_score_during(site, chunk->scored, read_ahead, &ahead);
+        logits = site_score_during(site, chunk->scored, read_ahead, &ahead);
     for (int i = 0; i < chunk->scored; i++)
-        chunk->p[chunk->rows[i]] = p[i];
+        chunk->p[chunk->rows[i]] = probability(logits[i]);
 }
 
 /* Makes the chunk that begins at the current position the one whose rows are returned. */

@@ -38,7 +38,7 @@ site_rows_create(const SiteModel *sm, const Model *model)
         rows->block = rowblock_create(sm->context, sm->capacity, encoder->n_num, encoder->n_cat);
     rows->x_num = palloc(mul_size(sizeof(float), mul_size(sm->capacity, Max(encoder->d_num, 1))));
     rows->x_cat = palloc(mul_size(sizeof(int32), mul_size(sm->capacity, Max(encoder->d_cat, 1))));
-    rows->p = palloc(mul_size(sizeof(float), mul_size(sm->capacity, model->options.net.n_classes)));
+    rows->logits = palloc(mul_size(sizeof(float), mul_size(sm->capacity, model->options.net.n_classes)));
     MemoryContextSwitchTo(old);
     return rows;
 }
@@ -216,7 +216,20 @@ score_slice(const Site *site, const SiteRows *rows, NnScorer *scorer, int first,
         n = 2;
     }
     scorer_run(scorer, rows->x_num + (Size)first * config->n_num, rows->x_cat + first,
-               site->models[0]->capacity, n, rows->p + (Size)first * config->n_classes, NULL);
+               site->models[0]->capacity, n, rows->logits + (Size)first * config->n_classes);
+}
+
+/* Scores of rows [n]. ctr_train returns no weights that could do so, but a model may come from elsewhere. */
+static const float *
+checked_logits(const Site *site, const float *logits, int n)
+{
+    if (!logits_finite(logits, (Size)n * site->view->model->net.config.n_classes))
+        ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+                        errmsg("the model gives a row a logit that is not finite"),
+                        errdetail("Products of its weights with the row's numbers pass what floats hold."),
+                        errhint("Check where the model's weights come from, or train it again with "
+                                "numerical_transform => 'quantile'.")));
+    return logits;
 }
 
 const float *
@@ -229,7 +242,7 @@ site_score(Site *site, int n)
         CHECK_FOR_INTERRUPTS();
         score_slice(site, rows, site->view->scorer, first, Min(slice, n - first));
     }
-    return rows->p;
+    return checked_logits(site, rows->logits, n);
 }
 
 /* ------------------------------------------------------------------ by threads */
@@ -258,5 +271,5 @@ site_score_during(Site *site, int n, void (*meanwhile)(void *), void *arg)
     sm->scoring = taken;
     site->n_scoring = n;
     threads_during(site->pool, score_task, site, (n + NN_BLOCK - 1) / NN_BLOCK, meanwhile, arg);
-    return taken->p;
+    return checked_logits(site, taken->logits, n);
 }

@@ -4,13 +4,13 @@
 
 #include "ctr.h"
 
-/* Rows that a site has taken, and their probabilities. */
+/* Rows that a site has taken, and their logits. */
 typedef struct SiteRows {
     RowBlock *block; /* rows that are not encoded yet; NULL: capacity is 1 */
     int encoded;     /* rows before them, which are */
     float *x_num;    /* [capacity, d_num] */
     int32 *x_cat;    /* [d_cat, capacity] */
-    float *p;        /* [capacity, n_classes] */
+    float *logits;   /* [capacity, n_classes] */
 } SiteRows;
 
 /* One model at one call site: where its features are in the rows that come here, and room for its inputs. */
@@ -51,7 +51,7 @@ bool site_has_model(Site *site, Datum model);
 bool site_is(Site *site, Datum model, const Row *row);
 /* Takes the row as number `at` of the site's inputs; rows come in order, but the last one may be replaced. */
 void site_take(Site *site, const Row *row, int at);
-/* Encodes and scores rows 0 .. n-1, n <= NN_BLOCK; returns [n, n_classes] probabilities. */
+/* Encodes and scores rows 0 .. n-1, n <= NN_BLOCK; returns [n, n_classes] logits. Error where one is not finite. */
 const float *site_score(Site *site, int n);
 /*
  * The same for any n, by threads. Meanwhile `meanwhile` runs in this one: site_take may take the next rows

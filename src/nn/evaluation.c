@@ -12,33 +12,30 @@ class_count(const NnEvaluation *e)
     return e->classes == 1 ? 2 : e->classes;
 }
 
-/* the class with the largest probability; of one class: 1 when p > 0.5 */
+/* the class with the largest probability; of one class: 1 where that is more probable than 0 */
 static int
-most_probable(const NnEvaluation *e, const double *p)
+most_probable(const NnEvaluation *e, const float *logits)
 {
     int best = 0;
 
     if (e->classes == 1)
-        return p[0] > 0.5;
+        return logits[0] > 0;
     for (int k = 1; k < e->classes; k++) {
-        if (p[k] > p[best])
+        if (logits[k] > logits[best])
             best = k;
     }
     return best;
 }
 
 void
-evaluation_add(NnEvaluation *e, const double *p, int label)
+evaluation_add(NnEvaluation *e, const float *logits, int label)
 {
     e->rows++;
     e->class_rows[label]++;
-    e->correct += most_probable(e, p) == label;
-    if (e->classes == 1) {
-        e->loss += log_loss(p[0], label);
-        e->predicted += p[0];
-    } else {
-        e->loss += log_loss(p[label], 1);
-    }
+    e->correct += most_probable(e, logits) == label;
+    e->loss += logit_loss(logits, e->classes, label);
+    if (e->classes == 1)
+        e->predicted += probability(logits[0]);
 }
 
 void

@@ -1,6 +1,8 @@
 /*
- * loss.c: binary cross-entropy of a logit, softmax cross-entropy of several, and probabilities from both.
+ * loss.c: binary cross-entropy of a logit, softmax cross-entropy of several, and probabilities from both. Training's are
+ * float4, a block of rows at a time; those of scored rows are float8, so that they tell apart what logits do.
  */
+#include <float.h>
 #include <math.h>
 
 #include "nn.h"
@@ -74,25 +76,46 @@ loss_forward(const float *z, const float *y, const float *weight, int n, int cla
     return loss_forward_backward(NULL, z, y, weight, n, classes, 0.0f);
 }
 
-NN_KERNEL static void
-sigmoids(float *p, const float *z, int n)
+/* ------------------------------------------------------------------ scores, in float8 */
+
+double
+probability(float logit)
 {
-    for (int r = 0; r < n; r++)
-        p[r] = nn_sigmoidf(z[r]);
+    return 1.0 / (1.0 + exp(-(double)logit));
 }
 
 void
-probabilities(float *p, const float *z, int n, int classes)
+class_probabilities(double *p, const float *logits, int classes)
 {
+    double log_sum;
+
     if (classes == 1) {
-        sigmoids(p, z, n);
+        p[0] = probability(-logits[0]);
+        p[1] = probability(logits[0]);
         return;
     }
-    for (int r = 0; r < n; r++) {
-        const float *row = z + (size_t)r * (size_t)classes;
-        double log_sum = log_sum_exp(row, classes);
+    log_sum = log_sum_exp(logits, classes);
+    for (int c = 0; c < classes; c++)
+        p[c] = exp((double)logits[c] - log_sum);
+}
 
-        for (int c = 0; c < classes; c++)
-            p[(size_t)r * (size_t)classes + (size_t)c] = (float)exp((double)row[c] - log_sum);
-    }
+double
+logit_loss(const float *logits, int classes, int label)
+{
+    double z;
+
+    if (classes > 1)
+        return log_sum_exp(logits, classes) - (double)logits[label];
+    z = label ? -(double)logits[0] : (double)logits[0];
+    return fmax(z, 0.0) + log1p(exp(-fabs(z)));
+}
+
+NN_KERNEL bool
+logits_finite(const float *logits, size_t n)
+{
+    int bad = 0;
+
+    for (size_t i = 0; i < n; i++)
+        bad |= !(fabsf(logits[i]) <= FLT_MAX);
+    return bad == 0;
 }

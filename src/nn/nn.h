@@ -423,7 +423,15 @@ void rng_shuffle(NnRng *rng, uint32_t *items, size_t n); /* Fisher-Yates */
 double loss_forward_backward(float *dz, const float *z, const float *y, const float *weight, int n,
                              int classes, float scale);
 double loss_forward(const float *z, const float *y, const float *weight, int n, int classes);
-void probabilities(float *p, const float *z, int n, int classes); /* [n, classes] both; may be in place */
+
+/* Of one scored row, in float8. P(label = 1) of a logit: */
+double probability(float logit);
+/* p [max(classes, 2)] from logits [classes]; of one class the probabilities of labels 0 and 1 */
+void class_probabilities(double *p, const float *logits, int classes);
+/* The loss of logits [classes] where label, 0 … max(classes, 2) - 1, is true: however sure they are, it is finite if they are. */
+double logit_loss(const float *logits, int classes, int label);
+/* whether none of the n logits is infinite or NaN */
+bool logits_finite(const float *logits, size_t n);
 
 /* ------------------------------------------------------------------ trainer.c: one step and one evaluation */
 
@@ -480,8 +488,11 @@ NnStatus scorer_create(NnScorer **scorer, const NnNet *net, const float *params,
  * serves any scorer of a net of the same shape; its weights are the original's, which must outlive it.
  */
 NnStatus scorer_share(NnScorer **copy, const NnScorer *scorer, NnAlloc alloc);
-/* rows <= capacity; p: [rows, n_classes] probabilities; logits likewise, may be NULL. No allocation, one thread. */
-void scorer_run(NnScorer *s, const float *x_num, const int32_t *x_cat, size_t ld_cat, int rows, float *p,
+/*
+ * rows <= capacity; logits [rows, n_classes], of which weights that are too large may make some infinite or NaN. No allocation,
+ * one thread.
+ */
+void scorer_run(NnScorer *s, const float *x_num, const int32_t *x_cat, size_t ld_cat, int rows,
                 float *logits);
 
 /* ------------------------------------------------------------------ transform.c: numerical columns */
@@ -573,8 +584,8 @@ typedef struct NnEvaluation {
     int64_t *class_rows; /* [max(classes, 2)], the caller's */
 } NnEvaluation;
 
-/* p: [classes] probabilities of one row */
-void evaluation_add(NnEvaluation *e, const double *p, int label);
+/* logits: [classes] of one row, finite */
+void evaluation_add(NnEvaluation *e, const float *logits, int label);
 void evaluation_merge(NnEvaluation *into, const NnEvaluation *from);
 /* loss per row divided by the entropy of the label's own frequencies (He et al. 2014); NaN where that is 0 */
 double evaluation_normalized_entropy(const NnEvaluation *e);

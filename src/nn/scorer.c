@@ -142,11 +142,10 @@ prefetch_first_row(const NnScorer *s, const int32_t *x_cat, size_t ld_cat)
 }
 
 void
-scorer_run(NnScorer *s, const float *x_num, const int32_t *x_cat, size_t ld_cat, int rows, float *p,
-           float *logits)
+scorer_run(NnScorer *s, const float *x_num, const int32_t *x_cat, size_t ld_cat, int rows, float *logits)
 {
     const NnNet *net = s->net;
-    int classes = net->config.n_classes;
+    const size_t classes = (size_t)net->config.n_classes;
     NnBlock b = {.net = net,
                  .params = s->params,
                  .tables = s->tables,
@@ -163,16 +162,11 @@ scorer_run(NnScorer *s, const float *x_num, const int32_t *x_cat, size_t ld_cat,
     if (rows > 0)
         prefetch_first_row(s, x_cat, ld_cat);
     for (; b.row < rows; b.row += b.n) {
-        size_t at = (size_t)b.row * (size_t)classes;
-        const float *z;
-
         b.n = rows - b.row < NN_BLOCK ? rows - b.row : NN_BLOCK;
         for (const NnLayer *l = net->layers; l < net->layers + net->n_layers; l++)
             l->type->forward(l, &b);
-        z = block_value(&b, net->logits);
-        if (logits)
-            memcpy(logits + at, z, (size_t)b.n * (size_t)classes * sizeof(float));
-        probabilities(p + at, z, b.n, classes);
+        memcpy(logits + (size_t)b.row * classes, block_value(&b, net->logits),
+               (size_t)b.n * classes * sizeof(float));
     }
     denormals_restore(mode);
 }

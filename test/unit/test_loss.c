@@ -76,30 +76,65 @@ no_weight_is_one(void)
 static void
 ends_stay_finite(void)
 {
-    float z[] = {200, -200, 200, -200}, y[] = {1, 0, 0, 1}, dz[4], p[4];
+    float z[] = {200, -200, 200, -200}, y[] = {1, 0, 0, 1}, dz[4];
     float wide[] = {500, -500, 0}, class[] = {1}, dwide[3];
 
     CHECK_NEAR(loss_forward_backward(dz, z, y, NULL, 4, 1, 1), 400, 1e-4);
     CHECK(dz[0] == 0 && dz[1] == 0 && dz[2] == 1 && dz[3] == -1);
-    probabilities(p, z, 4, 1);
-    CHECK(p[0] == 1 && p[1] == 0);
     CHECK_NEAR(loss_forward_backward(dwide, wide, class, NULL, 1, 3, 1), 1000, 1e-3);
     CHECK(dwide[0] == 1 && dwide[1] == -1 && dwide[2] == 0);
-    probabilities(wide, wide, 1, 3);
-    CHECK(wide[0] == 1 && wide[1] == 0 && wide[2] == 0);
+}
+
+/* the losses of scored rows, where probabilities are 0 and 1 to float8 */
+static void
+sure_rows_lose_what_they_should(void)
+{
+    static const float logits[] = {0, 1, -1, 30, -30, 500, -500, 3e38f, -3e38f}, three[] = {500, -500, 0};
+
+    for (size_t i = 0; i < sizeof(logits) / sizeof(logits[0]); i++) {
+        const double z = (double)logits[i];
+        const double softplus = z > 30 ? z : log1p(exp(z));
+
+        CHECK_NEAR(logit_loss(&logits[i], 1, 0), softplus, 1e-12 * fabs(softplus));
+        CHECK_NEAR(logit_loss(&logits[i], 1, 1), softplus - z, 1e-12 * fabs(z));
+        CHECK(logit_loss(&logits[i], 1, 0) >= 0 && logit_loss(&logits[i], 1, 1) >= 0);
+    }
+    CHECK_NEAR(logit_loss(three, 3, 1), 1000, 1e-9);
+    CHECK_NEAR(logit_loss(three, 3, 0), 0, 1e-9);
+}
+
+static void
+only_finite_logits_pass(void)
+{
+    float z[40] = {0};
+
+    z[3] = 3.4e38f, z[4] = -3.4e38f;
+    CHECK(logits_finite(z, 40) && logits_finite(z, 1) && logits_finite(z, 0));
+    for (int i = 0; i < 40; i++) {
+        static const float odd[] = {NAN, INFINITY, -INFINITY};
+
+        z[i] = odd[i % 3];
+        CHECK(!logits_finite(z, 40) && logits_finite(z, (size_t)i) && !logits_finite(z + i, 1));
+        z[i] = 0;
+    }
 }
 
 static void
 probabilities_add_up(void)
 {
-    float z[6] = {1, 2, 3, -1, 0, 4}, p[6];
+    float z[] = {1, 2, 3, -1, 0, 40, -40};
+    double p[3];
 
-    probabilities(p, z, 2, 3);
-    CHECK_NEAR((double)(p[0] + p[1] + p[2]), 1, 1e-6);
-    CHECK_NEAR((double)p[1] / (double)p[0], exp(1), 1e-5);
-    probabilities(p, z, 6, 1);
-    for (int i = 0; i < 6; i++)
-        CHECK_NEAR((double)p[i], 1 / (1 + exp(-(double)z[i])), 1e-7);
+    class_probabilities(p, z, 3);
+    CHECK_NEAR(p[0] + p[1] + p[2], 1, 1e-15);
+    CHECK_NEAR(p[1] / p[0], exp(1), 1e-14);
+    for (int i = 0; i < 7; i++) {
+        class_probabilities(p, &z[i], 1);
+        CHECK(p[1] == probability(z[i]));
+        CHECK_NEAR(p[0] + p[1], 1, 1e-15);
+        CHECK_NEAR(p[0] / exp(-(double)z[i]) / p[1], 1, 1e-14);
+    }
+    CHECK(probability(17) < probability(17.00001f) && probability(30) < 1);
 }
 
 static void
@@ -130,6 +165,8 @@ main(void)
     RUN(no_weight_is_one);
     RUN(ends_stay_finite);
     RUN(probabilities_add_up);
+    RUN(sure_rows_lose_what_they_should);
+    RUN(only_finite_logits_pass);
     RUN(vector_functions);
     return unit_end();
 }

@@ -265,13 +265,13 @@ check_logits(const Case *c, const char *name, const char *what, const float *fou
 }
 
 static void
-check_scorer(Case *c, const NnBatch *batch, float *p, float *logits)
+check_scorer(Case *c, const NnBatch *batch, float *logits)
 {
     NnScorer *scorer;
 
     CHECK(scorer_create(&scorer, &c->net, c->params, c->rows, unit_alloc(&c->memory)) == NN_OK);
     memset(logits, 0, (size_t)(c->rows * c->net.config.n_classes) * sizeof(float));
-    scorer_run(scorer, batch->x_num, batch->x_cat, batch->ld_cat, c->rows, p, logits);
+    scorer_run(scorer, batch->x_num, batch->x_cat, batch->ld_cat, c->rows, logits);
     check_logits(c, "evaluated", "scored", logits);
 }
 
@@ -285,7 +285,6 @@ check_case(Case *c)
     const size_t n_logits = (size_t)c->rows * (size_t)c->net.config.n_classes;
     float *gradients = unit_take(&c->memory, c->net.n_trained * sizeof(float));
     float *logits = unit_take(&c->memory, n_logits * sizeof(float));
-    float *p = unit_take(&c->memory, n_logits * sizeof(float));
     NnPool *pool = pool_create(alloc, 1, NULL);
     NnTrainer *trainer;
     size_t size;
@@ -308,7 +307,7 @@ check_case(Case *c)
     check_params(&c->f, &c->net, "after", c->params, true);
     CHECK(trainer_evaluate(trainer, &first, &loss, logits) == NN_OK);
     check_logits(c, "evaluated", "evaluated", logits);
-    check_scorer(c, &first, p, logits);
+    check_scorer(c, &first, logits);
     pool_stop(pool);
 }
 

@@ -318,7 +318,7 @@ static void
 scoring_equals_evaluation(void)
 {
     static Data data;
-    static float logits[ROWS], whole[ROWS], p[ROWS];
+    static float logits[ROWS], whole[ROWS];
     NnConfig config = small_config();
     double loss, sum = 0, largest = 0, off = 0, off_single = 0;
     NnScorer *scorer;
@@ -332,15 +332,14 @@ scoring_equals_evaluation(void)
     batch = make_data(&data, ROWS, 50);
     CHECK(trainer_evaluate(run.trainer, &batch, &loss, logits) == NN_OK);
     CHECK(scorer_create(&scorer, &run.net, run.params, ROWS, unit_alloc(&run.memory)) == NN_OK);
-    scorer_run(scorer, data.x_num, data.x_cat, ROWS, ROWS, p, whole);
+    scorer_run(scorer, data.x_num, data.x_cat, ROWS, ROWS, whole);
     for (int r = 0; r < ROWS; r++) {
         double z = (double)logits[r];
-        float single, single_p;
+        float single;
 
-        scorer_run(scorer, data.x_num + r * N_NUM, data.x_cat + r, ROWS, 1, &single_p, &single);
+        scorer_run(scorer, data.x_num + r * N_NUM, data.x_cat + r, ROWS, 1, &single);
         off = fmax(off, fabs((double)whole[r] - z));
         off_single = fmax(off_single, fabs((double)single - z));
-        off = fmax(off, fabs((double)p[r] - 1 / (1 + exp(-z))));
         largest = fmax(largest, fabs(z));
         sum += (double)data.weight[r] * (log1p(exp(z)) - (double)data.label[r] * z);
     }
@@ -622,7 +621,7 @@ static void
 callers_keep_their_denormals(void)
 {
     static Data data;
-    static float p[ROWS];
+    static float logits[ROWS];
     volatile float tiny = 1e-38f;
     NnConfig config = small_config();
     NnBatch batch = make_data(&data, ROWS, 5);
@@ -636,9 +635,9 @@ callers_keep_their_denormals(void)
     CHECK(trainer_sync(run.trainer) == NN_OK);
     CHECK(tiny / 16 > 0);
     CHECK(scorer_create(&scorer, &run.net, run.params, ROWS, unit_alloc(&run.memory)) == NN_OK);
-    scorer_run(scorer, batch.x_num, batch.x_cat, batch.ld_cat, ROWS, p, NULL);
+    scorer_run(scorer, batch.x_num, batch.x_cat, batch.ld_cat, ROWS, logits);
     CHECK(tiny / 16 > 0);
-    scorer_run(scorer, batch.x_num, batch.x_cat, batch.ld_cat, 1, p, NULL);
+    scorer_run(scorer, batch.x_num, batch.x_cat, batch.ld_cat, 1, logits);
     CHECK(tiny / 16 > 0);
     run_release(&run);
 }

@@ -49,11 +49,10 @@ disturb(Side *s)
 static void
 score(Side *s, const float *x_num, const int32_t *x_cat)
 {
-    float *p = unit_take(&s->memory, sizeof(float) * (size_t)(ROWS * s->net.config.n_classes));
     NnScorer *scorer;
 
     CHECK(scorer_create(&scorer, &s->net, s->params, ROWS, unit_alloc(&s->memory)) == NN_OK);
-    scorer_run(scorer, x_num, x_cat, ROWS, ROWS, p, s->logits);
+    scorer_run(scorer, x_num, x_cat, ROWS, ROWS, s->logits);
 }
 
 /* x_cat [FIELDS, ROWS]: codes that the grown net knows, and the same where the old net knows them too, else UNSEEN */
