@@ -2,6 +2,8 @@
 \set VERBOSITY terse
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS ctr;
+CREATE SCHEMA numbers;
+SET search_path = numbers, public;
 CREATE TABLE rows AS SELECT (hashint4(i) & 3 = 0)::int AS label, (i % 97)::float8 AS price, 'c' || i % 7 AS city FROM generate_series(1, 1000) i;
 CREATE FUNCTION try(query text, OUT state text, OUT message text, OUT detail text, OUT hint text)
 LANGUAGE plpgsql AS $$
@@ -63,5 +65,4 @@ BEGIN
         END LOOP;
     END LOOP;
 END $$;
-DROP TABLE rows, models;
-DROP FUNCTION try;
+DROP SCHEMA numbers CASCADE;
