@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "simd.h"
+#include "tasks.h"
 
 #define GROUP       256  /* floats; rows join one by one, and only many together hide the formula's latency */
 #define SYNC_FLOATS 8192 /* of a table, in one task of a sync */
@@ -440,28 +441,20 @@ sync_tasks_of(const NnParam *p)
 int
 adam_sync_tasks(const Adam *adam)
 {
-    int tasks = 0;
-
-    for (int i = 0; i < adam->net->n_params && adam->synced < adam->step; i++)
-        tasks += sync_tasks_of(&adam->net->params[i]);
-    return tasks;
+    return adam->synced < adam->step ? adam->sync_tasks[adam->net->n_params] : 0;
 }
 
 void
 adam_sync_task(Adam *adam, int task)
 {
     int32_t order[SYNC_ROWS];
-    const NnParam *p = adam->net->params;
-    int64_t first, rows;
-    TablePart part;
-    int behind;
+    const int owner = task_owner(adam->sync_tasks, adam->net->n_params, task);
+    const NnParam *p = &adam->net->params[owner];
+    const int64_t first = (task - adam->sync_tasks[owner]) * sync_rows(p);
+    const int64_t rows = p->shape[0] - first < sync_rows(p) ? p->shape[0] - first : sync_rows(p);
+    const TablePart part = table_part(adam, owner, first);
+    const int behind = sort_behind(adam, part.rows, NULL, (int)rows, order);
 
-    for (; task >= sync_tasks_of(p); p++)
-        task -= sync_tasks_of(p);
-    first = task * sync_rows(p);
-    rows = p->shape[0] - first < sync_rows(p) ? p->shape[0] - first : sync_rows(p);
-    part = table_part(adam, (int)(p - adam->net->params), first);
-    behind = sort_behind(adam, part.rows, NULL, (int)rows, order);
     replay_rows(adam, &part, order, behind, NULL);
 }
 
@@ -469,6 +462,21 @@ void
 adam_synced(Adam *adam)
 {
     adam->synced = adam->step;
+}
+
+static void
+plan_sync(Adam *adam, NnArena *arena)
+{
+    const NnNet *net = adam->net;
+    int tasks = 0;
+
+    adam->sync_tasks = arena_take(arena, (size_t)net->n_params + 1, sizeof(int));
+    for (int i = 0; arena->base && i < net->n_params; i++) {
+        adam->sync_tasks[i] = tasks;
+        tasks += sync_tasks_of(&net->params[i]);
+    }
+    if (arena->base)
+        adam->sync_tasks[net->n_params] = tasks;
 }
 
 void
@@ -504,6 +512,7 @@ adam_init(Adam *adam, const NnNet *net, float *params, const NnHyper *hyper, int
         if (arena->base)
             adam->rows[i] = states;
     }
+    plan_sync(adam, arena);
     for (int i = 0; i < net->n_lookups; i++) {
         size_t floats = round_to_vectors(rows * (size_t)net->lookups[i].d);
         AdamRows found = {.code = arena_take(arena, rows, sizeof(int32_t)),

@@ -66,6 +66,7 @@ typedef struct Adam {
     float *
         moments; /* of tables, [n_trained - n_dense][2]: a row's m, then its v, in one cache line for d = 8 */
     AdamRow **rows;    /* [n_params] a table's rows, NULL for other parameters */
+    int *sync_tasks;   /* [n_params + 1] each parameter's first task of a sync, see tasks.h */
     AdamRows *lookups; /* [n_lookups] */
 } Adam;
 

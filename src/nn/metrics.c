@@ -81,122 +81,180 @@ log_loss(double p, double label)
 
 /* ------------------------------------------------------------------ streams */
 
-#define BIN_BITS 20
-#define BINS     ((size_t)1 << BIN_BITS)
+#define MOST_GROUPS ((size_t)1 << 18)
 
-/* Weight of the rows in one bin, or of one score. */
-typedef struct Bin {
+/* Weights of the rows of one score, or of a few neighbouring ones. */
+typedef struct Group {
     double positives, negatives;
-} Bin;
+    uint64_t score; /* its ordered bits, in 32; of neighbours, the middle one's */
+} Group;
 
 /*
- * A row takes eight bytes: the score's ordered bits above, the weight's bits below, with the weight's sign bit telling
- * a negative row. The room that sorting needs becomes the bins when the rows get too many.
+ * Rows are kept one by one, eight bytes each: the score's ordered bits above, the weight's bits below, with the weight's sign
+ * bit telling a negative row. When there is no more room they are sorted and merged into the groups of those before them,
+ * which are then united until there are MOST_GROUPS at most, each of about the same share of the positives' and the
+ * negatives' weights.
+ *
+ * A pair of a positive and a negative row is judged wrongly at most where one is added while the other's group spans its
+ * score, and counts half where both end in one group. Each is the case of no more than a group's share of all pairs.
  */
 struct NnAuc {
     size_t max_rows, n; /* rows kept one by one: room, number */
-    bool binned;
+    size_t n_groups;
     bool nan; /* a score was NaN */
     uint64_t *rows;
-    union {
-        uint64_t *scratch;
-        Bin *bins;
-    } u;
+    void *scratch; /* for sorting rows, then for the groups to be */
+    Group *groups; /* [MOST_GROUPS] ascending by score; NULL where max_rows is the whole stream */
 };
 
 NnAuc *
 auc_create(NnAlloc alloc, size_t max_rows)
 {
     NnAuc *a = alloc.alloc(alloc.owner, sizeof(NnAuc));
-    bool long_stream = max_rows > NN_AUC_EXACT;
+    const bool long_stream = max_rows > NN_AUC_EXACT;
+    size_t size;
 
     if (a == NULL)
         return NULL;
     a->max_rows = long_stream ? NN_AUC_EXACT : max_rows;
-    a->rows = alloc.alloc(alloc.owner, a->max_rows * sizeof(uint64_t) + 1);
-    a->u.scratch =
-        alloc.alloc(alloc.owner, long_stream ? BINS * sizeof(Bin) : a->max_rows * sizeof(uint64_t) + 1);
-    return a->rows && a->u.scratch ? a : NULL;
+    size = a->max_rows * sizeof(uint64_t) + 1;
+    _Static_assert(MOST_GROUPS * sizeof(Group) <= NN_AUC_EXACT * sizeof(uint64_t), "groups take rows' room");
+    a->rows = alloc.alloc(alloc.owner, size);
+    a->scratch = alloc.alloc(alloc.owner, size);
+    a->groups = long_stream ? alloc.alloc(alloc.owner, size) : NULL;
+    return a->rows && a->scratch && (a->groups || !long_stream) ? a : NULL;
 }
 
 void
 auc_reset(NnAuc *a)
 {
-    a->n = 0;
-    a->binned = a->nan = false;
+    a->n = a->n_groups = 0;
+    a->nan = false;
 }
 
 static void
-bin_add(Bin *bin, uint64_t row)
+group_add_row(Group *group, uint64_t row)
 {
     uint32_t bits = (uint32_t)row & INT32_MAX;
     float weight;
 
     memcpy(&weight, &bits, sizeof(weight));
     if (row & (uint64_t)1 << 31)
-        bin->negatives += weight;
+        group->negatives += weight;
     else
-        bin->positives += weight;
+        group->positives += weight;
 }
 
-static Bin *
-bin_of(NnAuc *a, uint64_t row)
+/* Reads groups and sorted rows in the order of their scores. */
+typedef struct Merge {
+    const NnAuc *a;
+    size_t row, group; /* the next ones */
+} Merge;
+
+/* All that has the next score; false: nothing is left. */
+static bool
+merge_next(Merge *m, Group *next)
 {
-    return &a->u.bins[row >> (64 - BIN_BITS)];
+    const NnAuc *a = m->a;
+    const bool row = m->row < a->n, group = m->group < a->n_groups;
+
+    if (!row && !group)
+        return false;
+    if (group && (!row || a->groups[m->group].score <= a->rows[m->row] >> 32))
+        *next = a->groups[m->group++];
+    else
+        *next = (Group){.score = a->rows[m->row] >> 32};
+    while (m->row < a->n && a->rows[m->row] >> 32 == next->score)
+        group_add_row(next, a->rows[m->row++]);
+    return true;
 }
 
-static void
-rows_to_bins(NnAuc *a)
+/* Starts to read; the rows must not be added to before it is done. */
+static Merge
+merge_start(NnAuc *a)
 {
-    memset(a->u.bins, 0, BINS * sizeof(Bin));
+    radix_sort(a->rows, a->scratch, a->n, sizeof(uint64_t), 4, NULL);
+    return (Merge){.a = a};
+}
+
+/* a group's share of the positives plus its share of the negatives */
+static double
+group_share(const Group *group, const Group *all)
+{
+    return (all->positives > 0 ? group->positives / all->positives : 0) +
+           (all->negatives > 0 ? group->negatives / all->negatives : 0);
+}
+
+/* the weights of everything so far */
+static Group
+total(const NnAuc *a)
+{
+    Group sum = {0, 0, 0};
+
     for (size_t i = 0; i < a->n; i++)
-        bin_add(bin_of(a, a->rows[i]), a->rows[i]);
-    a->binned = true;
+        group_add_row(&sum, a->rows[i]);
+    for (size_t i = 0; i < a->n_groups; i++) {
+        sum.positives += a->groups[i].positives;
+        sum.negatives += a->groups[i].negatives;
+    }
+    return sum;
+}
+
+/* Makes groups of the rows: those whose shares' middles lie in one part of [0, 2] are one group. */
+static void
+rows_to_groups(NnAuc *a)
+{
+    const Group all = total(a);
+    Group *groups = a->scratch, next;
+    Merge merge = merge_start(a);
+    double before = 0; /* shares of the groups before */
+    size_t n = 0, part = 0;
+
+    while (merge_next(&merge, &next)) {
+        const double share = group_share(&next, &all);
+        const double middle = (before + share / 2) * ((double)MOST_GROUPS / 2);
+
+        before += share;
+        if (n == 0 || (size_t)middle > part) {
+            part = (size_t)middle;
+            groups[n++] = next;
+            continue;
+        }
+        groups[n - 1].positives += next.positives;
+        groups[n - 1].negatives += next.negatives;
+        if (middle < (double)part + 0.5)
+            groups[n - 1].score = next.score;
+    }
+    a->scratch = a->groups;
+    a->groups = groups;
+    a->n_groups = n;
+    a->n = 0;
 }
 
 void
 auc_add(NnAuc *a, float score, bool positive, float weight)
 {
     uint32_t bits;
-    uint64_t row;
 
     memcpy(&bits, &weight, sizeof(bits));
-    row = (uint64_t)ordered_from_float(score) << 32 | (bits & INT32_MAX) | (positive ? 0 : (uint32_t)1 << 31);
     a->nan |= isnan(score);
-    if (!a->binned && a->n == a->max_rows)
-        rows_to_bins(a);
-    if (a->binned)
-        bin_add(bin_of(a, row), row);
-    else
-        a->rows[a->n++] = row;
-}
-
-static double
-exact_value(NnAuc *a)
-{
-    Area area = {0, 0, 0};
-
-    radix_sort(a->rows, a->u.scratch, a->n, sizeof(uint64_t), 4, NULL);
-    for (size_t i = 0; i < a->n;) {
-        uint64_t score = a->rows[i] >> 32;
-        Bin group = {0, 0};
-        for (; i < a->n && a->rows[i] >> 32 == score; i++)
-            bin_add(&group, a->rows[i]);
-        area_add(&area, group.positives, group.negatives);
-    }
-    return area_value(&area);
+    if (a->n == a->max_rows)
+        rows_to_groups(a);
+    a->rows[a->n++] =
+        (uint64_t)ordered_from_float(score) << 32 | (bits & INT32_MAX) | (positive ? 0 : (uint32_t)1 << 31);
 }
 
 double
 auc_value(NnAuc *a)
 {
     Area area = {0, 0, 0};
+    Merge merge;
+    Group next;
 
     if (a->nan)
         return NAN;
-    if (!a->binned)
-        return exact_value(a);
-    for (size_t i = 0; i < BINS; i++)
-        area_add(&area, a->u.bins[i].positives, a->u.bins[i].negatives);
+    merge = merge_start(a);
+    while (merge_next(&merge, &next))
+        area_add(&area, next.positives, next.negatives);
     return area_value(&area);
 }

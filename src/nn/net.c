@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "nn.h"
+#include "tasks.h"
 
+#define INIT_CHUNK     65536 /* elements that one task of net_init draws, from a random stream of its own */
 #define FIRST_CAPACITY 64
 
 static size_t
@@ -267,6 +269,23 @@ order_gradients(NnNet *net, int root, bool *columns)
     }
 }
 
+static void
+plan_init(NnNet *net)
+{
+    int tasks = 0;
+
+    net->init_tasks = net->alloc.alloc(net->alloc.owner, ((size_t)net->n_params + 1) * sizeof(int));
+    if (!net->init_tasks) {
+        net->status = NN_NO_MEMORY;
+        return;
+    }
+    for (int i = 0; i < net->n_params; i++) {
+        net->init_tasks[i] = tasks;
+        tasks += (int)((net->params[i].count + INIT_CHUNK - 1) / INIT_CHUNK);
+    }
+    net->init_tasks[net->n_params] = tasks;
+}
+
 void
 net_finish(NnNet *net)
 {
@@ -280,6 +299,7 @@ net_finish(NnNet *net)
     net->n_block = place_params(net, NN_BUFFER, net->n_trained);
     place_tensors(net);
     place_layers(net);
+    plan_init(net);
 
     for (int i = 0; i < net->n_tensors; i++)
         if (net->tensors[i].d > widest)
@@ -350,20 +370,12 @@ write_offsets(const NnNet *net, float *values)
 
 /* ------------------------------------------------------------------ first parameters */
 
-#define INIT_CHUNK 65536 /* elements that one task draws, from a random stream of its own */
-
 typedef struct Init {
     const NnNet *net;
     float *params;
     float embedding_init;
     uint64_t seed;
 } Init;
-
-static int
-init_tasks_of(const NnParam *p)
-{
-    return (int)((p->count + INIT_CHUNK - 1) / INIT_CHUNK);
-}
 
 /* values [n]: elements of p */
 static void
@@ -392,17 +404,16 @@ static void
 init_task(void *arg, int task, int worker)
 {
     const Init *init = arg;
-    const NnParam *p = init->net->params;
-    size_t first;
+    const int owner = task_owner(init->net->init_tasks, init->net->n_params, task);
+    const int chunk = task - init->net->init_tasks[owner];
+    const NnParam *p = &init->net->params[owner];
+    const size_t first = (size_t)chunk * INIT_CHUNK;
     NnRng rng;
 
     (void)worker;
-    for (; task >= init_tasks_of(p); p++)
-        task -= init_tasks_of(p);
     /* no parameter's values depend on the others' sizes */
-    rng_seed(&rng, init->seed, (uint64_t)(p - init->net->params) << 32 | (uint64_t)task);
-    first = (size_t)task * INIT_CHUNK;
-    if (p->init == NN_OFFSETS && task > 0)
+    rng_seed(&rng, init->seed, (uint64_t)owner << 32 | (uint64_t)chunk);
+    if (p->init == NN_OFFSETS && chunk > 0)
         return; /* written as a whole */
     draw(init, p, init->params + p->offset + first * (p->dtype == NN_I64 ? 2 : 1),
          p->count - first < INIT_CHUNK ? p->count - first : INIT_CHUNK, &rng);
@@ -412,10 +423,8 @@ NnStatus
 net_init(const NnNet *net, float *params, float embedding_init, uint64_t seed, NnPool *pool)
 {
     Init init = {net, params, embedding_init, seed};
-    int tasks = 0;
+    const int tasks = net->init_tasks[net->n_params];
 
-    for (int i = 0; i < net->n_params; i++)
-        tasks += init_tasks_of(&net->params[i]);
     if (pool)
         return pool_run(pool, init_task, &init, tasks, true);
     for (int task = 0; task < tasks; task++)

@@ -213,6 +213,7 @@ struct NnNet {
     size_t n_stats;    /* doubles per lane, all layers */
     size_t n_merged;   /* floats, all layers */
     size_t scratch;    /* floats per worker, the largest layer's */
+    int *init_tasks;   /* [n_params + 1] of net_init: each parameter's first one, see tasks.h */
     NnLayer spare;     /* what net_layer returns after a failure, so that callers need not look */
 };
 
@@ -560,8 +561,9 @@ typedef struct NnScore {
 double auc(NnScore *scores, NnScore *scratch, size_t n, void (*pause)(void));
 
 /*
- * The same over a stream of any length in fixed memory, for scores of a network: exact up to NN_AUC_EXACT rows; from
- * then on scores are counted in bins of 12 significant bits, which changes the area by about 1e-6.
+ * The same over a stream of any length in fixed memory: exact up to NN_AUC_EXACT rows; from then on neighbouring scores
+ * share a group, each of no more than some millionths of the positives' and negatives' weights. The area is wrong by less than 1e-5
+ * wherever the scores lie, and however close together.
  */
 typedef struct NnAuc NnAuc;
 #define NN_AUC_EXACT ((size_t)1 << 20)

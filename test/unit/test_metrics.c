@@ -159,30 +159,59 @@ test_continue(void)
     unit_release(&memory);
 }
 
-/* beyond NN_AUC_EXACT rows: logits of a plausible model, in bins and exactly */
+/* How row i of n of a long stream is drawn: its logit, and how much its label depends on it. */
+typedef struct Stream {
+    const char *name;
+    double mean, deviation, drift; /* of logits, at first; how far the mean moves until the end */
+    double slope, share;           /* the log odds rise by slope a deviation; of positives, about */
+    bool ascending, weighted;
+} Stream;
+
+static const Stream streams[] = {
+    {"of a plausible model", -1.3, 1.2, 0, 1, 0.25, false, false},
+    {"within a thousandth", -3, 2e-4, 0, 1, 0.05, false, false},
+    {"within few float4 numbers", 2, 1e-6, 0, 1, 0.5, false, false},
+    {"that drift as in training", 0, 0.3, -4, 1, 0.02, false, false},
+    {"one by one upwards", -1, 1e-3, 0, 2, 0.3, true, false},
+    {"of rare clicks, weighted", -5, 0.7, 1, 0.5, 0.003, false, true},
+};
+
 static void
-test_bins(void)
+stream_draw(const Stream *s, NnScore *rows, size_t n)
 {
-    size_t n = NN_AUC_EXACT + 500000;
-    UnitMemory memory = {0};
-    NnAuc *a = auc_create(unit_alloc(&memory), n);
-    NnScore *rows = malloc(n * sizeof(NnScore));
-    NnScore *scratch = malloc(n * sizeof(NnScore));
-    double streamed;
     NnRng rng;
 
     rng_seed(&rng, 9, 0);
     for (size_t i = 0; i < n; i++) {
-        float logit = (float)(rng_normal(&rng) * 1.2 - 1.3);
+        const double along = (double)i / (double)n;
+        const double x = s->ascending ? 4 * along - 2 : rng_normal(&rng);
+        const double odds = s->share / (1 - s->share) * exp(s->slope * x);
 
-        rows[i] = (NnScore){logit, rng_uniform(&rng) < 1 / (1 + exp(-logit)), 1};
+        rows[i].score = (float)(s->mean + s->drift * along + s->deviation * x);
+        rows[i].label = rng_uniform(&rng) < odds / (1 + odds);
+        rows[i].weight = s->weighted ? (float)exp(2 * rng_normal(&rng)) : 1;
     }
-    streamed = streamed_auc(a, rows, n);
-    CHECK(streamed > 0.7 && streamed < 0.9);
-    for (size_t i = 0; i < n; i++)
-        rows[i].score = -rows[i].score;
-    CHECK_NEAR(streamed_auc(a, rows, n), 1 - streamed, 1e-6); /* nothing is left of the first time */
-    CHECK_NEAR(auc(rows, scratch, n, NULL), 1 - streamed, 2e-6);
+}
+
+/* beyond NN_AUC_EXACT rows, wherever the logits lie */
+static void
+test_long_streams(void)
+{
+    const size_t n = 3 * NN_AUC_EXACT + 500000;
+    UnitMemory memory = {0};
+    NnAuc *a = auc_create(unit_alloc(&memory), n);
+    NnScore *rows = malloc(n * sizeof(NnScore)), *scratch = malloc(n * sizeof(NnScore));
+
+    for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
+        double streamed, exact;
+
+        stream_draw(&streams[i], rows, n);
+        streamed = streamed_auc(a, rows, n);
+        CHECK(auc_value(a) == streamed && streamed_auc(a, rows, n) == streamed);
+        exact = auc(rows, scratch, n, NULL);
+        CHECK_MESSAGE(fabs(streamed - exact) < 1e-5 && exact > 0.55 && exact < 0.95,
+                      "logits %s: area %.9f, not %.9f", streams[i].name, streamed, exact);
+    }
     unit_release(&memory);
     free(rows);
     free(scratch);
@@ -228,7 +257,7 @@ main(void)
     RUN(test_pairs);
     RUN(test_float8);
     RUN(test_continue);
-    RUN(test_bins);
+    RUN(test_long_streams);
     RUN(test_log_loss);
     RUN(test_accuracy);
     return unit_end();
