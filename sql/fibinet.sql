@@ -115,7 +115,7 @@ FROM (SELECT ctr_train(r, full_batch('{"batch_size": 16, "ignore": ["weight"], "
 SELECT count(*), count(val_loss) AS val_loss, count(val_auc) AS val_auc
 FROM (SELECT ctr_train(r, full_batch('{"epochs": 3, "weight": "weight", "validation_column": "held"}')) AS model
       FROM (SELECT color, label, (NOT held)::int AS weight, held FROM judged) r) m, ctr_history(model);
--- a batch in which all weights are 0 changes nothing and is no error
+-- most rows weigh 0
 SELECT bool_and(train_loss > 0) AS fine FROM (SELECT ctr_train(r, full_batch('{"epochs": 3, "weight": "weight", "batch_size": 3}')) AS model
       FROM (SELECT color, label, (id <= 20)::int AS weight FROM shapes WHERE id <= 200) r) m, ctr_history(model);
 SELECT ctr_config(ctr_train(r, full_batch('{"epochs": 1, "weight": "weight"}')))->'rows' AS rows FROM once r;

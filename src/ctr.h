@@ -373,12 +373,12 @@ typedef enum RowRole { ROLE_CHANCE, ROLE_TRAINING, ROLE_VALIDATION } RowRole;
  */
 Dataset *dataset_create(MemoryContext context, const Options *options, const Feature *features, int n_num,
                         int n_cat, const Encoder *known, NnPool *pool, RowBudget *budget);
-/* The current row of map. label: 0 … n_classes-1; weight: > 0 */
+/* The current row of map. label: 0 … n_classes-1; weight > 0 */
 void dataset_add(Dataset *dataset, RowMap *map, float label, float weight, RowRole role);
 /* Roles, vocabularies, transforms; the encoder lives in `context`. Serves interrupts. */
 Encoder *dataset_encode(Dataset *dataset, MemoryContext context);
 int64 dataset_rows(const Dataset *dataset, bool validation); /* after dataset_encode */
-/* rows of each class, [max(n_classes, 2)]; rows of weight 0 do not count */
+/* rows of each class, [max(n_classes, 2)] */
 const int64 *dataset_class_rows(const Dataset *dataset, bool validation);
 double dataset_weight(const Dataset *dataset, bool validation); /* sum of weights */
 /* Starts a pass: training rows in an order that seed and epoch decide, validation rows as they came. */

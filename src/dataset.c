@@ -224,7 +224,7 @@ encode_give(Dataset *ds, const EncodeTasks *t)
         const float label = row_label(ds, row)[0], weight = row_label(ds, row)[1];
 
         rowstore_append(set->rows, row);
-        set->class_rows[(int)label] += weight > 0;
+        set->class_rows[(int)label]++;
         set->weight += weight;
     }
 }
@@ -327,6 +327,7 @@ dataset_start(Dataset *ds, bool validation, uint64 epoch)
 
     pass->rows = ds->sets[validation].rows;
     pass->shuffled = !validation;
+    pass->left = rowstore_count(pass->rows);
     pass->n_pages = (rowstore_count(pass->rows) + PAGE_ROWS - 1) / PAGE_ROWS;
     pass->next_page = 0;
     pass->n = pass->next = 0;
@@ -433,16 +434,18 @@ void
 dataset_next(Dataset *ds, NnBatch *batch)
 {
     Pass *pass = &ds->pass;
+    const int wanted = schedule_batch_rows(pass->left, ds->batch_rows);
     int rows = 0;
 
-    while (rows < ds->batch_rows && (pass->next < pass->n || window_fill(ds))) {
-        int n = Min(ds->batch_rows - rows, pass->n - pass->next);
+    while (rows < wanted && (pass->next < pass->n || window_fill(ds))) {
+        int n = Min(wanted - rows, pass->n - pass->next);
 
         pool_run(ds->pool, gather_task, &(GatherTasks){ds, rows, n}, (n + GATHER_TASK - 1) / GATHER_TASK,
                  false);
         pass->next += n;
         rows += n;
     }
+    pass->left -= rows;
     *batch = (NnBatch){
         .rows = rows,
         .x_num = ds->x_num,
@@ -450,6 +453,7 @@ dataset_next(Dataset *ds, NnBatch *batch)
         .ld_cat = ds->ld_cat,
         .label = ds->label,
         .weight = ds->options->weight ? ds->weight : NULL,
+        .mean_weight = dataset_weight(ds, false) / (double)dataset_rows(ds, false),
     };
 }
 

@@ -33,7 +33,7 @@ void rowfolds_free(RowFolds *folds);
 /* Encoded rows: float4 [d_num], int32 [d_cat], float4 label, float4 weight. */
 typedef struct RowSet {
     RowStore *rows;
-    int64 *class_rows; /* [max(n_classes, 2)], rows of weight 0 left out */
+    int64 *class_rows; /* [max(n_classes, 2)] */
     double weight;
 } RowSet;
 
@@ -41,6 +41,7 @@ typedef struct RowSet {
 typedef struct Pass {
     RowStore *rows;
     bool shuffled;
+    int64 left; /* rows for the batches to come */
     NnRng rng;
     uint32 *pages; /* [n_pages] in the order of this pass */
     int64 n_pages, next_page;

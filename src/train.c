@@ -46,9 +46,9 @@ typedef struct Training {
     RowMap *map;
     Feature *features;
     int n_num, n_cat;
-    Shared *shared;   /* of the call */
-    Dataset *dataset; /* NULL once closed */
-    int64 rows, skipped;
+    Shared *shared;                  /* of the call */
+    Dataset *dataset;                /* NULL once closed */
+    int64 rows, skipped, weightless; /* that take part; left out: without a label, of weight 0 */
     bool finished;     /* a hash table of groups that is scanned again asks for the result again */
     ctr_model *result; /* NULL: untrainable */
 } Training;
@@ -161,21 +161,27 @@ check_same_model(const Training *t, FunctionCallInfo fcinfo)
                         errhint("Use one GROUP BY group for each model.")));
 }
 
-static float
+/* NaN: it is none */
+static double
 read_weight(Training *t)
 {
     bool is_number;
     double value;
 
     if (t->map->weight.attribute < 0)
-        return 1.0f;
+        return 1;
     value = row_number_checked(t->map, &t->map->weight, &is_number);
-    if (!is_number || !(value == 0 || (value >= WEIGHT_LEAST && value <= WEIGHT_LARGEST)))
+    return is_number ? value : NAN;
+}
+
+static void
+check_weight(Training *t, double weight)
+{
+    if (!(weight >= WEIGHT_LEAST && weight <= WEIGHT_LARGEST))
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                         errmsg("weight column \"%s\" has value %s", t->options.weight,
                                row_value_text(t->map, &t->map->weight)),
                         errdetail("Weights must be 0 or between %g and %g.", WEIGHT_LEAST, WEIGHT_LARGEST)));
-    return (float)value;
 }
 
 static RowRole
@@ -189,6 +195,27 @@ read_role(Training *t)
     return value > 0 ? ROLE_VALIDATION : ROLE_TRAINING; /* NULL counts as false */
 }
 
+/*
+ * The current row joins the training. One of weight 0 is as if it were not there: else it would count in means, quantiles,
+ * vocabularies and the statistics of batches.
+ */
+static void
+take_row(Training *t)
+{
+    const double weight = read_weight(t);
+    int label;
+
+    if (weight == 0)
+        t->weightless++;
+    else if (!row_class(t->map, t->options.label, t->options.net.n_classes, &label))
+        t->skipped++;
+    else {
+        check_weight(t, weight);
+        dataset_add(t->dataset, t->map, (float)label, (float)weight, read_role(t));
+        t->rows++;
+    }
+}
+
 /* CREATE FUNCTION ctr_train_transition(internal, record [, jsonb [, ctr_model]]) RETURNS internal */
 PG_FUNCTION_INFO_V1(ctr_train_transition);
 Datum
@@ -197,8 +224,6 @@ ctr_train_transition(PG_FUNCTION_ARGS)
     MemoryContext aggregate;
     Training *t = PG_ARGISNULL(0) ? NULL : (Training *)PG_GETARG_POINTER(0);
     Row row;
-    float weight;
-    int label;
 
     if (!AggCheckCallContext(fcinfo, &aggregate))
         elog(ERROR, "ctr_train_transition called in non-aggregate context");
@@ -218,17 +243,19 @@ ctr_train_transition(PG_FUNCTION_ARGS)
         rowmap_change_error(t->map, &row);
 
     rowmap_read(t->map, &row);
-    if (!row_class(t->map, t->options.label, t->options.net.n_classes, &label)) {
-        t->skipped++;
-        PG_RETURN_POINTER(t);
-    }
-    weight = read_weight(t);
-    dataset_add(t->dataset, t->map, (float)label, weight, read_role(t));
-    t->rows++;
+    take_row(t);
     PG_RETURN_POINTER(t);
 }
 
 /* ------------------------------------------------------------------ the result */
+
+static void
+report_weightless(const Training *t, const Report *report)
+{
+    report_untrainable(report, ERRCODE_INVALID_PARAMETER_VALUE,
+                       psprintf("weight column \"%s\" is 0 in all training rows", t->options.weight), NULL,
+                       NULL);
+}
 
 /* The training rows have one class, `only`: rows of the others may be among those held back. */
 static void
@@ -259,6 +286,20 @@ report_one_class(const Training *t, const Report *report, int only)
             "rows of two classes train.");
 }
 
+/* Do rows take part? If not, that is reported. */
+static bool
+check_rows(const Training *t, const Report *report)
+{
+    if (t->rows > 0)
+        return true;
+    if (t->weightless > 0)
+        report_weightless(t, report);
+    else
+        report_untrainable(report, ERRCODE_NO_DATA_FOUND, "no rows to train on",
+                           psprintf("The label is NULL in all rows (" INT64_FORMAT ").", t->skipped), NULL);
+    return false;
+}
+
 /* Is there something to learn from? If not, that is reported. */
 static bool
 check_labels(const Training *t, const Report *report)
@@ -272,13 +313,11 @@ check_labels(const Training *t, const Report *report)
             last = k;
         }
     }
-    if (dataset_rows(t->dataset, false) == 0)
+    if (dataset_rows(t->dataset, false) == 0 && t->weightless > 0)
+        report_weightless(t, report);
+    else if (dataset_rows(t->dataset, false) == 0)
         report_untrainable(report, ERRCODE_INVALID_PARAMETER_VALUE, "all rows are for validation", NULL,
                            "\"validation_column\" marks the rows to hold back; the others train.");
-    else if (dataset_weight(t->dataset, false) <= 0)
-        report_untrainable(report, ERRCODE_INVALID_PARAMETER_VALUE,
-                           psprintf("weight column \"%s\" is 0 in all training rows", t->options.weight),
-                           NULL, NULL);
     else if (seen == 1)
         report_one_class(t, report, last);
     else
@@ -316,6 +355,11 @@ report_skipped(const Training *t, const Report *report)
                       t->skipped == 1 ? "skipped " INT64_FORMAT " row whose label \"%s\" is NULL"
                                       : "skipped " INT64_FORMAT " rows whose label \"%s\" is NULL",
                       t->skipped, t->options.label);
+    if (t->weightless > 0)
+        report_notice(report,
+                      t->weightless == 1 ? "skipped " INT64_FORMAT " row whose weight \"%s\" is 0"
+                                         : "skipped " INT64_FORMAT " rows whose weight \"%s\" is 0",
+                      t->weightless, t->options.weight);
 }
 
 /* Memory of the result alone stays, in the aggregate's context. NULL: no model can be trained, which is reported. */
@@ -324,11 +368,8 @@ train(Training *t, const Report *report, MemoryContext aggregate)
 {
     Model *model;
 
-    if (t->rows == 0) {
-        report_untrainable(report, ERRCODE_NO_DATA_FOUND, "no rows to train on",
-                           psprintf("The label is NULL in all rows (" INT64_FORMAT ").", t->skipped), NULL);
+    if (!check_rows(t, report))
         return NULL;
-    }
     report_skipped(t, report);
     if (!gemm_prepare())
         ctr_check_status(NN_NO_BLAS, "train");

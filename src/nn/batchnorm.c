@@ -1,7 +1,8 @@
 /*
  * batchnorm.c: batch normalisation (Ioffe, Szegedy 2015) with torch.nn.BatchNorm1d's conventions: eps 1e-5,
  * the batch's biased variance to normalise, an exponential mean (momentum 0.1) of the unbiased one for
- * evaluation.
+ * evaluation. A single row has no variance, and PyTorch refuses it; here it is normalised as in evaluation, and moves no
+ * statistics.
  *
  * The batch's mean and variance come from every block's mean and sum of squared deviations (M2), merged by
  * the formula of Chan, Golub and LeVeque (1979), in float8: no cancellation however far the mean is from
@@ -204,11 +205,26 @@ forward_stats(const NnLayer *l, const NnBlock *b)
     stats[0] += b->n;
 }
 
+/* inv_std [d] from running variances */
 static void
-forward_merge(const NnLayer *l, const double *stats, size_t stride, int lanes, int rows, float *merged)
+inverse_deviations(float *inv_std, const float *var, int d)
+{
+    for (int c = 0; c < d; c++)
+        inv_std[c] = (float)(1 / sqrt((double)var[c] + EPSILON));
+}
+
+static void
+forward_merge(const NnLayer *l, const NnNet *net, const float *params, const double *stats, size_t stride,
+              int lanes, int rows, float *merged)
 {
     const int d = l->size[0];
 
+    if (rows == 1) {
+        memcpy(merged + MEAN * d, params + net->params[l->param[RUNNING_MEAN]].offset,
+               (size_t)d * sizeof(float));
+        inverse_deviations(merged + INV_STD * d, params + net->params[l->param[RUNNING_VAR]].offset, d);
+        return;
+    }
     for (int c = 0; c < d; c++) {
         double n = 0, mean = 0, m2 = 0;
 
@@ -220,7 +236,7 @@ forward_merge(const NnLayer *l, const double *stats, size_t stride, int lanes, i
         }
         merged[MEAN * d + c] = (float)mean;
         merged[INV_STD * d + c] = (float)(1 / sqrt(m2 / rows + EPSILON));
-        merged[UNBIASED_VAR * d + c] = rows > 1 ? (float)(m2 / (rows - 1)) : 0;
+        merged[UNBIASED_VAR * d + c] = (float)(m2 / (rows - 1));
     }
 }
 
@@ -239,12 +255,9 @@ forward(const NnLayer *l, const NnBlock *b)
         mean = b->merged + l->merged_offset + MEAN * d;
         inv_std = b->merged + l->merged_offset + INV_STD * d;
     } else {
-        const float *var = block_param(b, l->param[RUNNING_VAR]);
-
         mean = block_param(b, l->param[RUNNING_MEAN]);
         inv_std = b->scratch;
-        for (int c = 0; c < d; c++)
-            b->scratch[c] = (float)(1 / sqrt((double)var[c] + EPSILON));
+        inverse_deviations(b->scratch, block_param(b, l->param[RUNNING_VAR]), d);
     }
     batchnorm_forward(y, ldy, x, ldx, mean, inv_std, block_param(b, l->param[WEIGHT]),
                       block_param(b, l->param[BIAS]), b->n, d);
@@ -281,8 +294,9 @@ backward_merge(const NnLayer *l, const double *stats, size_t stride, int lanes, 
             sum_dy += stats[lane * stride + c];
             sum_dy_xhat += stats[lane * stride + d + c];
         }
-        merged[SUM_DY * d + c] = (float)(sum_dy / rows);
-        merged[SUM_DY_XHAT * d + c] = (float)(sum_dy_xhat / rows);
+        /* running statistics do not depend on the row */
+        merged[SUM_DY * d + c] = rows > 1 ? (float)(sum_dy / rows) : 0;
+        merged[SUM_DY_XHAT * d + c] = rows > 1 ? (float)(sum_dy_xhat / rows) : 0;
     }
 }
 
@@ -307,10 +321,11 @@ update_buffers(const NnLayer *l, const NnNet *net, float *params, const float *m
     float *counter = params + net->params[l->param[BATCHES]].offset;
     int64_t batches;
 
+    if (rows == 1)
+        return;
     for (int c = 0; c < d; c++) {
         mean[c] = (float)((1 - MOMENTUM) * mean[c] + MOMENTUM * merged[MEAN * d + c]);
-        if (rows > 1) /* one row has no unbiased variance */
-            var[c] = (float)((1 - MOMENTUM) * var[c] + MOMENTUM * merged[UNBIASED_VAR * d + c]);
+        var[c] = (float)((1 - MOMENTUM) * var[c] + MOMENTUM * merged[UNBIASED_VAR * d + c]);
     }
     memcpy(&batches, counter, sizeof batches);
     batches += batches < NN_STEPS_MOST;

@@ -150,8 +150,8 @@ typedef struct NnLayerType {
      * `merged` (l->n_merged floats) before any block's forward. The same going back.
      */
     void (*forward_stats)(const NnLayer *l, const NnBlock *b);
-    void (*forward_merge)(const NnLayer *l, const double *stats, size_t stride, int lanes, int rows,
-                          float *merged);
+    void (*forward_merge)(const NnLayer *l, const NnNet *net, const float *params, const double *stats,
+                          size_t stride, int lanes, int rows, float *merged);
     void (*backward_stats)(const NnLayer *l, const NnBlock *b);
     void (*backward_merge)(const NnLayer *l, const double *stats, size_t stride, int lanes, int rows,
                            float *merged);
@@ -443,6 +443,7 @@ typedef struct NnBatch {
     size_t ld_cat;
     const float *label;  /* [rows] */
     const float *weight; /* [rows], or NULL: all 1 */
+    double mean_weight;  /* of all training rows; where `weight` is NULL it is not read */
 } NnBatch;
 
 typedef struct NnHyper {
@@ -461,7 +462,8 @@ size_t trainer_size(const NnNet *net, int batch_size, int threads);
 NnStatus trainer_create(NnTrainer **trainer, const NnNet *net, float *params, const NnHyper *hyper,
                         int batch_size, NnPool *pool, NnAlloc alloc);
 /*
- * One Adam step. loss: sum over rows of weight * loss; logits: [rows, n_classes], may be NULL.
+ * One Adam step along the gradient of: sum over rows of weight * loss / (rows * mean_weight). A row counts as its weight says, not as
+ * those that it happens to be with. loss: sum over rows of weight * loss; logits: [rows, n_classes], may be NULL.
  * NN_INTERRUPTED: nothing has changed, call again with the same batch.
  */
 NnStatus trainer_step(NnTrainer *t, const NnBatch *batch, float learning_rate, double *loss, float *logits);
@@ -594,7 +596,7 @@ double evaluation_normalized_entropy(const NnEvaluation *e);
 /* mean prediction / mean label (classes = 1); NaN without positives */
 double evaluation_calibration(const NnEvaluation *e);
 
-/* ------------------------------------------------------------------ schedule.c: learning rate and early stop */
+/* ------------------------------------------------------------------ schedule.c: steps, learning rate, early stop */
 
 typedef enum NnScheduleKind { NN_CONSTANT, NN_COSINE, NN_PLATEAU } NnScheduleKind;
 
@@ -615,6 +617,11 @@ void schedule_init(NnSchedule *s, NnScheduleKind kind, bool maximize, double rat
  * epoch that did not improve the metric.
  */
 double schedule_rate(const NnSchedule *s, double progress);
+/*
+ * Rows of the next batch of a pass that has `left` rows to come. Where the last batch would have less than half of the rows
+ * of a batch, the last two share theirs: batch normalisation would take the few for all.
+ */
+int schedule_batch_rows(int64_t left, int batch_size);
 /* Tells it of an epoch's metric; NaN never is best. Returns whether this epoch is the best so far. */
 bool schedule_report(NnSchedule *s, int epoch, double metric);
 /* true after the last epoch, and when the last `patience` epochs (0: any number) brought nothing better */

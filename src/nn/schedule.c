@@ -1,5 +1,5 @@
 /*
- * schedule.c: the learning rate over time, which epoch is the best, and when to stop.
+ * schedule.c: the rows of a step, the learning rate over time, which epoch is the best, and when to stop.
  * Early stopping as in the reference's training loop: the first of equally good epochs is the best.
  */
 #include "nn.h"
@@ -7,6 +7,14 @@
 #include <math.h>
 
 #define PLATEAU_FACTOR 0.5
+
+int
+schedule_batch_rows(int64_t left, int batch_size)
+{
+    if (left <= batch_size)
+        return (int)left;
+    return 2 * (left - batch_size) < batch_size ? (int)((left + 1) / 2) : batch_size;
+}
 
 void
 schedule_init(NnSchedule *s, NnScheduleKind kind, bool maximize, double rate, int patience, int epochs)

@@ -51,7 +51,7 @@ struct NnTrainer {
     const NnBatch *batch;
     const Pass *pass;
     int lanes, lane_rows;
-    float grad_scale; /* 1 / sum of the batch's weights */
+    float grad_scale; /* of the loss's gradient */
     float clip_scale;
     AdamStep step;
     float *logits;
@@ -190,8 +190,8 @@ merge_stats(NnTrainer *t, const Pass *p)
 
     if (p->forward_stats >= 0) {
         l = &t->net->layers[p->forward_stats];
-        l->type->forward_merge(l, t->stats + l->stats_offset, t->net->n_stats, t->lanes, t->batch->rows,
-                               t->merged + l->merged_offset);
+        l->type->forward_merge(l, t->net, t->params, t->stats + l->stats_offset, t->net->n_stats, t->lanes,
+                               t->batch->rows, t->merged + l->merged_offset);
     }
     if (p->backward_stats >= 0) {
         l = &t->net->layers[p->backward_stats];
@@ -342,14 +342,7 @@ cut_lanes(NnTrainer *t)
 static float
 gradient_scale(const NnBatch *batch)
 {
-    double sum = batch->rows;
-
-    if (batch->weight) {
-        sum = 0.0;
-        for (int r = 0; r < batch->rows; r++)
-            sum += (double)batch->weight[r];
-    }
-    return sum > 0.0 ? (float)(1.0 / sum) : 0.0f;
+    return (float)(1.0 / (batch->rows * (batch->weight ? batch->mean_weight : 1.0)));
 }
 
 /*

@@ -50,6 +50,8 @@ like($said, qr{stopped after max_seconds = 0\.3 in epoch \d+/100000}, 'and says 
 
 (undef, undef, $said) = train("epochs => 1", "$all UNION ALL SELECT id, NULL, x, c FROM noise WHERE id <= 25");
 like($said, qr/skipped 25 rows whose label "label" is NULL/, 'rows without a label are counted');
+(undef, undef, $said) = train("epochs => 1, weight => 'w'", "SELECT *, (id > 7)::int AS w FROM noise");
+like($said, qr/skipped 7 rows whose weight "w" is 0/, 'so are rows of weight 0');
 
 
 # of groups: one line each, which names the group by the query's columns

@@ -110,7 +110,7 @@ fill_batch(Check *c, int n_num, int n_cat, int n_classes)
         label[i] = (float)rng_below(&rng, n_classes > 1 ? (uint64_t)n_classes : 2);
         weight[i] = i % 2 ? 0.5f : 1.5f;
     }
-    c->batch = (NnBatch){ROWS, x_num, x_cat, ROWS, label, weight};
+    c->batch = (NnBatch){ROWS, x_num, x_cat, ROWS, label, weight, 1};
 }
 
 static void

@@ -85,11 +85,37 @@ test_report(void)
     CHECK(schedule_report(&s, 6, 0.4));
 }
 
+/* every row once, never more than a batch, as many steps as without sharing, and none of less than half a batch */
+static void
+few_rows_are_no_batch(void)
+{
+    for (int batch = 1; batch <= 70; batch++) {
+        for (int rows = 1; rows <= 300; rows++) {
+            int left = rows, steps = 0, least = rows;
+
+            for (int n; left > 0; left -= n, steps++) {
+                n = schedule_batch_rows(left, batch);
+                if (n < 1 || n > batch)
+                    break;
+                least = n < least ? n : least;
+            }
+            CHECK_MESSAGE(left == 0 && steps == (rows + batch - 1) / batch,
+                          "%d rows by %d: %d steps, %d rows left", rows, batch, steps, left);
+            CHECK_MESSAGE(2 * least >= (batch < rows ? batch : rows), "%d rows by %d: a batch of %d", rows,
+                          batch, least);
+        }
+    }
+    CHECK(schedule_batch_rows(1025, 512) == 512 && schedule_batch_rows(513, 512) == 257 &&
+          schedule_batch_rows(256, 512) == 256);
+    CHECK(schedule_batch_rows(5000000000, 512) == 512);
+}
+
 int
 main(void)
 {
     RUN(test_rates);
     RUN(test_stop);
     RUN(test_report);
+    RUN(few_rows_are_no_batch);
     return unit_end();
 }

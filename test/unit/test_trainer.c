@@ -115,7 +115,8 @@ make_data(Data *data, int rows, uint64_t seed)
                      .x_cat = data->x_cat,
                      .ld_cat = ROWS,
                      .label = data->label,
-                     .weight = data->weight};
+                     .weight = data->weight,
+                     .mean_weight = 2};
 }
 
 /* ------------------------------------------------------------------ same bits */
@@ -414,7 +415,7 @@ many_blocks_are_as_one(void)
     static int32_t x_cat[N_CAT * MANY];
     const NnHyper hyper = {.beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-8f};
     NnConfig config = small_config();
-    NnBatch few = make_data(&data, FEW, 1), many = {MANY, x_num, x_cat, MANY, label, weight};
+    NnBatch few = make_data(&data, FEW, 1), many = {MANY, x_num, x_cat, MANY, label, weight, 2};
     double loss, many_loss, largest = 0, apart = 0;
     float *gradients, *many_gradients;
     Run run;
@@ -440,6 +441,83 @@ many_blocks_are_as_one(void)
     CHECK_NEAR(apart / largest, 0, 1e-4);
     CHECK_NEAR(many_loss, TIMES * loss, 1e-5 * many_loss);
     run_release(&run);
+}
+
+#define FEW_FLOATS 256
+
+/* a net without a layer that looks at whole batches */
+static void
+run_create_crosses(Run *run, int rows)
+{
+    const NnHyper hyper = {.beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-8f};
+    const NnAlloc alloc = unit_alloc(&run->memory);
+    int x;
+
+    *run = (Run){.net = {.alloc = alloc, .config = {.n_classes = 1, .n_num = N_NUM}}};
+    x = net_tensor(&run->net, N_NUM);
+    net_input_numerical(&run->net, x);
+    run->net.logits = net_linear(&run->net, net_cross_matrix(&run->net, x, 2, "cross"), 1, true, "linear");
+    net_finish(&run->net);
+    CHECK(run->net.status == NN_OK && run->net.n_trained <= FEW_FLOATS);
+    run->params = alloc.alloc(alloc.owner, run->net.n_block * sizeof(float));
+    net_init(&run->net, run->params, 0, 1, NULL);
+    run->pool = pool_create(alloc, 2, NULL);
+    CHECK(trainer_create(&run->trainer, &run->net, run->params, &hyper, rows, run->pool, alloc) == NN_OK);
+}
+
+/* the mean gradient of all batches of so many rows */
+static void
+mean_gradient(const NnBatch *all, int rows, float *mean)
+{
+    float gradients[FEW_FLOATS];
+    double loss;
+    Run run;
+
+    run_create_crosses(&run, rows);
+    memset(mean, 0, FEW_FLOATS * sizeof(float));
+    for (int first = 0; first < all->rows; first += rows) {
+        const NnBatch batch = {.rows = rows,
+                               .x_num = all->x_num + first * N_NUM,
+                               .x_cat = all->x_cat + first,
+                               .ld_cat = all->ld_cat,
+                               .label = all->label + first,
+                               .weight = all->weight + first,
+                               .mean_weight = all->mean_weight};
+
+        CHECK(trainer_gradients(run.trainer, &batch, &loss, NULL, gradients) == NN_OK);
+        for (size_t i = 0; i < run.net.n_trained; i++)
+            mean[i] += gradients[i] * (float)rows / (float)all->rows;
+    }
+    run_release(&run);
+}
+
+/* Of all rows one in fifty weighs a hundred times as much as another; it counts so in batches of any size. */
+static void
+weights_count_alike_in_all_batches(void)
+{
+    static const int rows[] = {300, 60, 12, 4, 1};
+    static Data data;
+    float whole[FEW_FLOATS], mean[FEW_FLOATS];
+    NnBatch batch = make_data(&data, ROWS, 6);
+    double largest = 0;
+
+    batch.mean_weight = 0;
+    for (int r = 0; r < ROWS; r++) {
+        data.weight[r] = r % 50 == 7 ? 100 : 1;
+        batch.mean_weight += (double)data.weight[r] / ROWS;
+    }
+    mean_gradient(&batch, ROWS, whole);
+    for (size_t i = 0; i < FEW_FLOATS; i++)
+        largest = fmax(largest, fabs((double)whole[i]));
+    CHECK(largest > 1e-3);
+    for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
+        double apart = 0;
+
+        mean_gradient(&batch, rows[k], mean);
+        for (size_t i = 0; i < FEW_FLOATS; i++)
+            apart = fmax(apart, fabs((double)(mean[i] - whole[i])));
+        CHECK_MESSAGE(apart < 1e-4 * largest, "batches of %d rows: off by %g of %g", rows[k], apart, largest);
+    }
 }
 
 static void
@@ -651,6 +729,7 @@ main(void)
     RUN(scoring_equals_evaluation);
     RUN(clipping_shortens_the_whole_gradient);
     RUN(many_blocks_are_as_one);
+    RUN(weights_count_alike_in_all_batches);
     RUN(gradients_change_nothing);
     RUN(learns_a_planted_model);
     RUN(long_trainings_lose_no_step);
