@@ -21,36 +21,41 @@ input_width(const NnNet *net)
     return d;
 }
 
-/* The old net's input column for one of the new net's; -1: it has none. */
-static int
-input_column(const NnNet *net, const NnNet *old, int column)
+/*
+ * Walks along an axis of a parameter. One that has grown ends with the network's input; what stands before (the MLP's output)
+ * and the numerical columns have not changed, then come the fields' columns.
+ */
+typedef struct Axis {
+    const NnNet *net, *old;
+    int64_t same;      /* indexes from the first on that are the old net's */
+    int64_t index;     /* the next one */
+    int64_t old_start; /* of the next field's columns in the old net */
+    int field, column; /* the next column of a field */
+} Axis;
+
+static Axis
+axis_start(const NnNet *net, const NnNet *old, int64_t size, int64_t old_size)
 {
-    int start = net->config.n_num, old_start = start;
+    const int64_t same = size == old_size ? size : old_size - input_width(old) + net->config.n_num;
 
-    if (column < start)
-        return column;
-    for (int i = 0; i < net->n_lookups; i++) {
-        int d = net->lookups[i].d, old_d = old->lookups[i].d;
-
-        if (column < start + d)
-            return column - start < old_d ? old_start + column - start : -1;
-        start += d;
-        old_start += old_d;
-    }
-    return -1;
+    return (Axis){.net = net, .old = old, .same = same, .old_start = same};
 }
 
-/* An axis that has grown ends with the network's input; what stands before (the MLP's output) has not changed. */
+/* the old net's index of the next one of the new net's; -1: it has none */
 static int64_t
-axis_index(const NnNet *net, const NnNet *old, int64_t size, int64_t old_size, int64_t index)
+axis_next(Axis *a)
 {
-    int64_t before = old_size - input_width(old);
-    int column;
+    int64_t found = a->index;
 
-    if (size == old_size || index < before)
-        return index;
-    column = input_column(net, old, (int)(index - before));
-    return column < 0 ? -1 : before + column;
+    if (a->index++ < a->same)
+        return found;
+    found = a->column < a->old->lookups[a->field].d ? a->old_start + a->column : -1;
+    if (++a->column == a->net->lookups[a->field].d) {
+        a->old_start += a->old->lookups[a->field].d;
+        a->field++;
+        a->column = 0;
+    }
+    return found;
 }
 
 static void
@@ -58,6 +63,7 @@ take_over_dense(const NnNet *net, float *to, const NnParam *p, const NnNet *old,
                 const NnParam *q)
 {
     int64_t shape[3] = {1, 1, 1}, old_shape[3] = {1, 1, 1};
+    Axis rows, columns;
 
     for (int i = 0; i < p->ndim; i++) {
         shape[i] = p->shape[i];
@@ -67,11 +73,14 @@ take_over_dense(const NnNet *net, float *to, const NnParam *p, const NnNet *old,
         memcpy(to, from, p->count * (p->dtype == NN_I64 ? sizeof(int64_t) : sizeof(float)));
         return;
     }
+    rows = axis_start(net, old, shape[0], old_shape[0]);
+    columns = axis_start(net, old, shape[1], old_shape[1]);
     for (int64_t i = 0; i < shape[0]; i++) {
-        int64_t a = axis_index(net, old, shape[0], old_shape[0], i);
+        const int64_t a = axis_next(&rows);
+        Axis along = columns;
 
         for (int64_t j = 0; a >= 0 && j < shape[1]; j++) {
-            int64_t b = axis_index(net, old, shape[1], old_shape[1], j);
+            const int64_t b = axis_next(&along);
 
             for (int64_t k = 0; b >= 0 && k < shape[2]; k++)
                 to[(i * shape[1] + j) * shape[2] + k] = from[(a * old_shape[1] + b) * old_shape[2] + k];
