@@ -21,7 +21,6 @@
 #include "nodes/pathnodes.h"
 #include "nodes/supportnodes.h"
 #include "optimizer/optimizer.h"
-#include "optimizer/planmain.h"
 #include "parser/parsetree.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -129,20 +128,17 @@ find_function(Oid schema, const char *name, const Oid *types, int n_types)
 }
 
 /*
- * The function of the same schema that takes columns; InvalidOid where not everybody may execute it. The plan depends on
- * it, to be made anew when that changes.
+ * The function of the same schema that takes columns; InvalidOid where not everybody may execute it. A plan that calls it
+ * is made anew when that changes.
  */
 static Oid
-columns_function(PlannerInfo *root, Oid function, Oid model_type)
+columns_function(Oid function, Oid model_type)
 {
     Oid types[] = {model_type, REGTYPEOID, ANYOID};
     char *name = psprintf("%s" COLUMNS_SUFFIX, get_func_name(function));
     Oid found = find_function(get_func_namespace(function), name, types, lengthof(types));
 
-    if (!OidIsValid(found) || !may_execute(found, ACL_ID_PUBLIC))
-        return InvalidOid;
-    record_plan_function_dependency(root, found);
-    return found;
+    return OidIsValid(found) && may_execute(found, ACL_ID_PUBLIC) ? found : InvalidOid;
 }
 
 void
@@ -195,7 +191,7 @@ simplify(PlannerInfo *root, FuncExpr *call)
     columns = row_columns(root, lsecond(call->args), &type);
     if (columns == NIL)
         return NULL;
-    function = columns_function(root, call->funcid, exprType(model));
+    function = columns_function(call->funcid, exprType(model));
     if (!OidIsValid(function))
         return NULL;
     changed = makeFuncExpr(function, call->funcresulttype,
