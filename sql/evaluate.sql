@@ -53,12 +53,14 @@ BEGIN
     RETURN plan::text LIKE '%"Partial"%';
 END $$;
 SET enable_partitionwise_aggregate = on;
+SET max_parallel_workers_per_gather = 0;
 \set one 'SELECT (ctr_evaluate((SELECT model FROM two WHERE k = 1), a)).rows FROM apart a'
 \set several 'SELECT ctr_evaluate(CASE k WHEN 1 THEN (SELECT model FROM two WHERE k = 1) ELSE (SELECT model FROM two WHERE k = 2) END, a) FROM apart a'
 SELECT in_parts(:'one') AND in_parts(:'several') AS in_parts;
 :one;
 :several;
 RESET enable_partitionwise_aggregate;
+RESET max_parallel_workers_per_gather;
 
 -- nothing to evaluate: NULL and one warning
 \set VERBOSITY default
