@@ -1,6 +1,6 @@
 /*
- * check.c: what the numbers of a model must be. A model that training returns and one that comes from outside pass the
- * same check, so that whatever can be written can be read.
+ * check.c: what the numbers of a model must be. A model that training returns and one that comes from outside
+ * pass the same check, so that whatever can be written can be read.
  */
 #include "ctr.h"
 

@@ -13,8 +13,9 @@
 #endif
 
 /*
- * common/jsonapi.h: parse actions return a status since 16, and may end the parsing; lexers are made in a new way since 17.
- * JSON_ACTION_END(good) ends an action; good is false where an error was reported, which before 16 was raised.
+ * common/jsonapi.h: parse actions return a status since 16, and may end the parsing; lexers are made in a new
+ * way since 17. JSON_ACTION_END(good) ends an action; good is false where an error was reported, which before
+ * 16 was raised.
  */
 #if PG_VERSION_NUM >= 160000
 #define JSON_ACTION               JsonParseErrorType
@@ -39,7 +40,9 @@
 #include "fmgr.h"
 #include "utils/builtins.h"
 
-/* Errors of input functions that their caller may want to get back instead of having them raised: since 16. */
+/*
+ * Errors of input functions that their caller may want to get back instead of having them raised: since 16.
+ */
 #if PG_VERSION_NUM >= 160000
 #include "nodes/miscnodes.h"
 #define input_escontext(fcinfo) ((fcinfo)->context)

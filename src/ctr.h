@@ -94,7 +94,10 @@ void options_check_continues(Options *options, const Jsonb *json, const Options 
 void options_inherit_lists(Options *options, const Options *given);
 /* every option with its value, as options_parse takes them (what was left out is filled in) */
 Jsonb *options_to_jsonb(const Options *options);
-/* What is not given: by options->recipe and, of options->net, architecture and n_classes, which stay as they are. */
+/*
+ * What is not given: by options->recipe and, of options->net, architecture and n_classes, which stay as they
+ * are.
+ */
 void options_set_defaults(Options *options);
 
 /* ------------------------------------------------------------------ json.c: small helpers */
@@ -435,20 +438,23 @@ typedef struct SafeFile {
 } SafeFile;
 
 /*
- * Reports ERRCODE_INVALID_BINARY_REPRESENTATION, "invalid ctr_model: …", to escontext as errsave does: the error is raised
- * unless that is an ErrorSaveContext. Returns false.
+ * Reports ERRCODE_INVALID_BINARY_REPRESENTATION, "invalid ctr_model: …", to escontext as errsave does: the
+ * error is raised unless that is an ErrorSaveContext. Returns false.
  */
 bool safetensors_invalid(Node *escontext, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *safetensors_dtype_name(SafeDtype dtype); /* "F32" */
 
 /*
- * Reads the header strictly; anything amiss in it, or in where it says the tensors are, is reported to escontext, and the
- * result NULL. Memory from the current context.
+ * Reads the header strictly; anything amiss in it, or in where it says the tensors are, is reported to
+ * escontext, and the result NULL. Memory from the current context.
  */
 SafeFile *safetensors_parse(Datum value, Node *escontext);
 /* to [tensor->size] = its data */
 void safetensors_read(const SafeFile *file, const SafeTensor *tensor, void *to);
-/* One varlena in `context`, the same for the same input. Error when it would pass 1 GB, or its header SAFE_HEADER_SIZE. */
+/*
+ * One varlena in `context`, the same for the same input. Error when it would pass 1 GB, or its header
+ * SAFE_HEADER_SIZE.
+ */
 struct varlena *safetensors_write(const SafeFile *file, MemoryContext context);
 /* NULL: no such tensor / key */
 const SafeTensor *safetensors_find(const SafeFile *file, const char *name);
@@ -462,7 +468,9 @@ bool spelling_has_file(const char *name);
 #define MODEL_DIGEST_SIZE 64  /* hexadecimal SHA-256 */
 #define MODEL_HEAD_SIZE   128 /* the digest lies within the first so many bytes */
 
-/* Copies the digest out of a model's first bytes; false: they are no model's, which is reported to escontext. */
+/*
+ * Copies the digest out of a model's first bytes; false: they are no model's, which is reported to escontext.
+ */
 bool model_peek_digest(const char *bytes, Size size, char *digest, Node *escontext);
 /* The same from a value, of which at most the first slice is read. Raises the error. */
 void model_digest(Datum value, char *digest);
@@ -508,20 +516,27 @@ typedef struct Model {
 
 /* The bytes of a model, in `context`. Error when they would pass 1 GB. */
 ctr_model *model_pack(const Model *model, MemoryContext context);
-/* The only reader. parent: the context under which the model's own is made. The value was validated on its way in. */
+/*
+ * The only reader. parent: the context under which the model's own is made. The value was validated on its
+ * way in.
+ */
 Model *model_unpack(Datum value, MemoryContext parent);
 /* The same with what scoring does not need: the sums that its statistics come from. */
 Model *model_unpack_to_train(Datum value, MemoryContext parent);
-/* The only validator, for bytes from outside: whatever it accepts can be scored. false: reported to escontext. */
+/*
+ * The only validator, for bytes from outside: whatever it accepts can be scored. false: reported to
+ * escontext.
+ */
 bool model_validate(Datum value, Node *escontext);
 /*
- * Describes model->net from options and encoder. false: they are no usable shape, which is reported to escontext. Memory
- * from the model's context.
+ * Describes model->net from options and encoder. false: they are no usable shape, which is reported to
+ * escontext. Memory from the model's context.
  */
 bool model_create_net(Model *model, Node *escontext);
 /*
- * check.c: what keeps the model, whose parts are all there, from being scored and gone on from, which neither training nor
- * bytes from outside may bring about: text that goes on after "invalid ctr_model: ", in the current context. NULL: nothing.
+ * check.c: what keeps the model, whose parts are all there, from being scored and gone on from, which neither
+ * training nor bytes from outside may bring about: text that goes on after "invalid ctr_model: ", in the
+ * current context. NULL: nothing.
  */
 const char *model_fault(const Model *model);
 /* size of model_pack's result for a net and encoder that are about to be trained */
@@ -530,8 +545,8 @@ Size model_estimate(const NnNet *net, const Encoder *encoder);
 /* ------------------------------------------------------------------ predict_support.c */
 
 /*
- * called: ctr_predict_columns, or the same for classes. Error 42501 where the current role may not execute ctr_predict,
- * whose call the planner has turned into that one.
+ * called: ctr_predict_columns, or the same for classes. Error 42501 where the current role may not execute
+ * ctr_predict, whose call the planner has turned into that one.
  */
 void check_may_predict(Oid called);
 

@@ -1,7 +1,7 @@
 /*
- * digest.c: the digest in a model's first bytes: SHA-256 of the whole model but for its own digits and the wall-clock seconds
- * of the epochs. So trainings that are alike give models with the same digest, and the digest names all that a model
- * does.
+ * digest.c: the digest in a model's first bytes: SHA-256 of the whole model but for its own digits and the
+ * wall-clock seconds of the epochs. So trainings that are alike give models with the same digest, and the
+ * digest names all that a model does.
  *
  * A model begins with the 8 bytes of its header's length and
  *   {"__metadata__":{"digest":"<64 hexadecimal digits>","epoch_seconds":"<seconds>"

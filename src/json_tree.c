@@ -1,8 +1,8 @@
 /*
  * json_tree.c: builds the tree of a JSON document from the events of PostgreSQL's parser.
  *
- * The bytes come from anywhere, so size and depth are limited before the parser sees them: it recurses, and raises an
- * error where the stack ends.
+ * The bytes come from anywhere, so size and depth are limited before the parser sees them: it recurses, and
+ * raises an error where the stack ends.
  */
 #include "json_tree.h"
 

@@ -1,4 +1,7 @@
-/* json_tree.h: a small JSON document as a tree, with none of jsonb's limits and errors; what models keep in JSON. */
+/*
+ * json_tree.h: a small JSON document as a tree, with none of jsonb's limits and errors; what models keep in
+ * JSON.
+ */
 #ifndef CTR_JSON_TREE_H
 #define CTR_JSON_TREE_H
 

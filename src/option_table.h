@@ -1,6 +1,6 @@
 /*
- * option_table.h: what options there are, for options.c; and members of Options by a table's row (option_value.c), for
- * record.c too, which has a table of its own.
+ * option_table.h: what options there are, for options.c; and members of Options by a table's row
+ * (option_value.c), for record.c too, which has a table of its own.
  */
 #ifndef CTR_OPTION_TABLE_H
 #define CTR_OPTION_TABLE_H

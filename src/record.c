@@ -1,17 +1,18 @@
 /*
- * record.c: the options in a model's bytes, written and read by one table that is independent of the users' parser
- * (options.c): an option may be renamed or narrowed for users, and stored models stay readable.
+ * record.c: the options in a model's bytes, written and read by one table that is independent of the users'
+ * parser (options.c): an option may be renamed or narrowed for users, and stored models stay readable.
  *
  * The record is a JSON object of sections:
  *   network    what the network's tensors and their meaning follow from
  *   inputs     what is derived from the columns before the network sees them
  *   columns    roles of the columns
  *   training   how the model was trained; read again only to go on from it
- * Of the first three, every key and value must be understood: what is unknown there was written by a later version, which
- * is then needed. In "training", unknown keys and values are left aside, and the recipe's value takes their place.
+ * Of the first three, every key and value must be understood: what is unknown there was written by a later
+ * version, which is then needed. In "training", unknown keys and values are left aside, and the recipe's
+ * value takes their place.
  *
- * Rules for changes: no row is ever removed or narrowed, no key or named value is renamed. A later version that adds a
- * row to the first three sections also says here what a file without that key means.
+ * Rules for changes: no row is ever removed or narrowed, no key or named value is renamed. A later version
+ * that adds a row to the first three sections also says here what a file without that key means.
  */
 #include "record.h"
 

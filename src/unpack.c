@@ -1,8 +1,9 @@
 /*
- * unpack.c: reads a model's bytes, whose layout is in model.h, and is the only judge of their form; check.c judges the
- * numbers. Sizes that the file claims are compared with what it has before memory is asked for.
+ * unpack.c: reads a model's bytes, whose layout is in model.h, and is the only judge of their form; check.c
+ * judges the numbers. Sizes that the file claims are compared with what it has before memory is asked for.
  *
- * Functions that return a bool or a pointer return false or NULL where the bytes are invalid, and have reported it.
+ * Functions that return a bool or a pointer return false or NULL where the bytes are invalid, and have
+ * reported it.
  */
 #include "model.h"
 
