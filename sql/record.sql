@@ -53,7 +53,9 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN
     RETURN SQLSTATE || ': ' || SQLERRM;
 END $$;
+\pset format unaligned
 SELECT header(model::bytea)::jsonb->'__metadata__'->>'options' AS record FROM model;
+\pset format aligned
 SELECT before, after, attempt(changed(changed(model::bytea, '"ctr_version":"0.1.0"', '"ctr_version":"7.8.9"'), before, after)) FROM model, (VALUES
     ('', ''),
     ('\"epochs\": 3', '\"epochs\": 3,\"repeats\": 9'), ('\"epochs\": 3', '\"repeats\": {\"of\": [1, [2, {}]]}'), ('\"epochs\": 3', '\"epochs\": 1e9'), ('\"patience\": 7', '\"patience\": \"some\"'),
