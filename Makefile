@@ -4,7 +4,7 @@ EXTENSION = ctr
 MODULE_big = ctr
 DATA = sql/ctr--0.1.0.sql
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/nn/*.c)))
-REGRESS = options immutable model alike compare record types features train predict columns rights metrics evaluate errors fibinet continue collisions cache threads untrainable folds numbers weights
+REGRESS = options immutable model alike compare record restorable types features train predict columns rights metrics evaluate errors fibinet continue collisions cache threads untrainable folds numbers weights
 EXTRA_CLEAN = test/unit/build
 
 # PGXS adds -Wdeclaration-after-statement, and -Wextra meets unused parameters in PostgreSQL's own headers.

@@ -365,20 +365,18 @@ run_epochs(Fit *fit)
 }
 
 /*
- * A loss may be finite where a parameter is not: a running variance, by which evaluation divides. false: one is not, which is
- * reported.
+ * A loss may be finite where a parameter is not: a running variance, by which evaluation divides. What is
+ * returned passes the check of what comes from outside, or could not be restored. false: it does not, which
+ * is reported.
  */
 static bool
-check_parameters(const Fit *fit)
+check_model(const Fit *fit)
 {
-    const Model *model = fit->model;
-    const int unsound = net_find_unsound(&model->net, model->params);
+    const char *fault = model_fault(fit->model);
 
-    if (unsound >= 0)
-        report_diverged(
-            fit->report, model,
-            psprintf("tensor \"%s\" has a number that is not finite", model->net.params[unsound].name));
-    return unsound < 0;
+    if (fault != NULL)
+        report_diverged(fit->report, fit->model, fault);
+    return fault == NULL;
 }
 
 bool
@@ -388,7 +386,7 @@ model_fit(Model *model, Dataset *dataset, const Model *given, NnPool *pool, cons
     bool trained;
 
     report_rows(report, model);
-    trained = run_epochs(fit) && check_parameters(fit);
+    trained = run_epochs(fit) && check_model(fit);
     MemoryContextDelete(fit->context);
     return trained;
 }

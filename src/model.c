@@ -299,6 +299,7 @@ model_pack(const Model *model, MemoryContext context)
     model_sign(result->data, VARSIZE(result) - VARHDRSZ);
     MemoryContextSwitchTo(caller);
     MemoryContextDelete(scratch);
+    Assert(model_validate(PointerGetDatum(result), NULL));
     return result;
 }
 
