@@ -13,6 +13,7 @@
  */
 #include "ctr.h"
 
+#include "access/htup_details.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
@@ -144,17 +145,23 @@ columns_function(Oid function, Oid model_type)
 void
 check_may_predict(Oid called)
 {
-    char *name = get_func_name(called);
-    Size length = strlen(name), suffix = strlen(COLUMNS_SUFFIX);
-    Oid function = InvalidOid, *types;
-    int n_types;
+    HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(called));
+    Oid types[] = {InvalidOid, RECORDOID}, function = InvalidOid;
+    Size length, suffix = strlen(COLUMNS_SUFFIX);
+    Form_pg_proc form;
+    char *name;
 
-    (void)get_func_signature(called, &types, &n_types);
-    types[1] = RECORDOID;
+    if (!HeapTupleIsValid(tuple))
+        elog(ERROR, "cache lookup failed for function %u", called);
+    form = (Form_pg_proc)GETSTRUCT(tuple);
+    types[0] = form->proargtypes.values[0];
+    name = pstrdup(NameStr(form->proname));
+    length = strlen(name);
     if (length > suffix && strcmp(name + length - suffix, COLUMNS_SUFFIX) == 0) {
         name[length - suffix] = '\0';
-        function = find_function(get_func_namespace(called), name, types, 2);
+        function = find_function(form->pronamespace, name, types, lengthof(types));
     }
+    ReleaseSysCache(tuple);
     if (!OidIsValid(function))
         elog(ERROR, "function %u does not stand for another", called);
     if (!may_execute(function, GetUserId()))
