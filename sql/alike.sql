@@ -1,6 +1,6 @@
 -- trainings alike give models that are equal: the digest leaves nothing out but the seconds, whose form is strict
 \set VERBOSITY terse
-SET client_min_messages = warning;
+SET client_min_messages = error;
 CREATE EXTENSION IF NOT EXISTS ctr;
 \i sql/forge.psql
 

@@ -1,6 +1,6 @@
 -- ctr_train(record, options, model): going on from a model
 \set VERBOSITY terse
-SET client_min_messages = warning;
+SET client_min_messages = error;
 CREATE EXTENSION IF NOT EXISTS ctr;
 -- what a query raises
 CREATE OR REPLACE FUNCTION try(query text, OUT state text, OUT message text, OUT detail text, OUT hint text)

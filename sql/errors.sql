@@ -1,6 +1,6 @@
 -- odd sources, odd types, and failures from which a session must recover
 \set VERBOSITY terse
-SET client_min_messages = warning;
+SET client_min_messages = error;
 CREATE EXTENSION IF NOT EXISTS ctr;
 -- what a query raises
 CREATE OR REPLACE FUNCTION try(query text, OUT state text, OUT message text, OUT detail text, OUT hint text)

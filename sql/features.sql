@@ -1,6 +1,6 @@
 -- derived features: numerical buckets and target statistics
 \set VERBOSITY terse
-SET client_min_messages = warning;
+SET client_min_messages = error;
 CREATE EXTENSION IF NOT EXISTS ctr;
 CREATE SCHEMA features;
 SET search_path = features, public;

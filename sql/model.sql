@@ -1,6 +1,6 @@
 -- ctr_model: its ways in and out, what is inside, and bytes that are none
 \set VERBOSITY terse
-SET client_min_messages = warning;
+SET client_min_messages = error;
 CREATE EXTENSION IF NOT EXISTS ctr;
 \pset null '-'
 

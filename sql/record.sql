@@ -1,6 +1,6 @@
 -- the options in a model's bytes: every value comes back; what a later version may have written is read or refused
 \set VERBOSITY terse
-SET client_min_messages = warning;
+SET client_min_messages = error;
 CREATE EXTENSION IF NOT EXISTS ctr;
 \i sql/forge.psql
 

@@ -383,7 +383,9 @@ Encoder *dataset_encode(Dataset *dataset, MemoryContext context);
 int64 dataset_rows(const Dataset *dataset, bool validation); /* after dataset_encode */
 /* rows of each class, [max(n_classes, 2)] */
 const int64 *dataset_class_rows(const Dataset *dataset, bool validation);
-double dataset_weight(const Dataset *dataset, bool validation); /* sum of weights */
+/* sums of the rows' weights, for each class, [max(n_classes, 2)], and in all */
+const double *dataset_class_weights(const Dataset *dataset, bool validation);
+double dataset_weight(const Dataset *dataset, bool validation);
 /* Starts a pass: training rows in an order that seed and epoch decide, validation rows as they came. */
 void dataset_start(Dataset *dataset, bool validation, uint64 epoch);
 /* The pass's next rows, at most batch_size; rows = 0 at the end. Pointers are good until the next call. */
@@ -575,6 +577,8 @@ void report_untrainable(const Report *report, int code, const char *message, con
 void report_rows(const Report *report, const Model *model);
 void report_epoch(const Report *report, int epoch, const Epoch *e);
 void report_notice(const Report *report, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A WARNING where the loss of validation rows is no less than that of answering their labels' shares. */
+void report_no_better(const Report *report, const Model *model, double loss, const double *class_weights);
 /* The NOTICE of a group that is trained. class_rows: of its training rows */
 void report_group(const Report *report, const Model *model, const int64 *class_rows);
 

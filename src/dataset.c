@@ -225,6 +225,7 @@ encode_give(Dataset *ds, const EncodeTasks *t)
 
         rowstore_append(set->rows, row);
         set->class_rows[(int)label]++;
+        set->class_weights[(int)label] += weight;
         set->weight += weight;
     }
 }
@@ -242,6 +243,8 @@ encode_rows(Dataset *ds, const Encoder *encoder, const Fitted *fitted)
         ds->sets[s].rows = rowstore_create(ds->context, ds->row_size, ds->budget);
         ds->sets[s].class_rows = allocate(ds, ds->n_classes, sizeof(int64));
         memset(ds->sets[s].class_rows, 0, sizeof(int64) * ds->n_classes);
+        ds->sets[s].class_weights = allocate(ds, ds->n_classes, sizeof(double));
+        memset(ds->sets[s].class_weights, 0, sizeof(double) * ds->n_classes);
     }
     roles_start(ds, &sampler);
     while (encode_take(ds, &sampler, &tasks)) {
@@ -310,6 +313,12 @@ const int64 *
 dataset_class_rows(const Dataset *ds, bool validation)
 {
     return ds->sets[validation].class_rows;
+}
+
+const double *
+dataset_class_weights(const Dataset *ds, bool validation)
+{
+    return ds->sets[validation].class_weights;
 }
 
 double

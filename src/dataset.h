@@ -33,7 +33,8 @@ void rowfolds_free(RowFolds *folds);
 /* Encoded rows: float4 [d_num], int32 [d_cat], float4 label, float4 weight. */
 typedef struct RowSet {
     RowStore *rows;
-    int64 *class_rows; /* [max(n_classes, 2)] */
+    int64 *class_rows;     /* [max(n_classes, 2)] */
+    double *class_weights; /* [max(n_classes, 2)] */
     double weight;
 } RowSet;
 

@@ -3,32 +3,12 @@
  *
  * The engine's threads work only inside of the engine's calls: whatever ends a training, none of them is at work.
  */
-#include "ctr.h"
+#include "fit.h"
 
 #include <math.h>
 
 #include "common/shortest_dec.h"
 #include "miscadmin.h"
-#include "portability/instr_time.h"
-
-/* What the epochs need; all of it in one context. */
-typedef struct Fit {
-    MemoryContext context;
-    Dataset *dataset;
-    const Options *options;
-    const Report *report;
-    Model *model;
-    NnPool *pool;
-    NnTrainer *trainer;
-    NnSchedule schedule;
-    NnAuc *auc;
-    float *best;    /* the parameters of the best epoch; NULL without validation */
-    float *logits;  /* [batch_size, n_classes] */
-    int batch_size; /* no more than there are rows */
-    int64 steps, steps_planned;
-    instr_time start;
-    bool out_of_time, diverged;
-} Fit;
 
 static double
 seconds_since(instr_time start)
@@ -129,6 +109,7 @@ fit_create(Model *model, Dataset *dataset, const Model *given, NnPool *pool, con
         .beta2 = 0.999f,
         .epsilon = 1e-8f,
         .clip_norm = (float)options->clip_norm,
+        .mean_first = options->recipe == RECIPE_ROBUST,
         .seed = (uint64)options->seed,
     };
     int64 train_rows = dataset_rows(dataset, false);
@@ -217,9 +198,8 @@ train_pass(Fit *fit, int epoch, Epoch *result)
     return check_loss(fit, loss, epoch);
 }
 
-/* The batch's loss by the model as it is; logits go to fit->logits. */
-static double
-evaluate_batch(Fit *fit, const NnBatch *batch)
+double
+fit_evaluate(Fit *fit, const NnBatch *batch)
 {
     NnStatus status;
     double loss;
@@ -245,7 +225,7 @@ validation_pass(Fit *fit, Epoch *result)
     auc_reset(fit->auc);
     dataset_start(dataset, true, 0);
     for (dataset_next(dataset, &batch); batch.rows > 0; dataset_next(dataset, &batch)) {
-        loss += evaluate_batch(fit, &batch);
+        loss += fit_evaluate(fit, &batch);
         add_scores(fit, &batch);
     }
     result->val_loss = loss / dataset_weight(dataset, true);
@@ -274,10 +254,14 @@ run_epoch(Fit *fit, int epoch, Epoch *e)
     double metric;
 
     INSTR_TIME_SET_CURRENT(start);
+    if (fit->calibration)
+        calibrate_undo(fit);
     fit->diverged = !train_pass(fit, epoch, e);
     if (fit->diverged)
         return false;
     sync_parameters(fit);
+    if (fit->calibration)
+        calibrate_epoch(fit);
     validation_pass(fit, e);
     e->seconds = seconds_since(start);
     metric = fit->schedule.maximize ? e->val_auc : e->val_loss;
@@ -330,7 +314,7 @@ check_last_step(Fit *fit, int epoch)
         return check_loss(fit, NAN, epoch);
     dataset_start(fit->dataset, false, 0);
     dataset_next(fit->dataset, &batch);
-    return check_loss(fit, evaluate_batch(fit, &batch), epoch);
+    return check_loss(fit, fit_evaluate(fit, &batch), epoch);
 }
 
 /* false: it has diverged */
@@ -386,7 +370,12 @@ model_fit(Model *model, Dataset *dataset, const Model *given, NnPool *pool, cons
     bool trained;
 
     report_rows(report, model);
+    if (fit->options->recipe == RECIPE_ROBUST)
+        fit->calibration = calibrate_start(fit, given != NULL);
     trained = run_epochs(fit) && check_model(fit);
+    if (trained && fit->best)
+        report_no_better(report, model, model->history[model->best_epoch - 1].val_loss,
+                         dataset_class_weights(dataset, true));
     MemoryContextDelete(fit->context);
     return trained;
 }

@@ -141,6 +141,22 @@ report_notice(const Report *report, const char *format, ...)
 }
 
 void
+report_no_better(const Report *report, const Model *model, double loss, const double *class_weights)
+{
+    const double entropy = label_entropy(class_weights, report->options->net.n_classes);
+
+    if (entropy <= 0 || !(loss >= entropy))
+        return;
+    ereport(WARNING,
+            (errmsg("%sthe model is no better than the mean of the labels", prefix(report)),
+             errdetail("On " INT64_FORMAT
+                       " validation rows its log loss is %.4f, that of their mean label %.4f: a normalized "
+                       "entropy of %.3f.",
+                       model->validation_rows, loss, entropy, loss / entropy),
+             errhint("Train on more rows or other features, or hold more rows back for validation.")));
+}
+
+void
 report_group(const Report *report, const Model *model, const int64 *class_rows)
 {
     StringInfoData line;

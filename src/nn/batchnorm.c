@@ -313,22 +313,26 @@ backward(const NnLayer *l, const NnBlock *b)
 }
 
 static void
-update_buffers(const NnLayer *l, const NnNet *net, float *params, const float *merged, int rows)
+update_buffers(const NnLayer *l, const NnNet *net, float *params, const float *merged, int rows,
+               bool mean_first)
 {
     const int d = l->size[0];
     float *mean = params + net->params[l->param[RUNNING_MEAN]].offset;
     float *var = params + net->params[l->param[RUNNING_VAR]].offset;
     float *counter = params + net->params[l->param[BATCHES]].offset;
+    double momentum = MOMENTUM;
     int64_t batches;
 
     if (rows == 1)
         return;
-    for (int c = 0; c < d; c++) {
-        mean[c] = (float)((1 - MOMENTUM) * mean[c] + MOMENTUM * merged[MEAN * d + c]);
-        var[c] = (float)((1 - MOMENTUM) * var[c] + MOMENTUM * merged[UNBIASED_VAR * d + c]);
-    }
     memcpy(&batches, counter, sizeof batches);
     batches += batches < NN_STEPS_MOST;
+    if (mean_first)
+        momentum = fmax(MOMENTUM, 1 / (double)batches);
+    for (int c = 0; c < d; c++) {
+        mean[c] = (float)((1 - momentum) * mean[c] + momentum * merged[MEAN * d + c]);
+        var[c] = (float)((1 - momentum) * var[c] + momentum * merged[UNBIASED_VAR * d + c]);
+    }
     memcpy(counter, &batches, sizeof batches);
 }
 

@@ -49,17 +49,33 @@ evaluation_merge(NnEvaluation *into, const NnEvaluation *from)
         into->class_rows[k] += from->class_rows[k];
 }
 
+/* what a class that has `part` of `whole` adds to the entropy */
+static double
+entropy_term(double part, double whole)
+{
+    return part > 0 ? -part / whole * log(part / whole) : 0;
+}
+
+double
+label_entropy(const double *weights, int classes)
+{
+    const int labels = classes == 1 ? 2 : classes;
+    double all = 0, entropy = 0;
+
+    for (int k = 0; k < labels; k++)
+        all += weights[k];
+    for (int k = 0; k < labels; k++)
+        entropy += entropy_term(weights[k], all);
+    return entropy;
+}
+
 double
 evaluation_normalized_entropy(const NnEvaluation *e)
 {
     double entropy = 0;
 
-    for (int k = 0; k < class_count(e); k++) {
-        double share = (double)e->class_rows[k] / (double)e->rows;
-
-        if (share > 0)
-            entropy -= share * log(share);
-    }
+    for (int k = 0; k < class_count(e); k++)
+        entropy += entropy_term((double)e->class_rows[k], (double)e->rows);
     return entropy > 0 ? e->loss / (double)e->rows / entropy : NAN;
 }
 

@@ -155,8 +155,12 @@ typedef struct NnLayerType {
     void (*backward_stats)(const NnLayer *l, const NnBlock *b);
     void (*backward_merge)(const NnLayer *l, const double *stats, size_t stride, int lanes, int rows,
                            float *merged);
-    /* after the backward pass, once: move buffers (running statistics) towards this batch's; may be NULL */
-    void (*update_buffers)(const NnLayer *l, const NnNet *net, float *params, const float *merged, int rows);
+    /*
+     * After the backward pass, once: move buffers (running statistics) towards this batch's; may be NULL. mean_first: as
+     * NnHyper has it.
+     */
+    void (*update_buffers)(const NnLayer *l, const NnNet *net, float *params, const float *merged, int rows,
+                           bool mean_first);
     /*
      * For scoring: moves this layer into the linear layer before it, whose parameters are `weight` [d, d_in] and
      * `bias` [d], in `folded`, a copy of the dense parameters. Afterwards forward sees b->folded. NULL: cannot.
@@ -434,6 +438,29 @@ double logit_loss(const float *logits, int classes, int label);
 /* whether none of the n logits is infinite or NaN */
 bool logits_finite(const float *logits, size_t n);
 
+/* ------------------------------------------------------------------ calibration.c: the last bias */
+
+/* The parameter [n_classes] that is added to the logits. Every architecture has one. */
+int net_last_bias(const NnNet *net);
+/*
+ * bias [classes]: with it alone the network answers the shares of the classes; weights [max(classes, 2)]: of the rows of each
+ * class, not all 0. Finite also where a class has none.
+ */
+void calibration_start(float *bias, const double *weights, int classes);
+/*
+ * means [max(classes, 2)]: of the predictions, label 0's first, after shift [classes] is added to all logits [n, classes];
+ * row_weights [n], not all 0
+ */
+void calibration_means(double *means, const double *shift, const float *logits, const float *row_weights,
+                       int n, int classes);
+/*
+ * One step of the search for what makes the mean of the predictions the shares of the classes when it is added to all
+ * logits. shift [classes]: so far, 0 at first; scratch [max(classes, 2)]; logits and row_weights as above;
+ * class_weights [max(classes, 2)] as above. Returns by how much shift has changed, at most: each step brings it closer to its end.
+ */
+double calibration_step(double *shift, double *scratch, const float *logits, const float *row_weights, int n,
+                        int classes, const double *class_weights);
+
 /* ------------------------------------------------------------------ trainer.c: one step and one evaluation */
 
 typedef struct NnBatch {
@@ -451,6 +478,11 @@ typedef struct NnHyper {
     float embedding_decay; /* L2 on tables, also on the rows that a batch does not touch */
     float beta1, beta2, epsilon;
     float clip_norm; /* largest norm of the whole gradient; 0 = no clipping */
+    /*
+     * Running statistics are the plain mean of the first batches' until it forgets as slowly as the exponential one. Else that
+     * starts from 0 and 1, as PyTorch's does, of which much is left after few steps.
+     */
+    bool mean_first;
     uint64_t seed;
 } NnHyper;
 
@@ -591,6 +623,8 @@ typedef struct NnEvaluation {
 /* logits: [classes] of one row, finite */
 void evaluation_add(NnEvaluation *e, const float *logits, int label);
 void evaluation_merge(NnEvaluation *into, const NnEvaluation *from);
+/* of the labels' shares: the log loss of answering nothing but these. weights [max(classes, 2)]: of the rows of each class */
+double label_entropy(const double *weights, int classes);
 /* loss per row divided by the entropy of the label's own frequencies (He et al. 2014); NaN where that is 0 */
 double evaluation_normalized_entropy(const NnEvaluation *e);
 /* mean prediction / mean label (classes = 1); NaN without positives */

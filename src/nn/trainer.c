@@ -395,7 +395,8 @@ trainer_step(NnTrainer *t, const NnBatch *batch, float learning_rate, double *lo
         const NnLayer *l = &net->layers[i];
 
         if (l->type->update_buffers)
-            l->type->update_buffers(l, net, t->params, t->merged + l->merged_offset, batch->rows);
+            l->type->update_buffers(l, net, t->params, t->merged + l->merged_offset, batch->rows,
+                                    t->hyper.mean_first);
     }
     return NN_OK;
 }

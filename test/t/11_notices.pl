@@ -41,7 +41,7 @@ like($said, qr{epoch 2/2: train_loss $number$}m, 'without validation there is no
 
 ($epochs, undef, $said) = train("epochs => 500, patience => 2, lr_schedule => 'constant'", $all);
 cmp_ok($epochs, '<', 500, 'noise stops early');
-like($said, qr/stopped early: val_auc has not improved for 2 epochs, the best was epoch \d+/, 'and says so');
+like($said, qr/stopped early: val_loss has not improved for 2 epochs, the best was epoch \d+/, 'and says so');
 
 ($epochs, $best, $said) = train("epochs => 100000, patience => 0, max_seconds => 0.3", $all);
 cmp_ok($epochs, '<', 100000, 'max_seconds ends a training');

@@ -333,6 +333,36 @@ test_fields(void)
 
 /* ------------------------------------------------------------------ what gradients do not show */
 
+/* Ten batches whose means are 1, 2, … 10: the plain mean of those so far, then exponential. */
+static void
+test_batchnorm_mean_first(void)
+{
+    const NnLayer *layer;
+    Run run;
+    float *mean, *var, *batch_mean, *batch_var;
+
+    run_begin(&run, 1);
+    run_end(&run, net_batchnorm(&run.net, run.input, "bn"), 30);
+    layer = &run.net.layers[0];
+    mean = run.params + run.net.params[net_find_param(&run.net, "bn.running_mean")].offset;
+    var = run.params + run.net.params[net_find_param(&run.net, "bn.running_var")].offset;
+    batch_mean = run.merged + layer->merged_offset;
+    batch_var = batch_mean + 2; /* the mean, the inverse deviation, the unbiased variance */
+    *mean = 0;
+    *var = 1;
+    for (int i = 1; i <= 10; i++) {
+        *batch_mean = (float)i;
+        *batch_var = (float)(2 * i);
+        layer->type->update_buffers(layer, &run.net, run.params, run.merged, ROWS, true);
+        CHECK_NEAR((double)*mean, (i + 1) / 2.0, 1e-5);
+        CHECK_NEAR((double)*var, i + 1, 1e-5);
+    }
+    *batch_mean = 100;
+    layer->type->update_buffers(layer, &run.net, run.params, run.merged, ROWS, true);
+    CHECK_NEAR((double)*mean, 0.9 * 5.5 + 0.1 * 100, 1e-4);
+    unit_release(&run.memory);
+}
+
 static void
 test_batchnorm_values(void)
 {
@@ -359,7 +389,7 @@ test_batchnorm_values(void)
     for (int r = 0; r < ROWS; r++)
         square += (x[r] - moment) * (x[r] - moment);
     run_forward(&run);
-    net->layers[0].type->update_buffers(&net->layers[0], net, run.params, run.merged, ROWS);
+    net->layers[0].type->update_buffers(&net->layers[0], net, run.params, run.merged, ROWS, false);
     CHECK_MESSAGE(fabs(*mean - 0.1 * moment) < 1e-3, "running mean %g, not %g", *mean, 0.1 * moment);
     CHECK_MESSAGE(fabs(*var - 0.9 - 0.1 * square / (ROWS - 1)) < 1e-5, "running variance %g", *var);
     for (int r = 0; r < ROWS; r++) {
@@ -377,7 +407,7 @@ test_batchnorm_values(void)
         CHECK_MESSAGE(fabs(y[0] - (2 / sqrt(0.25 + 1e-5) + 0.5)) < 1e-4,
                       "one row by running statistics, training %d: %g", train, y[0]);
     }
-    net->layers[0].type->update_buffers(&net->layers[0], net, run.params, run.merged, 1);
+    net->layers[0].type->update_buffers(&net->layers[0], net, run.params, run.merged, 1, false);
     memcpy(&batches, run.params + net->params[net_find_param(net, "bn.num_batches_tracked")].offset, 8);
     CHECK_MESSAGE(*mean == x[0] - 2 && *var == 0.25f && batches == 1,
                   "one row moves statistics: %g, %g, %d batches", *mean, *var, (int)batches);
@@ -431,6 +461,7 @@ main(void)
     test_crosses();
     test_fields();
     test_batchnorm_values();
+    test_batchnorm_mean_first();
     test_dropout();
     return unit_end();
 }

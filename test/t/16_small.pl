@@ -1,0 +1,41 @@
+# Few rows and rare clicks: probabilities hold on rows that the model has not seen, whatever the network.
+use strict;
+use warnings;
+use CtrTest;
+use File::Basename qw(dirname);
+use Test::More;
+
+my $script = dirname(__FILE__) . '/../bench/planted.sql';
+query("SET client_min_messages = warning;\n\\set seed 1\n\\set rows 10000\n\\i $script");
+
+# tables where the features tell enough apart, so that chance does not decide
+for my $cell ([1000, 0.1, 'few'], [1000, 0.5, 'smooth'], [5000, 0.02, 'few'], [5000, 0.1, 'many'], [10000, 0.02, 'smooth'],
+    [10000, 0.02, 'few']) {
+    my ($rows, $share, $kind) = @$cell;
+    for my $network ('deepcross', 'fibinet') {
+        my ($entropy, $calibration) = split /\|/, query("SET client_min_messages = error;
+            SELECT normalized_entropy, calibration FROM planted('$kind', $rows, $share, '{\"architecture\": \"$network\"}')");
+        my $name = sprintf('%s, %d rows "%s", %d %% clicks', $network, $rows, $kind, $share * 100);
+        cmp_ok($entropy, '<', 0.98, "$name: normalized entropy");
+        cmp_ok($calibration, '>', 0.8, "$name: calibration");
+        cmp_ok($calibration, '<', 1.25, "$name: calibration");
+    }
+}
+
+# weights count: clicks that weigh a tenth are a tenth as likely
+my $mean = query("SET client_min_messages = error;
+    WITH m AS MATERIALIZED (SELECT ctr_train(r, ctr_fit(weight => 'w', ignore => '{id,score}')) AS model
+        FROM (SELECT (rank() OVER (ORDER BY score DESC) <= 2500)::int AS label, CASE WHEN rank() OVER (ORDER BY score DESC) <= 2500 THEN 0.1 ELSE 1 END AS w, p.*
+              FROM planted_few p WHERE id BETWEEN 1 AND 5000) r)
+    SELECT avg(ctr_predict(model, r)) FROM m, planted_few r WHERE id < 0");
+cmp_ok($mean, '>', 0.8 / 11, "weighted: mean prediction $mean");
+cmp_ok($mean, '<', 1.25 / 11, 'of 1 in 11');
+
+# classes alike: mean probabilities are the classes' shares
+my @means = split /\|/, query("SET client_min_messages = error;
+    WITH r AS (SELECT CASE WHEN k <= 60 THEN 2 WHEN k <= 300 THEN 1 ELSE 0 END AS label, p.* FROM (SELECT rank() OVER (ORDER BY score DESC) AS k, p.* FROM planted_smooth p WHERE id BETWEEN 1 AND 3000) p),
+    m AS MATERIALIZED (SELECT ctr_train(r, ctr_deepcross(n_classes => 3) || ctr_fit(ignore => '{id,score,k}')) AS model FROM r)
+    SELECT avg(p[1]) / 0.9, avg(p[2]) / 0.08, avg(p[3]) / 0.02 FROM m, planted_smooth t, LATERAL ctr_predict_classes(model, t) p WHERE id < 0");
+cmp_ok($means[$_], '>', 0.75, "class $_: mean probability ÷ share") && cmp_ok($means[$_], '<', 1.33, "class $_") for 0 .. 2;
+
+done_testing();

@@ -1,0 +1,143 @@
+/* test_calibration.c: the last bias answers the labels' shares at the start, and on average at the end. */
+#include "unit.h"
+
+#define ROWS 400
+
+/* the mean prediction of class k over the rows, weighted */
+static double
+mean_prediction(const float *logits, const double *shift, const float *weights, int classes, int k)
+{
+    double sum = 0, all = 0;
+
+    for (int r = 0; r < ROWS; r++) {
+        float z[4], p[4];
+
+        for (int c = 0; c < classes; c++)
+            z[c] = (float)((double)logits[r * classes + c] + shift[c]);
+        probabilities(p, z, 1, classes);
+        sum += (double)weights[r] * (double)p[k];
+        all += (double)weights[r];
+    }
+    return sum / all;
+}
+
+static void
+test_start(void)
+{
+    float bias[3];
+
+    calibration_start(bias, (const double[]){98, 2}, 1);
+    CHECK_NEAR((double)bias[0], log(2.0 / 98), 1e-6);
+    calibration_start(bias, (const double[]){0, 7}, 1);
+    CHECK(isfinite(bias[0]) && bias[0] > 10);
+    calibration_start(bias, (const double[]){1e-30, 3e-30, 0}, 3);
+    CHECK_NEAR((double)bias[1] - (double)bias[0], log(3), 1e-5);
+    CHECK(isfinite(bias[2]) && bias[2] < bias[0] - 10);
+}
+
+static void
+calibrated(int classes, const double *class_weights, double spread)
+{
+    const int labels = classes == 1 ? 2 : classes;
+    float logits[ROWS * 4], weights[ROWS];
+    double shift[4] = {0}, scratch[4], all = 0, change = 1, before = INFINITY;
+    int steps = 0;
+    NnRng rng;
+
+    rng_seed(&rng, 3, (uint64_t)classes);
+    for (int i = 0; i < ROWS * classes; i++)
+        logits[i] = (float)(1 + spread * rng_normal(&rng));
+    for (int r = 0; r < ROWS; r++)
+        weights[r] = (float)(r % 3);
+    for (; steps < 200 && change > 1e-6; steps++) {
+        change = calibration_step(shift, scratch, logits, weights, ROWS, classes, class_weights);
+        CHECK(change <= before + 1e-9);
+        before = change;
+    }
+    CHECK_MESSAGE(steps < 200, "%d classes: %d steps, the last by %g", classes, steps, change);
+    for (int k = 0; k < labels; k++)
+        all += class_weights[k];
+    for (int k = 0; k < classes; k++)
+        CHECK_NEAR(mean_prediction(logits, shift, weights, classes, k),
+                   class_weights[classes == 1 ? 1 : k] / all, 1e-5);
+}
+
+static void
+test_steps(void)
+{
+    calibrated(1, (const double[]){98, 2}, 2);
+    calibrated(1, (const double[]){1, 1}, 0.1);
+    calibrated(1, (const double[]){0.06, 0.94}, 4);
+    calibrated(3, (const double[]){5, 80, 15}, 1.5);
+    calibrated(4, (const double[]){1, 1, 1, 97}, 3);
+}
+
+/* Logits far out and classes without rows leave the shift finite. */
+static void
+test_ends(void)
+{
+    const float logits[] = {900, -900}, weights[] = {1, 1};
+    double shift[3] = {0}, scratch[3];
+
+    for (int i = 0; i < 20; i++)
+        calibration_step(shift, scratch, logits, weights, 2, 1, (const double[]){3, 1});
+    CHECK(isfinite(shift[0]));
+    memset(shift, 0, sizeof shift);
+    for (int i = 0; i < 20; i++)
+        calibration_step(shift, scratch, (const float[]){800, 0, 0, 0, 0, -800}, weights, 2, 3,
+                         (const double[]){1, 1, 0});
+    CHECK(isfinite(shift[0]) && isfinite(shift[1]) && isfinite(shift[2]));
+}
+
+/* Every architecture has a last bias: adding to it adds to the logits. */
+static void
+test_last_bias(void)
+{
+    const int categories[] = {5, 7};
+    const NnConfig configs[] = {
+        {.architecture = NN_DEEPCROSS, .cross_type = NN_CROSS_MATRIX, .n_cross = 1, .d_embed_max = 4},
+        {.architecture = NN_DEEPCROSS,
+         .cross_type = NN_CROSS_VECTOR,
+         .n_cross = 2,
+         .d_embed_max = 4,
+         .stacked = true},
+        {.architecture = NN_FIBINET, .d_embed = 4, .reduction_ratio = 3},
+    };
+    const char *names[] = {"last_linear.bias", "last_linear.bias", "mlp.mlp.4.bias"};
+
+    for (int i = 0; i < 3; i++) {
+        UnitMemory memory = {0};
+        NnConfig config = configs[i];
+        NnNet net;
+
+        config.n_classes = 1 + i;
+        config.n_mlp = 1;
+        config.mlp_layers[0] = 8;
+        config.n_num = 2;
+        config.n_cat = 2;
+        config.categories = categories;
+        CHECK(net_create(&net, &config, unit_alloc(&memory)) == NN_OK);
+        CHECK(net_last_bias(&net) >= 0 && strcmp(net.params[net_last_bias(&net)].name, names[i]) == 0);
+        CHECK(net.params[net_last_bias(&net)].count == (size_t)config.n_classes);
+        unit_release(&memory);
+    }
+}
+
+static void
+test_entropy(void)
+{
+    CHECK_NEAR(label_entropy((const double[]){3, 3}, 1), log(2), 1e-12);
+    CHECK_NEAR(label_entropy((const double[]){5, 0}, 1), 0, 0);
+    CHECK_NEAR(label_entropy((const double[]){1, 1, 2}, 3), 1.5 * log(2), 1e-12);
+}
+
+int
+main(void)
+{
+    RUN(test_start);
+    RUN(test_steps);
+    RUN(test_ends);
+    RUN(test_last_bias);
+    RUN(test_entropy);
+    return unit_end();
+}
