@@ -1,6 +1,6 @@
 -- models have an order, that of their digests: what sorts, merges or looks for equal ones can do so
 \set VERBOSITY terse
-SET client_min_messages = warning;
+SET client_min_messages = error;
 CREATE EXTENSION IF NOT EXISTS ctr;
 
 CREATE TABLE facts AS SELECT i AS id, (i % 3 = 0)::int AS label, i % 7 AS price, 'c' || i % 5 AS city FROM generate_series(1, 200) i;

@@ -1,6 +1,6 @@
 -- numbers beyond those of the training rows, and numbers so large that a training cannot bear them
 \set VERBOSITY terse
-SET client_min_messages = warning;
+SET client_min_messages = error;
 CREATE EXTENSION IF NOT EXISTS ctr;
 CREATE SCHEMA numbers;
 SET search_path = numbers, public;

@@ -1,6 +1,6 @@
 -- whatever ctr_train returns comes in again, and scores: huge numbers, metrics that are none, odd names, many columns, odd categories
 \set VERBOSITY terse
-SET client_min_messages = warning;
+SET client_min_messages = error;
 CREATE EXTENSION IF NOT EXISTS ctr;
 
 -- 'yes', or the error of the training; anything else that goes wrong is raised

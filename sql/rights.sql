@@ -1,6 +1,6 @@
 -- EXECUTE on ctr_predict alone decides who may score by columns, and it is the role that runs a plan that needs it
 \set VERBOSITY terse
-SET client_min_messages = warning;
+SET client_min_messages = error;
 CREATE EXTENSION IF NOT EXISTS ctr;
 
 BEGIN;

@@ -1,6 +1,6 @@
 -- How many threads there may be: no more than cores, unless a superuser says so.
 \set VERBOSITY terse
-SET client_min_messages = warning;
+SET client_min_messages = error;
 CREATE EXTENSION IF NOT EXISTS ctr;
 SELECT threads AS cores FROM ctr_build_info() \gset
 

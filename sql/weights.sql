@@ -1,6 +1,6 @@
 -- rows' weights, and the rows of a step
 \set VERBOSITY terse
-SET client_min_messages = warning;
+SET client_min_messages = error;
 CREATE EXTENSION IF NOT EXISTS ctr;
 CREATE SCHEMA weights;
 SET search_path = weights, public;
