@@ -464,6 +464,8 @@ const char *safetensors_entry(const SafeFile *file, const char *key);
 
 /* Can a model's file keep the name? It does so in UTF-8. */
 bool spelling_has_file(const char *name);
+/* UTF-8 in the database's encoding, allocated; NULL: it cannot spell the text. size: less than 512 MB */
+char *spelling_for_database(const char *text, Size size);
 
 /* ------------------------------------------------------------------ digest.c: what a model is recognised by */
 

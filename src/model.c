@@ -258,6 +258,16 @@ seconds_text(const Model *model)
     return text.data;
 }
 
+/* Readers end at JSON_TREE_SIZE; only options that were forged, with lists of columns that are none, come near it. */
+static void
+add_json(SafeFile *file, const char *key, const char *json)
+{
+    if (strlen(json) > JSON_TREE_SIZE)
+        ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+                        errmsg("the model's metadata entry \"%s\" would be too large", key)));
+    add_entry(file, key, json);
+}
+
 static void
 pack_metadata(SafeFile *file, const Model *model)
 {
@@ -267,9 +277,9 @@ pack_metadata(SafeFile *file, const Model *model)
     add_entry(file, "epoch_seconds", seconds_text(model));
     add_entry(file, "format_version", psprintf("%d", CTR_FORMAT_VERSION));
     add_entry(file, "ctr_version", CTR_VERSION);
-    add_entry(file, "options", record_write(&model->options));
-    add_entry(file, "numerical", names_json(encoder->features, encoder->n_num));
-    add_entry(file, "categorical", names_json(encoder->features + encoder->n_num, encoder->n_cat));
+    add_json(file, "options", record_write(&model->options));
+    add_json(file, "numerical", names_json(encoder->features, encoder->n_num));
+    add_json(file, "categorical", names_json(encoder->features + encoder->n_num, encoder->n_cat));
     add_entry(file, "training_rows", psprintf(INT64_FORMAT, model->train_rows));
     add_entry(file, "validation_rows", psprintf(INT64_FORMAT, model->validation_rows));
     add_entry(file, "skipped_rows", psprintf(INT64_FORMAT, model->skipped_rows));

@@ -288,16 +288,22 @@ parse_header(Reader *reader, const char *header, Size size)
                              .array_end = on_array_end,
                              .object_field_start = on_field_start,
                              .scalar = on_scalar};
-    char *text = unconstify(char *, header);
     JsonLexContext *lexer;
+    char *text;
     JsonParseErrorType status;
 
     if (size == 0 || header[0] != '{')
         return safetensors_invalid(reader->escontext, "its header is no JSON object");
     if (!pg_verify_mbstr(PG_UTF8, header, (int)size, true))
         return safetensors_invalid(reader->escontext, "its header is not UTF-8");
-    text = pg_any_to_server(text, (int)size, PG_UTF8);
-    lexer = json_lexer(text, (int)(text == header ? size : strlen(text)), GetDatabaseEncoding());
+    text = spelling_for_database(header, size);
+    if (text == NULL) {
+        errsave(reader->escontext,
+                (errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
+                 errmsg("ctr_model has names that encoding \"%s\" cannot spell", GetDatabaseEncodingName())));
+        return false;
+    }
+    lexer = json_lexer(text, (int)strlen(text), GetDatabaseEncoding());
     status = pg_parse_json(lexer, &actions);
     if (status == JSON_SUCCESS || json_action_ended(status))
         return status == JSON_SUCCESS;

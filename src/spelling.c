@@ -123,6 +123,14 @@ spelling_append_for_database(const Spelling *s, StringInfo text, const char *byt
     pfree(back.data);
 }
 
+char *
+spelling_for_database(const char *text, Size size)
+{
+    Spelling spelling;
+
+    return spelling_start(&spelling) ? to_database(&spelling, text, (uint32)size) : pnstrdup(text, size);
+}
+
 bool
 spelling_has_file(const char *name)
 {
