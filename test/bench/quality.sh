@@ -51,7 +51,7 @@ recipes=(
     "1 epoch|$dcn || ctr_fit(epochs => 1)"
     "3 epochs|$dcn || ctr_fit(epochs => 3)"
     "8 epochs|$dcn || ctr_fit(epochs => 8, patience => 3)"
-    "watching val_loss|$dcn || ctr_fit(monitor => 'val_loss')"
+    "watching val_auc|$dcn || ctr_fit(monitor => 'val_auc')"
     "DCN-vector, robust|ctr_deepcross(cross_type => 'vector')"
     "DCN-mix, robust|ctr_deepcross(cross_type => 'mix')"
     "DCN-matrix parallel, robust|ctr_deepcross(stacked => false)"
