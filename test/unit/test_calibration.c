@@ -10,12 +10,13 @@ mean_prediction(const float *logits, const double *shift, const float *weights, 
     double sum = 0, all = 0;
 
     for (int r = 0; r < ROWS; r++) {
-        float z[4], p[4];
+        float z[4];
+        double p[4];
 
         for (int c = 0; c < classes; c++)
             z[c] = (float)((double)logits[r * classes + c] + shift[c]);
-        probabilities(p, z, 1, classes);
-        sum += (double)weights[r] * (double)p[k];
+        class_probabilities(p, z, classes);
+        sum += (double)weights[r] * p[classes == 1 ? 1 : k];
         all += (double)weights[r];
     }
     return sum / all;
@@ -57,9 +58,13 @@ calibrated(int classes, const double *class_weights, double spread)
     CHECK_MESSAGE(steps < 200, "%d classes: %d steps, the last by %g", classes, steps, change);
     for (int k = 0; k < labels; k++)
         all += class_weights[k];
-    for (int k = 0; k < classes; k++)
-        CHECK_NEAR(mean_prediction(logits, shift, weights, classes, k),
-                   class_weights[classes == 1 ? 1 : k] / all, 1e-5);
+    calibration_means(scratch, shift, logits, weights, ROWS, classes);
+    for (int k = 0; k < classes; k++) {
+        const int label = classes == 1 ? 1 : k;
+
+        CHECK_NEAR(mean_prediction(logits, shift, weights, classes, k), class_weights[label] / all, 1e-5);
+        CHECK_NEAR(scratch[label], class_weights[label] / all, 1e-5);
+    }
 }
 
 static void
