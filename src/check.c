@@ -47,6 +47,7 @@ counts_fault(const Model *model)
     }
     for (int f = 0; f < encoder->n_cat; f++) {
         for (int id = 0; id < encoder->categories[f] - CODE_KNOWN; id++) {
+            ctr_pause_at(id);
             if (encoder->frequencies[f][id] < 0)
                 return psprintf("a category of feature \"%s\" occurs in %d rows",
                                 encoder->features[encoder->n_num + f].name, encoder->frequencies[f][id]);
@@ -94,6 +95,7 @@ statistics_fault(const Encoder *encoder)
 {
     for (int f = 0; f < encoder->n_statistics; f++) {
         for (int i = 0; i < encoder->categories[f]; i++) {
+            ctr_pause_at(i);
             if (!(fabsf(encoder->statistics[f][i]) <= STATISTIC_LARGEST))
                 return psprintf("a target statistic is %g", encoder->statistics[f][i]);
         }
@@ -108,8 +110,12 @@ sums_fault(const Encoder *encoder)
 
     if (encoder->n_statistics > 0)
         unsound = label_sums_find_unsound(encoder->totals, 1);
-    for (int f = 0; f < encoder->n_statistics && unsound == NULL; f++)
-        unsound = label_sums_find_unsound(encoder->sums[f], (size_t)encoder->categories[f]);
+    for (int f = 0; f < encoder->n_statistics; f++) {
+        for (int c = 0; c < encoder->categories[f] && unsound == NULL; c++) {
+            ctr_pause_at(c);
+            unsound = label_sums_find_unsound(encoder->sums[f] + (Size)c * STATISTICS_GROUPS, 1);
+        }
+    }
     return unsound == NULL ? NULL
                            : psprintf("a sum of labels is %g of %g", unsound->positive, unsound->weight);
 }
@@ -117,7 +123,7 @@ sums_fault(const Encoder *encoder)
 static const char *
 params_fault(const Model *model)
 {
-    const int unsound = net_find_unsound(&model->net, model->params);
+    const int unsound = net_find_unsound(&model->net, model->params, ctr_pause);
 
     return unsound < 0 ? NULL
                        : psprintf("tensor \"%s\" has a number that is not finite or out of its range",

@@ -31,7 +31,7 @@ struct ColumnSort {
     Size n_slots, distinct;
     double *values;
     Tuplesortstate *sort;
-    Size n_read;   /* by sort_next; slots by counted_next */
+    Size n_read;   /* by sort_next, array_next; slots by counted_next */
     int64 repeats; /* counted_next has given out of the current slot */
 };
 
@@ -144,7 +144,8 @@ counted_next(void *source)
         cs->repeats = 0;
         cs->n_read++;
     }
-    cs->repeats++;
+    if (cs->repeats++ % RUN_VALUES == 0)
+        CHECK_FOR_INTERRUPTS();
     return cs->slots[cs->n_read].value;
 }
 
@@ -173,6 +174,22 @@ sort_counted(ColumnSort *cs)
 }
 
 /* ------------------------------------------------------------------ an array */
+
+static double
+array_next(void *source)
+{
+    ColumnSort *cs = source;
+
+    if (cs->n_read % RUN_VALUES == 0)
+        CHECK_FOR_INTERRUPTS();
+    return cs->values[cs->n_read++];
+}
+
+static void
+array_rewind(void *source)
+{
+    ((ColumnSort *)source)->n_read = 0;
+}
 
 /* Merges the sorted ranges [begin, middle) and [middle, end) of `from` into `to`. */
 static void
@@ -211,7 +228,9 @@ sort_values(ColumnSort *cs)
     }
     pfree(to);
     cs->values = from;
-    cs->column.values = from;
+    cs->column.next = array_next;
+    cs->column.rewind = array_rewind;
+    cs->column.source = cs;
 }
 
 /* ------------------------------------------------------------------ the tuple sort */

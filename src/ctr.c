@@ -14,6 +14,7 @@
 PG_MODULE_MAGIC;
 
 #define HUGE_PAGES_LEAST ((Size)4 * 1024 * 1024)
+#define PIECE            ((Size)8 * 1024 * 1024) /* of memory, between two looks at interrupts */
 
 int ctr_threads = 0;
 int ctr_max_threads = 0;
@@ -64,11 +65,26 @@ ctr_huge_pages(void *memory, Size size)
 #endif
 }
 
+void
+ctr_pause(void)
+{
+    CHECK_FOR_INTERRUPTS();
+}
+
+void
+ctr_copy(void *to, const void *from, Size n)
+{
+    for (Size done = 0; done < n; done += PIECE) {
+        CHECK_FOR_INTERRUPTS();
+        memcpy((char *)to + done, (const char *)from + done, Min(PIECE, n - done));
+    }
+}
+
 /* Zeroes in pieces: touching gigabytes for the first time takes seconds, in which a cancel must get through. */
 static void *
 nn_context_alloc(void *owner, size_t size)
 {
-    const Size align = 64, piece = 16 * 1024 * 1024;
+    const Size align = 64;
     char *p = MemoryContextAllocExtended((MemoryContext)owner, add_size(size, align),
                                          MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM);
 
@@ -76,9 +92,9 @@ nn_context_alloc(void *owner, size_t size)
         return NULL;
     p = (char *)TYPEALIGN(align, p);
     ctr_huge_pages(p, size);
-    for (Size done = 0; done < size; done += piece) {
+    for (Size done = 0; done < size; done += PIECE) {
         CHECK_FOR_INTERRUPTS();
-        memset(p + done, 0, Min(piece, size - done));
+        memset(p + done, 0, Min(PIECE, size - done));
     }
     return p;
 }

@@ -47,6 +47,18 @@ extern int ctr_model_cache_size; /* kB */
 void ctr_huge_pages(void *memory, Size size);
 /* An NnAlloc over a memory context: zeroed, 64-byte aligned, NULL when memory is out. */
 NnAlloc ctr_nn_alloc(MemoryContext context);
+/* What ends the query raises its error here: an NnPause. */
+void ctr_pause(void);
+/* The same for loops over millions of small things: now and then. */
+static inline void
+ctr_pause_at(int64 i)
+{
+    if ((i & 0xffff) == 0)
+        ctr_pause();
+}
+
+/* memcpy, in pieces between which interrupts are served */
+void ctr_copy(void *to, const void *from, Size n);
 /* Turns a failed NnStatus into an error; `doing` completes "could not …". Serves interrupts for NN_INTERRUPTED. */
 void ctr_check_status(NnStatus status, const char *doing);
 
@@ -424,7 +436,7 @@ typedef struct SafeTensor {
     int64 shape[8];
     Size size;        /* of its data, in bytes */
     Size at;          /* where they begin in the file that was read; safetensors_read gets them */
-    const char *data; /* to be written */
+    const char *data; /* to be written; NULL: those at `at` of the file's `bytes` */
 } SafeTensor;
 
 typedef struct SafeEntry {
@@ -436,7 +448,7 @@ typedef struct SafeFile {
     SafeTensor *tensors;  /* as their data lie in the file */
     SafeTensor **by_name; /* sorted; only a parsed file has it */
     SafeEntry *entries;   /* __metadata__ */
-    ValueBytes *bytes;    /* it was read from */
+    ValueBytes *bytes;    /* it was read from; or that its writer reads from */
 } SafeFile;
 
 /*

@@ -14,6 +14,7 @@
  * are shuffled. A training set that fits one window is so shuffled as a whole.
  */
 #include "dataset.h"
+#include "threads.h"
 
 #include "miscadmin.h"
 #include "nn/denormals.h"
@@ -108,7 +109,7 @@ store_block(Dataset *ds)
 
     for (int f = 0; f < ds->n_cat; f++)
         rowblock_reserve(block, f, ds->seen[f]);
-    pool_run(ds->pool, arrival_task, ds, ds->n_cat + hash_tasks, false);
+    threads_run(ds->pool, arrival_task, ds, ds->n_cat + hash_tasks);
     for (int i = 0; i < block->n; i++) {
         int32 *categories = raw_categories(ds, row);
 
@@ -249,7 +250,7 @@ encode_rows(Dataset *ds, const Encoder *encoder, const Fitted *fitted)
     roles_start(ds, &sampler);
     while (encode_take(ds, &sampler, &tasks)) {
         CHECK_FOR_INTERRUPTS();
-        pool_run(ds->pool, encode_task, &tasks, (tasks.n + ENCODE_TASK - 1) / ENCODE_TASK, false);
+        threads_run(ds->pool, encode_task, &tasks, (tasks.n + ENCODE_TASK - 1) / ENCODE_TASK);
         encode_give(ds, &tasks);
     }
     rowstore_close(ds->raw);
@@ -449,8 +450,7 @@ dataset_next(Dataset *ds, NnBatch *batch)
     while (rows < wanted && (pass->next < pass->n || window_fill(ds))) {
         int n = Min(wanted - rows, pass->n - pass->next);
 
-        pool_run(ds->pool, gather_task, &(GatherTasks){ds, rows, n}, (n + GATHER_TASK - 1) / GATHER_TASK,
-                 false);
+        threads_run(ds->pool, gather_task, &(GatherTasks){ds, rows, n}, (n + GATHER_TASK - 1) / GATHER_TASK);
         pass->next += n;
         rows += n;
     }

@@ -9,8 +9,9 @@
 
 #include "miscadmin.h"
 
-#define SORT_LEAST         ((Size)1024 * 1024) /* for one column that is sorted outside of memory */
-#define INTERRUPT_INTERVAL ((Size)65536)       /* categories */
+#define SORT_LEAST   ((Size)1024 * 1024) /* for one column that is sorted outside of memory */
+#define STRETCH      ((Size)65536)       /* categories between two looks at interrupts */
+#define ZEROED_PIECE ((Size)8 * 1024 * 1024)
 
 #define STREAM_ROLES ((uint64)1 << 40) /* of random numbers; see dataset.c for the others */
 
@@ -100,7 +101,13 @@ scan_next_training(RawScan *scan)
 static void *
 zeroed(Size size)
 {
-    return memset(MemoryContextAllocHuge(CurrentMemoryContext, Max(size, 1)), 0, size);
+    char *memory = MemoryContextAllocHuge(CurrentMemoryContext, Max(size, 1));
+
+    for (Size done = 0; done < size; done += ZEROED_PIECE) {
+        CHECK_FOR_INTERRUPTS();
+        memset(memory + done, 0, Min(size - done, ZEROED_PIECE));
+    }
+    return memory;
 }
 
 /* How often every category occurs in the training rows; missing: [n_num + n_cat]. */
@@ -225,17 +232,21 @@ sum_labels(Dataset *ds, const Encoder *encoder, int32 *const *codes, NnLabelSum 
 
 /* Fits field f's statistics from its sums; returns those for rows of this training. */
 static float *
-fit_field(Encoder *encoder, int f)
+fit_field(Encoder *encoder, int f, const NnLabelSum *sums, const Encoder *known)
 {
-    Size n = (Size)encoder->categories[f];
+    const Size n = (Size)encoder->categories[f], n_known = known ? (Size)known->categories[f] : 0;
     float *apart =
         MemoryContextAllocHuge(CurrentMemoryContext, mul_size(n, STATISTICS_GROUPS * sizeof(float)));
 
-    for (Size at = 0; at < n; at += INTERRUPT_INTERVAL) {
+    for (Size at = 0; at < n; at += STRETCH) {
+        const Size m = Min(n - at, STRETCH), first = at * STATISTICS_GROUPS;
+        NnKeptSum *kept = encoder->sums[f] + first;
+
         CHECK_FOR_INTERRUPTS();
-        statistics_fit(apart + at * STATISTICS_GROUPS, encoder->statistics[f] + at,
-                       encoder->sums[f] + at * STATISTICS_GROUPS, encoder->totals,
-                       Min(n - at, INTERRUPT_INTERVAL));
+        label_sums_keep(kept, sums + first, m);
+        if (at < n_known)
+            label_sums_take_over(kept, known->sums[f] + first, Min(m, n_known - at));
+        statistics_fit(apart + first, encoder->statistics[f] + at, kept, encoder->totals, m);
     }
     return apart;
 }
@@ -252,11 +263,8 @@ fit_statistics(Dataset *ds, Encoder *encoder, int32 *const *codes)
     label_sums_keep(kept_totals, totals, 1);
     encoder_create_statistics(encoder, ds->known ? ds->known->totals : kept_totals);
     for (int f = 0; f < encoder->n_statistics; f++) {
-        label_sums_keep(encoder->sums[f], sums[f], (size_t)encoder->categories[f]);
+        apart[f] = fit_field(encoder, f, sums[f], ds->known);
         pfree(sums[f]);
-        if (ds->known)
-            label_sums_take_over(encoder->sums[f], ds->known->sums[f], (size_t)ds->known->categories[f]);
-        apart[f] = fit_field(encoder, f);
     }
     pfree(sums);
     return apart;

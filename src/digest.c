@@ -20,7 +20,7 @@
 #define DIGEST_BEGIN   (LENGTH_SIZE + sizeof(DIGEST_PREFIX) - 1)
 #define DIGEST_END     (DIGEST_BEGIN + MODEL_DIGEST_SIZE)
 #define SECONDS_BEGIN  (DIGEST_END + sizeof(SECONDS_PREFIX) - 1)
-#define HASHED_PIECE   ((Size)16 * 1024 * 1024)
+#define HASHED_PIECE   ((Size)4 * 1024 * 1024)
 
 StaticAssertDecl(DIGEST_END <= MODEL_HEAD_SIZE, "the digest lies in a model's head");
 

@@ -11,8 +11,6 @@
 #include "miscadmin.h"
 #include "nn/denormals.h"
 
-#define INTERRUPT_INTERVAL 65536 /* categories */
-
 /*
  * DeepCross takes the statistic of every categorical field. FiBiNET pairs all of its inputs with one another, so it takes
  * one number, their sum: the log odds of naive Bayes.
@@ -207,8 +205,7 @@ copy_categories(Vocab *to, const Vocab *from)
         uint32 length;
         const char *bytes = vocab_get(from, id, &length);
 
-        if (id % INTERRUPT_INTERVAL == 0)
-            CHECK_FOR_INTERRUPTS();
+        ctr_pause_at(id);
         vocab_add(to, bytes, length, vocab_hash(bytes, length));
     }
 }
@@ -227,6 +224,7 @@ encoder_fit_categories(Encoder *encoder, int f, const Vocab *seen, const int32 *
     uint32 length;
 
     for (int32 id = 0; id < n_seen; id++) {
+        ctr_pause_at(id);
         if (counts[id] >= Max(min_count, 1)) {
             vocab_get(seen, id, &length);
             n++;
@@ -246,8 +244,7 @@ encoder_fit_categories(Encoder *encoder, int f, const Vocab *seen, const int32 *
         uint64 hash = vocab_hash(bytes, length);
         int32 known_id;
 
-        if (id % INTERRUPT_INTERVAL == 0)
-            CHECK_FOR_INTERRUPTS();
+        ctr_pause_at(id);
         known_id = counts[id] >= Max(min_count, 1) ? vocab_add(vocab, bytes, length, hash)
                                                    : vocab_find(vocab, bytes, length, hash);
 

@@ -93,7 +93,7 @@ model_start(Model *model, const Model *given, NnPool *pool)
                           (uint64)model->options.seed, pool);
     } while (status == NN_INTERRUPTED);
     if (given)
-        net_take_over(&model->net, model->params, &given->net, given->params, CODE_UNSEEN);
+        net_take_over(&model->net, model->params, &given->net, given->params, CODE_UNSEEN, ctr_pause);
 }
 
 static Fit *
@@ -268,7 +268,7 @@ run_epoch(Fit *fit, int epoch, Epoch *e)
     if (fit->best) {
         e->is_best = schedule_report(&fit->schedule, epoch, metric);
         if (e->is_best)
-            memcpy(fit->best, fit->model->params, net->n_block * sizeof(float));
+            ctr_copy(fit->best, fit->model->params, net->n_block * sizeof(float));
     }
     report_epoch(fit->report, epoch, e);
     if (fit->out_of_time) {
@@ -336,7 +336,7 @@ run_epochs(Fit *fit)
     if (fit->diverged)
         return false;
     if (fit->best && fit->schedule.best_epoch > 0) {
-        memcpy(model->params, fit->best, model->net.n_block * sizeof(float));
+        ctr_copy(model->params, fit->best, model->net.n_block * sizeof(float));
         model->best_epoch = before + fit->schedule.best_epoch;
     } else {
         if (!check_last_step(fit, model->n_epochs - before))

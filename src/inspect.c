@@ -239,6 +239,7 @@ ctr_tensors(PG_FUNCTION_ARGS)
 #define CONVERT(type)                                                                                        \
     for (Size i = 0; i < n; i++) {                                                                           \
         type x;                                                                                              \
+        ctr_pause_at((int64)i);                                                                              \
         memcpy(&x, data + i * sizeof(x), sizeof(x));                                                         \
         values[i] = (float4)x;                                                                               \
     }
@@ -293,7 +294,8 @@ tensor_array(const SafeFile *file, const SafeTensor *tensor)
         ereport(ERROR,
                 (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
                  errmsg("tensor \"%s\" with %zu elements is too large for an array", tensor->name, n)));
-    array = palloc0(size);
+    array = palloc(size);
+    memset(array, 0, ARR_OVERHEAD_NONULLS(ndim));
     SET_VARSIZE(array, size);
     array->ndim = ndim;
     array->elemtype = FLOAT4OID;

@@ -136,11 +136,11 @@ pack_vocabs(SafeFile *file, const Encoder *encoder)
     ends = add_vector(file, MODEL_END, SAFE_U32, total, sizeof(uint32));
     initStringInfo(&bytes);
     for (int f = 0; f < encoder->n_cat; f++) {
-        CHECK_FOR_INTERRUPTS();
         for (uint32 i = 0; i < counts[f]; i++) {
             uint32 n;
             const char *category = vocab_get(encoder->vocabs[f], (int32)i, &n);
 
+            ctr_pause_at(i);
             if (differs)
                 spelling_append_for_file(&spelling, &bytes, category, n);
             else
@@ -187,7 +187,7 @@ pack_statistics(SafeFile *file, const Encoder *encoder)
         return;
     values = add_vector(file, MODEL_STATISTICS, SAFE_F32, total, sizeof(float));
     for (int f = 0; f < encoder->n_statistics; f++) {
-        memcpy(values, encoder->statistics[f], encoder->categories[f] * sizeof(float));
+        ctr_copy(values, encoder->statistics[f], encoder->categories[f] * sizeof(float));
         values += encoder->categories[f];
     }
 }
@@ -207,7 +207,7 @@ pack_label_sums(SafeFile *file, const Encoder *encoder)
     for (int f = 0; f < encoder->n_statistics; f++) {
         Size size = (Size)encoder->categories[f] * STATISTICS_GROUPS * sizeof(NnKeptSum);
 
-        memcpy(to, encoder->sums[f], size);
+        ctr_copy(to, encoder->sums[f], size);
         to += size;
     }
     add_tensor(file, MODEL_LABEL_SUMS, SAFE_F32, 3, shape, sums, (Size)(to - sums));
@@ -432,14 +432,13 @@ PG_FUNCTION_INFO_V1(ctr_state_dict);
 Datum
 ctr_state_dict(PG_FUNCTION_ARGS)
 {
-    ctr_model *value = DatumGetModelP(PG_GETARG_DATUM(0));
-    SafeFile *file = safetensors_parse(PointerGetDatum(value), NULL);
+    SafeFile *file = safetensors_parse(PG_GETARG_DATUM(0), NULL);
     SafeFile *weights = file_create(file->n_tensors);
 
+    weights->bytes = file->bytes;
     for (int i = 0; i < file->n_tensors; i++) {
-        SafeTensor *tensor = &file->tensors[i];
+        const SafeTensor *tensor = &file->tensors[i];
 
-        tensor->data = value->data + tensor->at;
         if (strncmp(tensor->name, MODEL_PREFIX, strlen(MODEL_PREFIX)) != 0)
             weights->tensors[weights->n_tensors++] = *tensor;
     }

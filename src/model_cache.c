@@ -89,7 +89,7 @@ cache_insert(Datum datum)
     NnScorer *scorer;
 
     ctr_check_status(
-        scorer_create(&scorer, &model->net, model->params, NN_BLOCK, ctr_nn_alloc(model->context)),
+        scorer_create(&scorer, &model->net, model->params, NN_BLOCK, ctr_nn_alloc(model->context), ctr_pause),
         "prepare the model for scoring");
     entry->view = (CachedModelView){.model = model, .scorer = scorer};
     entry->context = model->context;

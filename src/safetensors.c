@@ -522,8 +522,10 @@ safetensors_write(const SafeFile *file, MemoryContext context)
     memset(VARDATA(result) + LENGTH_SIZE + size, ' ', header_size - size);
     at = VARDATA(result) + LENGTH_SIZE + header_size;
     for (int i = 0; i < file->n_tensors; i++) {
-        if (tensors[i]->size > 0)
-            memcpy(at, tensors[i]->data, tensors[i]->size);
+        if (tensors[i]->data != NULL)
+            ctr_copy(at, tensors[i]->data, tensors[i]->size);
+        else
+            safetensors_read(file, tensors[i], at);
         at += tensors[i]->size;
     }
     return result;

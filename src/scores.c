@@ -36,14 +36,8 @@ scores_append(Scores *into, MemoryContext context, const Scores *from)
 {
     scores_reserve(into, context, into->n + from->n);
     if (from->n > 0)
-        memcpy(into->items + into->n, from->items, sizeof(NnScore) * from->n);
+        ctr_copy(into->items + into->n, from->items, sizeof(NnScore) * from->n);
     into->n += from->n;
-}
-
-static void
-serve_interrupts(void)
-{
-    CHECK_FOR_INTERRUPTS();
 }
 
 /* Works on a copy: a window aggregate adds more rows afterwards. */
@@ -56,8 +50,8 @@ scores_auc(const Scores *scores)
     double value;
 
     if (scores->n > 0)
-        memcpy(sorted, scores->items, sizeof(NnScore) * scores->n);
-    value = auc(sorted, scratch, scores->n, serve_interrupts);
+        ctr_copy(sorted, scores->items, sizeof(NnScore) * scores->n);
+    value = auc(sorted, scratch, scores->n, ctr_pause);
     pfree(scratch);
     pfree(sorted);
     return value;
@@ -85,7 +79,7 @@ scores_serialize(const void *head, Size head_size, const Scores *scores)
     SET_VARSIZE(bytes, size);
     memcpy(VARDATA(bytes), head, head_size);
     if (scores->n > 0)
-        memcpy(VARDATA(bytes) + head_size, scores->items, sizeof(NnScore) * scores->n);
+        ctr_copy(VARDATA(bytes) + head_size, scores->items, sizeof(NnScore) * scores->n);
     return bytes;
 }
 
@@ -95,7 +89,7 @@ scores_deserialize(bytea *bytes, void *head, Size head_size, Scores *scores)
     memcpy(head, VARDATA_ANY(bytes), head_size);
     scores->n = scores->room = (VARSIZE_ANY_EXHDR(bytes) - head_size) / sizeof(NnScore);
     scores->items = MemoryContextAllocHuge(CurrentMemoryContext, Max(sizeof(NnScore) * scores->n, 1));
-    memcpy(scores->items, VARDATA_ANY(bytes) + head_size, sizeof(NnScore) * scores->n);
+    ctr_copy(scores->items, VARDATA_ANY(bytes) + head_size, sizeof(NnScore) * scores->n);
 }
 
 MemoryContext

@@ -111,10 +111,15 @@ threads_create_pool(MemoryContext context, int threads)
 }
 
 void
+threads_run(NnPool *pool, NnTask task, void *arg, int n)
+{
+    while (pool_run(pool, task, arg, n, true) == NN_INTERRUPTED)
+        CHECK_FOR_INTERRUPTS();
+}
+
+void
 threads_during(NnPool *pool, NnTask task, void *arg, int n, void (*meanwhile)(void *), void *meanwhile_arg)
 {
-    NnStatus status;
-
     pool_begin(pool, task, arg, n, true);
     PG_TRY();
     {
@@ -126,6 +131,8 @@ threads_during(NnPool *pool, NnTask task, void *arg, int n, void (*meanwhile)(vo
         PG_RE_THROW();
     }
     PG_END_TRY();
-    for (status = pool_end(pool); status == NN_INTERRUPTED; status = pool_run(pool, task, arg, n, true))
+    if (pool_end(pool) == NN_INTERRUPTED) {
         CHECK_FOR_INTERRUPTS();
+        threads_run(pool, task, arg, n);
+    }
 }

@@ -23,6 +23,11 @@ int threads_of_query(void);
  */
 NnPool *threads_create_pool(MemoryContext context, int threads);
 /*
+ * Runs tasks 0 .. n-1 by the pool's threads and this one. Serves interrupts: a task may be run again, or never to its
+ * end when an error ends the query.
+ */
+void threads_run(NnPool *pool, NnTask task, void *arg, int n);
+/*
  * Runs tasks 0 .. n-1 by the pool's threads while `meanwhile`, which may raise errors, runs in this one;
  * returns when both are done. At an error, and when the backend is terminated, the tasks are abandoned before
  * any memory goes. Tasks should look at pool_interrupted() every few milliseconds, and may be run again after

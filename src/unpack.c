@@ -19,8 +19,6 @@
 #define PAIRS_MOST      750000 /* of fields with a matrix each */
 #define VERSION_LONGEST 64     /* characters; messages quote it */
 
-#define INTERRUPT_INTERVAL 65536 /* numbers */
-
 typedef enum UnpackUse { TO_SCORE, TO_TRAIN, TO_VALIDATE } UnpackUse;
 
 typedef struct Unpacker {
@@ -320,8 +318,7 @@ check_ends(Unpacker *u, const uint32 *ends, int64 n, Size bytes)
     bool good = n == 0 ? bytes == 0 : ends[n - 1] == bytes;
 
     for (int64 i = 1; good && i < n; i++) {
-        if (i % INTERRUPT_INTERVAL == 0)
-            CHECK_FOR_INTERRUPTS();
+        ctr_pause_at(i);
         good = ends[i - 1] <= ends[i];
     }
     return good || safetensors_invalid(u->escontext, "its categories do not fit their bytes");
@@ -535,6 +532,7 @@ unpack_params(Unpacker *u)
     for (int i = 0; i < net->n_params; i++) {
         const NnParam *p = &net->params[i];
 
+        ctr_pause_at(i);
         tensors[i] = take(u, p->name, p->dtype == NN_F32 ? SAFE_F32 : SAFE_I64, p->ndim, p->shape);
         if (tensors[i] == NULL)
             return false;

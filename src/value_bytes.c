@@ -53,7 +53,7 @@ value_read(ValueBytes *bytes, Size at, Size n, void *to)
 {
     Assert(at <= bytes->size && n <= bytes->size - at);
     if (bytes->memory) {
-        memcpy(to, bytes->memory + at, n);
+        ctr_copy(to, bytes->memory + at, n);
         return;
     }
     for (Size part; n > 0; at += part, n -= part, to = (char *)to + part) {

@@ -4,11 +4,8 @@
  */
 #include "threads.h"
 
-#include "miscadmin.h"
-
 #define LOAD_THREADS        4     /* at most: more would wait for memory */
 #define THREADED_CATEGORIES 50000 /* at least; few are in their tables sooner than threads are there */
-#define INTERRUPT_INTERVAL  65536 /* categories */
 
 /* One column's categories, which a thread puts into their vocabulary. */
 typedef struct LoadTask {
@@ -33,8 +30,7 @@ strings_bytes(uint32 begin, const uint32 *ends, int32 n)
     Size bytes = 0;
 
     for (int32 i = 0; i < n; i++) {
-        if (i % INTERRUPT_INTERVAL == 0)
-            CHECK_FOR_INTERRUPTS();
+        ctr_pause_at(i);
         bytes += vocab_string_bytes(ends[i] - begin);
         begin = ends[i];
     }

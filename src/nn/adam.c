@@ -18,6 +18,9 @@
 #define SYNC_FLOATS 8192 /* of a table, in one task of a sync */
 #define SYNC_ROWS   1024 /* at most */
 #define PREFETCH    16   /* batch rows */
+/* between two looks at whether to go on merging gradients */
+#define MERGE_ROWS   8192
+#define MERGE_FLOATS ((size_t)1 << 18)
 
 typedef struct Group {
     _Alignas(64) float w[GROUP];
@@ -312,7 +315,7 @@ adam_find_rows(Adam *adam, int lookup, const int32_t *codes, int rows, NnPool *p
     TablePart part = lookup_part(adam, lookup);
     int behind;
 
-    found->n = 0;
+    found->n = found->updated = 0;
     for (int r = 0; r < rows; r++) {
         AdamRow *row = &part.rows[codes[r]];
 
@@ -343,44 +346,61 @@ add_rows(float *restrict gradient, const int32_t *restrict place, const float *r
 }
 
 void
-adam_merge_rows(Adam *adam, int lookup, const float *dy, size_t ld, int rows)
+adam_merge_rows(Adam *adam, int lookup, const float *dy, size_t ld, int rows, NnPool *pool)
 {
     AdamRows *found = &adam->lookups[lookup];
-    size_t d = (size_t)adam->net->lookups[lookup].d;
+    const size_t d = (size_t)adam->net->lookups[lookup].d;
+    const size_t floats = round_to_vectors((size_t)found->n * d);
 
-    memset(found->gradient, 0, round_to_vectors((size_t)found->n * d) * sizeof(float));
-    if (d == 8) /* so frequent that the compiler should know it */
-        add_rows(found->gradient, found->place, dy, ld, rows, 8);
-    else
-        add_rows(found->gradient, found->place, dy, ld, rows, d);
+    for (size_t done = 0; done < floats && !pool_interrupted(pool); done += MERGE_FLOATS)
+        memset(found->gradient + done, 0,
+               (floats - done < MERGE_FLOATS ? floats - done : MERGE_FLOATS) * sizeof(float));
+    for (int r = 0; r < rows && !pool_interrupted(pool); r += MERGE_ROWS) {
+        const int n = rows - r < MERGE_ROWS ? rows - r : MERGE_ROWS;
+
+        if (d == 8) /* so frequent that the compiler should know it */
+            add_rows(found->gradient, found->place + r, dy + (size_t)r * ld, ld, n, 8);
+        else
+            add_rows(found->gradient, found->place + r, dy + (size_t)r * ld, ld, n, d);
+    }
+}
+
+/* the rows that were found, [first, first + n), which fit a group */
+static void
+update_group(const Adam *adam, const TablePart *part, const AdamRows *found, int first, int n, AdamStep step,
+             float scale)
+{
+    Group group;
+
+    for (size_t column = 0; column < part->d; column += GROUP) {
+        const size_t width = part->d - column < GROUP ? part->d - column : GROUP;
+
+        for (int j = 0; j < n; j++)
+            group_load(&group, (size_t)j * width, part, found->code[first + j], column, width);
+        group_pad(&group, (size_t)n * width);
+        adam_step(adam, group.w, group.m, group.v, found->gradient + (size_t)first * part->d + column, scale,
+                  round_to_vectors((size_t)n * width), adam->embedding_decay, step);
+        for (int j = 0; j < n; j++)
+            group_store(&group, (size_t)j * width, part, found->code[first + j], column, width);
+    }
+    for (int j = first; j < first + n; j++)
+        part->rows[found->code[j]].step = (uint32_t)(adam->step + 1);
 }
 
 void
-adam_update_rows(Adam *adam, AdamStep step, int lookup, float scale)
+adam_update_rows(Adam *adam, AdamStep step, int lookup, float scale, NnPool *pool)
 {
-    const AdamRows *found = &adam->lookups[lookup];
+    AdamRows *found = &adam->lookups[lookup];
     TablePart part = lookup_part(adam, lookup);
-    int at_once = rows_per_group(part.d);
-    Group group;
+    const int at_once = rows_per_group(part.d);
 
-    for (int i = 0; i < found->n; i += at_once) {
-        int k = found->n - i < at_once ? found->n - i : at_once;
+    while (found->updated < found->n && !pool_interrupted(pool)) {
+        const int first = found->updated, next = first + at_once;
 
-        for (int j = i + at_once; j < i + 2 * at_once && j < found->n; j++)
+        for (int j = next; j < next + at_once && j < found->n; j++)
             prefetch_row(&part, found->code[j]);
-        for (size_t column = 0; column < part.d; column += GROUP) {
-            size_t width = part.d - column < GROUP ? part.d - column : GROUP;
-
-            for (int j = 0; j < k; j++)
-                group_load(&group, (size_t)j * width, &part, found->code[i + j], column, width);
-            group_pad(&group, (size_t)k * width);
-            adam_step(adam, group.w, group.m, group.v, found->gradient + (size_t)i * part.d + column, scale,
-                      round_to_vectors((size_t)k * width), adam->embedding_decay, step);
-            for (int j = 0; j < k; j++)
-                group_store(&group, (size_t)j * width, &part, found->code[i + j], column, width);
-        }
-        for (int j = i; j < i + k; j++)
-            part.rows[found->code[j]].step = (uint32_t)(adam->step + 1);
+        found->updated = next < found->n ? next : found->n;
+        update_group(adam, &part, found, first, found->updated - first, step, scale);
     }
 }
 

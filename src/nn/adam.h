@@ -45,6 +45,7 @@ typedef struct AdamRow {
 /* A lookup's rows in the current batch. */
 typedef struct AdamRows {
     int n;           /* distinct codes */
+    int updated;     /* of them, as far as the step under way has come */
     int32_t *code;   /* [n] in order of first appearance */
     int32_t *place;  /* [rows of the batch] where in `code` a batch row's code is */
     int32_t *order;  /* [n] codes that have steps to replay, the longest unseen first */
@@ -88,10 +89,13 @@ void adam_dense(Adam *adam, AdamStep step, size_t first, size_t n, const float *
  * next time.
  */
 void adam_find_rows(Adam *adam, int lookup, const int32_t *codes, int rows, NnPool *pool);
-/* Adds up the gradients of equal codes, in row order. dy [rows, d], leading dimension ld. */
-void adam_merge_rows(Adam *adam, int lookup, const float *dy, size_t ld, int rows);
-/* Moves the rows that were found. */
-void adam_update_rows(Adam *adam, AdamStep step, int lookup, float scale);
+/*
+ * Adds up the gradients of equal codes, in row order. dy [rows, d], leading dimension ld. Returns early when the
+ * pool's interrupt says so: what is there then is of no use.
+ */
+void adam_merge_rows(Adam *adam, int lookup, const float *dy, size_t ld, int rows, NnPool *pool);
+/* Moves the rows that were found. Returns early when the pool's interrupt says so: the next call goes on. */
+void adam_update_rows(Adam *adam, AdamStep step, int lookup, float scale, NnPool *pool);
 /* The step is done. A sync must come first when adam_history_full(). */
 void adam_commit(Adam *adam, AdamStep step);
 bool adam_history_full(const Adam *adam);

@@ -337,23 +337,20 @@ update_buffers(const NnLayer *l, const NnNet *net, float *params, const float *m
 }
 
 static void
-fold(const NnLayer *l, const NnNet *net, const float *params, float *folded, int weight, int bias)
+fold(const NnLayer *l, const NnNet *net, const float *params, float *folded, int weight, int bias, int r)
 {
-    const int d = l->size[0];
-    const size_t d_in = d > 0 ? net->params[weight].count / (size_t)d : 0;
+    const size_t d_in = net->params[weight].count / (size_t)l->size[0];
     const float *mean = params + net->params[l->param[RUNNING_MEAN]].offset;
     const float *var = params + net->params[l->param[RUNNING_VAR]].offset;
     const float *gamma = params + net->params[l->param[WEIGHT]].offset;
     const float *beta = params + net->params[l->param[BIAS]].offset;
-    float *w = folded + net->params[weight].offset, *v = folded + net->params[bias].offset;
+    float *w = folded + net->params[weight].offset + (size_t)r * d_in;
+    float *v = folded + net->params[bias].offset + r;
+    const double scale = gamma[r] / sqrt((double)var[r] + EPSILON);
 
-    for (int c = 0; c < d; c++) {
-        const double scale = gamma[c] / sqrt((double)var[c] + EPSILON);
-
-        for (size_t i = 0; i < d_in; i++)
-            w[(size_t)c * d_in + i] = (float)(w[(size_t)c * d_in + i] * scale);
-        v[c] = (float)(((double)v[c] - mean[c]) * scale + beta[c]);
-    }
+    for (size_t i = 0; i < d_in; i++)
+        w[i] = (float)(w[i] * scale);
+    *v = (float)(((double)*v - mean[r]) * scale + beta[r]);
 }
 
 static const NnLayerType batchnorm_type = {.kind = "BatchNorm1d",

@@ -220,6 +220,9 @@ blas_version(void)
 
 /* ------------------------------------------------------------------ products */
 
+#define PIECE_PRODUCTS ((size_t)1 << 28)
+#define PIECE_COLUMNS  64 /* at least */
+
 void
 blas_gemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda, const float *b,
           int ldb, bool add, float *c, int ldc)
@@ -239,6 +242,23 @@ blas_gemv(bool transpose_b, int n, int k, const float *a, const float *b, int ld
                transpose_b ? k : n, 1.0f, b, ldb, a, 1, add ? 1.0f : 0.0f, c, 1);
 }
 
+/* As many columns at a time as take the library some ten milliseconds: it cannot be interrupted. */
+static void
+blas_gemm_in_pieces(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda,
+                    const float *b, int ldb, bool add, float *c, int ldc)
+{
+    const size_t columns = PIECE_PRODUCTS / ((size_t)m * (size_t)k + 1) + PIECE_COLUMNS;
+
+    for (size_t first = 0; first < (size_t)n; first += columns) {
+        const size_t left = (size_t)n - first;
+
+        if (first > 0 && pool_task_interrupted())
+            return;
+        blas_gemm(transpose_a, transpose_b, m, (int)(left < columns ? left : columns), k, a, lda,
+                  b + (transpose_b ? first * (size_t)ldb : first), ldb, add, c + first, ldc);
+    }
+}
+
 void
 gemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda, const float *b,
      int ldb, bool add, float *c, int ldc)
@@ -253,6 +273,6 @@ gemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, in
     } else if (one_row) {
         blas_gemv(transpose_b, n, k, a, b, ldb, add, c);
     } else {
-        blas_gemm(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, add, c, ldc);
+        blas_gemm_in_pieces(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, add, c, ldc);
     }
 }

@@ -163,6 +163,8 @@ gemm_kernel(bool transpose_a, bool transpose_b, int m, int n, int k, const float
         Width width;
 
         for (int j = 0; j < n; j += width.vectors * LANES) {
+            if (j > 0 && pool_task_interrupted()) /* a product may take seconds, a strip of it does not */
+                return;
             width = strip_width(n - j);
             if (transpose_b)
                 copy_transposed(strip, b + (size_t)j * (size_t)ldb + p, ldb, depth, n - j, width);

@@ -61,15 +61,18 @@ transposed_floats(const NnParam *p)
 }
 
 void
-transpose_weight(float *transposed, const NnParam *p, const float *weight)
+transpose_weight(float *transposed, const NnParam *p, const float *weight, NnPause pause)
 {
     const size_t d_out = (size_t)p->shape[0], d_in = (size_t)p->shape[1];
     const size_t width = (size_t)cut_tiles(simd_kernels(0), (int)p->shape[0]).floats;
 
-    for (size_t first = 0; first < d_out; first += width, transposed += d_in * width)
+    for (size_t first = 0; first < d_out; first += width, transposed += d_in * width) {
+        if (pause)
+            pause();
         for (size_t i = 0; i < d_in; i++)
             for (size_t j = 0; j < width; j++)
                 transposed[i * width + j] = first + j < d_out ? weight[(first + j) * d_in + i] : 0;
+    }
 }
 
 void

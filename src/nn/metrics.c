@@ -45,12 +45,15 @@ score_key(const NnScore *s)
 }
 
 double
-auc(NnScore *scores, NnScore *scratch, size_t n, void (*pause)(void))
+auc(NnScore *scores, NnScore *scratch, size_t n, NnPause pause)
 {
     Area area = {0, 0, 0};
 
     for (size_t i = 0; i < n; i++) {
         uint64_t key = ordered_from_double(scores[i].score);
+
+        if (pause && i % RADIX_PAUSE == 0)
+            pause();
         if (isnan(scores[i].score))
             return NAN;
         memcpy(&scores[i].score, &key, sizeof(key));
@@ -59,7 +62,10 @@ auc(NnScore *scores, NnScore *scratch, size_t n, void (*pause)(void))
     for (size_t i = 0; i < n;) {
         uint64_t key = score_key(&scores[i]);
         double positives = 0, negatives = 0;
+
         for (; i < n && score_key(&scores[i]) == key; i++) {
+            if (pause && i % RADIX_PAUSE == 0)
+                pause();
             if (scores[i].label > 0.5f)
                 positives += scores[i].weight;
             else

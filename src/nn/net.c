@@ -441,6 +441,8 @@ net_find_param(const NnNet *net, const char *name)
     return -1;
 }
 
+#define SOUND_PIECE ((size_t)1 << 20)
+
 /* whether all n numbers are finite and at least `least` */
 NN_KERNEL static bool
 all_sound(const float *x, size_t n, float least)
@@ -453,12 +455,27 @@ all_sound(const float *x, size_t n, float least)
 }
 
 static bool
-param_is_sound(const NnParam *p, const float *numbers)
+floats_are_sound(const NnParam *p, const float *numbers, NnPause pause)
+{
+    for (size_t done = 0; done < p->count; done += SOUND_PIECE) {
+        const size_t left = p->count - done;
+
+        if (pause)
+            pause();
+        if (!all_sound(numbers + done, left < SOUND_PIECE ? left : SOUND_PIECE,
+                       p->variance ? 0.0f : -FLT_MAX))
+            return false;
+    }
+    return true;
+}
+
+static bool
+param_is_sound(const NnParam *p, const float *numbers, NnPause pause)
 {
     int64_t steps;
 
     if (p->dtype == NN_F32)
-        return all_sound(numbers, p->count, p->variance ? 0.0f : -FLT_MAX);
+        return floats_are_sound(p, numbers, pause);
     if (p->init == NN_OFFSETS)
         return true; /* they follow from the net */
     memcpy(&steps, numbers, sizeof steps);
@@ -466,10 +483,10 @@ param_is_sound(const NnParam *p, const float *numbers)
 }
 
 int
-net_find_unsound(const NnNet *net, const float *params)
+net_find_unsound(const NnNet *net, const float *params, NnPause pause)
 {
     for (int i = 0; i < net->n_params; i++)
-        if (!param_is_sound(&net->params[i], params + net->params[i].offset))
+        if (!param_is_sound(&net->params[i], params + net->params[i].offset, pause))
             return i;
     return -1;
 }

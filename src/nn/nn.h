@@ -59,7 +59,7 @@
 
 typedef enum NnStatus {
     NN_OK,
-    NN_INTERRUPTED, /* the caller's interrupt said so; the step has changed nothing and can be repeated */
+    NN_INTERRUPTED, /* the caller's interrupt said so; the same call goes on */
     NN_NO_MEMORY,
     NN_NO_BLAS, /* see blas_error() */
     NN_BAD_CONFIG
@@ -70,6 +70,12 @@ typedef struct NnAlloc {
     void *(*alloc)(void *owner, size_t size);
     void *owner;
 } NnAlloc;
+
+/*
+ * Called by long work of the caller's own thread every few milliseconds, where all memory is as its owner may free
+ * it: so it may never return. NULL: nobody waits.
+ */
+typedef void (*NnPause)(void);
 
 /* ------------------------------------------------------------------ configuration */
 
@@ -163,10 +169,11 @@ typedef struct NnLayerType {
                            bool mean_first);
     /*
      * For scoring: moves this layer into the linear layer before it, whose parameters are `weight` [d, d_in] and
-     * `bias` [d], in `folded`, a copy of the dense parameters. Afterwards forward sees b->folded. NULL: cannot.
+     * `bias` [d], in `folded`, a copy of the dense parameters: of their d rows, row r. Afterwards forward sees
+     * b->folded. NULL: cannot.
      */
-    void (*fold)(const NnLayer *l, const NnNet *net, const float *params, float *folded, int weight,
-                 int bias);
+    void (*fold)(const NnLayer *l, const NnNet *net, const float *params, float *folded, int weight, int bias,
+                 int r);
 } NnLayerType;
 
 struct NnLayer {
@@ -306,7 +313,8 @@ NnStatus net_init(const NnNet *net, float *params, float embedding_init, uint64_
  * transfer.c: parameters of `old` into `params`, which net_init has filled. Both nets have the same options and
  * inputs; net's fields may have more categories. New table rows start from their field's row `unseen`.
  */
-void net_take_over(const NnNet *net, float *params, const NnNet *old, const float *old_params, int unseen);
+void net_take_over(const NnNet *net, float *params, const NnNet *old, const float *old_params, int unseen,
+                   NnPause pause);
 
 /* the parameter's index, or -1 */
 int net_find_param(const NnNet *net, const char *name);
@@ -314,7 +322,7 @@ int net_find_param(const NnNet *net, const char *name);
  * The first parameter with a number that no training can leave there: one that is not finite, a variance below 0, or a count
  * of steps that is not 0 … NN_STEPS_MOST. -1: there is none.
  */
-int net_find_unsound(const NnNet *net, const float *params);
+int net_find_unsound(const NnNet *net, const float *params, NnPause pause);
 
 /* ------------------------------------------------------------------ layers: builders append and return y */
 
@@ -361,8 +369,9 @@ void fibinet_build(NnNet *net);
 bool gemm_prepare(void);
 const char *gemm_kernels(void); /* "AVX2"; NULL: the library's */
 /*
- * Row-major. C[m,n] = A[m,k] B[k,n], or += if `add`, with A and B as stored or transposed; k >= 1. By our own kernels where
- * the CPU has what they need, else by the library.
+ * Row-major. C[m,n] = A[m,k] B[k,n], or += if `add`, with A and B as stored or transposed; k >= 1. By our own
+ * kernels where the CPU has what they need, else by the library. In a task of a pool whose run is interrupted, C
+ * is left unfinished.
  */
 void gemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda, const float *b,
           int ldb, bool add, float *c, int ldc);
@@ -404,6 +413,8 @@ void pool_abandon(NnPool *pool);
 void pool_stop(NnPool *pool);
 /* For long tasks of an interruptible run: true = return early, the run's status will be NN_INTERRUPTED. */
 bool pool_interrupted(NnPool *pool);
+/* The same for code that does not know whose task it is part of, if any. */
+bool pool_task_interrupted(void);
 
 /* ------------------------------------------------------------------ rng.c */
 
@@ -496,7 +507,7 @@ NnStatus trainer_create(NnTrainer **trainer, const NnNet *net, float *params, co
 /*
  * One Adam step along the gradient of: sum over rows of weight * loss / (rows * mean_weight). A row counts as its weight says, not as
  * those that it happens to be with. loss: sum over rows of weight * loss; logits: [rows, n_classes], may be NULL.
- * NN_INTERRUPTED: nothing has changed, call again with the same batch.
+ * NN_INTERRUPTED: not all of it is done, call again with the same arguments before any other function.
  */
 NnStatus trainer_step(NnTrainer *t, const NnBatch *batch, float learning_rate, double *loss, float *logits);
 /*
@@ -517,7 +528,8 @@ typedef struct NnScorer NnScorer;
 
 size_t scorer_size(const NnNet *net, int capacity);
 /* params must outlive it. Batch normalisation is folded into the linear layers before it. */
-NnStatus scorer_create(NnScorer **scorer, const NnNet *net, const float *params, int capacity, NnAlloc alloc);
+NnStatus scorer_create(NnScorer **scorer, const NnNet *net, const float *params, int capacity, NnAlloc alloc,
+                       NnPause pause);
 /*
  * Makes *copy (NULL: takes memory for it) a scorer of the same weights with room of its own, for another thread. Its room
  * serves any scorer of a net of the same shape; its weights are the original's, which must outlive it.
@@ -589,10 +601,9 @@ typedef struct NnScore {
 
 /*
  * Area under the ROC curve, ties count half; labels > 0.5 are positive. Exact. Leaves scores in no useful state;
- * scratch [n]. NaN if there is one class only or a score is NaN. pause: called every few milliseconds, and may never
- * return; or NULL.
+ * scratch [n]. NaN if there is one class only or a score is NaN.
  */
-double auc(NnScore *scores, NnScore *scratch, size_t n, void (*pause)(void));
+double auc(NnScore *scores, NnScore *scratch, size_t n, NnPause pause);
 
 /*
  * The same over a stream of any length in fixed memory: exact up to NN_AUC_EXACT rows; from then on neighbouring scores

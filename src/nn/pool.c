@@ -45,6 +45,8 @@ struct NnPool {
     atomic_bool caller_sleeping; /* or is about to */
 };
 
+static _Thread_local NnPool *working_for; /* the pool whose task this thread runs, or NULL */
+
 static inline void
 spin_pause(void)
 {
@@ -70,6 +72,12 @@ pool_interrupted(NnPool *pool)
     return true;
 }
 
+bool
+pool_task_interrupted(void)
+{
+    return working_for && pool_interrupted(working_for);
+}
+
 static void
 task_finished(NnPool *pool)
 {
@@ -87,6 +95,7 @@ work(NnPool *pool, int worker)
     uint_fast64_t ticket = atomic_load(&pool->ticket);
     const unsigned mode = denormals_flush();
 
+    working_for = pool;
     while ((uint32_t)ticket != 0) {
         if (!atomic_compare_exchange_weak(&pool->ticket, &ticket, ticket - 1))
             continue;
@@ -95,6 +104,7 @@ work(NnPool *pool, int worker)
         task_finished(pool);
         ticket = atomic_load(&pool->ticket);
     }
+    working_for = NULL;
     denormals_restore(mode);
 }
 

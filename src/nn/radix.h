@@ -85,8 +85,11 @@ radix_sort(void *items, void *scratch, size_t n, size_t size, int first_byte, vo
         from = to;
         to = swap;
     }
-    if (from != (char *)items)
-        memcpy(items, from, n * size);
+    for (size_t i = 0; from != (char *)items && i < n; i += RADIX_PAUSE) {
+        if (pause)
+            pause();
+        memcpy((char *)items + i * size, from + i * size, (n - i < RADIX_PAUSE ? n - i : RADIX_PAUSE) * size);
+    }
 }
 
 #endif /* NN_RADIX_H */

@@ -40,7 +40,7 @@ void weight_product(const NnBlock *b, float *y, int ldy, const float *x, int ldx
                     int d_in, int d_out, bool add);
 /* The transposed copy by which weight_product multiplies a single row: its floats (0: none is worth it), and its making. */
 size_t transposed_floats(const NnParam *p);
-void transpose_weight(float *transposed, const NnParam *p, const float *weight);
+void transpose_weight(float *transposed, const NnParam *p, const float *weight, NnPause pause);
 
 static inline int
 tensor_width(const NnNet *net, int tensor)

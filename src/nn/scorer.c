@@ -42,6 +42,18 @@ can_fold(const NnNet *net)
     return true;
 }
 
+#define COPY_PIECE ((size_t)1 << 20)
+
+static void
+copy_floats(float *to, const float *from, size_t n, NnPause pause)
+{
+    for (size_t done = 0; done < n; done += COPY_PIECE) {
+        if (pause)
+            pause();
+        memcpy(to + done, from + done, (n - done < COPY_PIECE ? n - done : COPY_PIECE) * sizeof(float));
+    }
+}
+
 static void
 scorer_layout(NnScorer *s, NnScorer **place, int capacity, NnArena *arena)
 {
@@ -73,8 +85,28 @@ scorer_size(const NnNet *net, int capacity)
     return arena.used;
 }
 
+/* Batch normalisation into the linear layers before it, in a copy of the dense parameters. */
+static void
+fold_layers(const NnScorer *s, const float *params, NnPause pause)
+{
+    const NnNet *net = s->net;
+
+    copy_floats(s->copy, params, net->n_dense, pause);
+    for (const NnLayer *l = net->layers; l < net->layers + net->n_layers; l++) {
+        const NnLayer *linear = l->type->forward_stats ? linear_before(net, l) : NULL;
+        const int rows = linear ? tensor_width(net, l->x) : 0;
+
+        for (int r = 0; r < rows; r++) {
+            if (pause)
+                pause();
+            l->type->fold(l, net, params, s->copy, linear->linear_weight, linear->linear_bias, r);
+        }
+    }
+}
+
 NnStatus
-scorer_create(NnScorer **scorer, const NnNet *net, const float *params, int capacity, NnAlloc alloc)
+scorer_create(NnScorer **scorer, const NnNet *net, const float *params, int capacity, NnAlloc alloc,
+              NnPause pause)
 {
     NnScorer s = {.net = net, .params = params, .tables = params};
     NnArena arena = {0};
@@ -86,19 +118,13 @@ scorer_create(NnScorer **scorer, const NnNet *net, const float *params, int capa
         return NN_NO_MEMORY;
     scorer_layout(&s, scorer, capacity, &arena);
     if (s.folded) {
-        memcpy(s.copy, params, net->n_dense * sizeof(float));
-        for (const NnLayer *l = net->layers; l < net->layers + net->n_layers; l++) {
-            if (l->type->forward_stats) {
-                const NnLayer *linear = linear_before(net, l);
-
-                l->type->fold(l, net, params, s.copy, linear->linear_weight, linear->linear_bias);
-            }
-        }
+        fold_layers(&s, params, pause);
         s.params = s.copy;
     }
     for (int i = 0; i < net->n_params; i++) {
         if (s.transposed[i])
-            transpose_weight((float *)s.transposed[i], &net->params[i], s.params + net->params[i].offset);
+            transpose_weight((float *)s.transposed[i], &net->params[i], s.params + net->params[i].offset,
+                             pause);
     }
     **scorer = s;
     return NN_OK;

@@ -7,8 +7,8 @@
  * the next, so that the block stays in cache. The pass in the middle turns round: last layers, loss, and back
  * through them. Then the lanes' gradients are added up in lane order and Adam moves the parameters.
  *
- * Nothing but the replay of rows (see adam.h) changes the parameters before that last run, which cannot be
- * interrupted: a step happens as a whole or not at all.
+ * Nothing but the replay of rows (see adam.h) changes the parameters before that last run. Interrupted, the step
+ * begins anew; the last run goes on where it was.
  */
 #include <math.h>
 #include <string.h>
@@ -46,6 +46,8 @@ struct NnTrainer {
     float *scratch;          /* [threads, scratch] */
     double *losses;          /* one for each task that computes a loss */
     double *norms;           /* one for each task that reduces gradients: sums of squares */
+    bool updating;           /* a step that was interrupted has begun to move the parameters */
+    bool *updated;           /* [dense tasks] what it has moved; tables keep their own count (adam.h) */
 
     /* of the call under way */
     const NnBatch *batch;
@@ -54,6 +56,7 @@ struct NnTrainer {
     float grad_scale; /* of the loss's gradient */
     float clip_scale;
     AdamStep step;
+    double loss;
     float *logits;
 };
 
@@ -282,7 +285,7 @@ reduce_task(void *arg, int task, int worker)
         const NnLookup *l = &net->lookups[task];
 
         adam_merge_rows(&t->adam, task, t->dvalues + tensor_at(net, l->y, t->capacity, 0),
-                        (size_t)net->tensors[l->y].ld, t->batch->rows);
+                        (size_t)net->tensors[l->y].ld, t->batch->rows, t->pool);
         gradient = t->adam.lookups[task].gradient;
         n = (size_t)t->adam.lookups[task].n * (size_t)l->d;
     } else {
@@ -304,10 +307,11 @@ update_task(void *arg, int task, int worker)
 
     (void)worker;
     if (task < t->net->n_lookups) {
-        adam_update_rows(&t->adam, t->step, task, t->clip_scale);
-    } else {
+        adam_update_rows(&t->adam, t->step, task, t->clip_scale, t->pool);
+    } else if (!t->updated[task - t->net->n_lookups]) {
         size_t first = (size_t)(task - t->net->n_lookups) * DENSE_CHUNK;
 
+        t->updated[task - t->net->n_lookups] = true;
         adam_dense(&t->adam, t->step, first, dense_chunk(t->net, first), t->grads + first, t->clip_scale);
     }
 }
@@ -378,26 +382,47 @@ compute_gradients(NnTrainer *t, const NnBatch *batch, double *loss, float *logit
     return NN_OK;
 }
 
-NnStatus
-trainer_step(NnTrainer *t, const NnBatch *batch, float learning_rate, double *loss, float *logits)
+/* The gradients are there: how the parameters move. */
+static void
+begin_update(NnTrainer *t, int tasks, float learning_rate, double loss)
 {
-    const NnNet *net = t->net;
-    int tasks = net->n_lookups + dense_tasks(net);
-    NnStatus status = compute_gradients(t, batch, loss, logits);
-
-    if (status != NN_OK)
-        return status;
     t->step = adam_next(&t->adam, (double)learning_rate);
     t->clip_scale = clip_scale(t, tasks);
-    pool_run(t->pool, update_task, t, tasks, false);
+    t->loss = loss;
+    memset(t->updated, 0, (size_t)dense_tasks(t->net));
+    t->updating = true;
+}
+
+static void
+end_update(NnTrainer *t)
+{
+    const NnNet *net = t->net;
+
+    t->updating = false;
     adam_commit(&t->adam, t->step);
     for (int i = 0; i < net->n_layers; i++) {
         const NnLayer *l = &net->layers[i];
 
         if (l->type->update_buffers)
-            l->type->update_buffers(l, net, t->params, t->merged + l->merged_offset, batch->rows,
+            l->type->update_buffers(l, net, t->params, t->merged + l->merged_offset, t->batch->rows,
                                     t->hyper.mean_first);
     }
+}
+
+NnStatus
+trainer_step(NnTrainer *t, const NnBatch *batch, float learning_rate, double *loss, float *logits)
+{
+    const int tasks = t->net->n_lookups + dense_tasks(t->net);
+    NnStatus status = t->updating ? NN_OK : compute_gradients(t, batch, loss, logits);
+
+    if (status == NN_OK && !t->updating)
+        begin_update(t, tasks, learning_rate, *loss);
+    if (status == NN_OK)
+        status = pool_run(t->pool, update_task, t, tasks, true);
+    if (status != NN_OK)
+        return status;
+    *loss = t->loss;
+    end_update(t);
     return NN_OK;
 }
 
@@ -502,6 +527,7 @@ trainer_layout(NnTrainer *t, NnTrainer **place, int threads, NnArena *arena)
     t->scratch = arena_take(arena, (size_t)threads * net->scratch, sizeof(float));
     t->losses = arena_take(arena, tasks > NN_LANES ? tasks : NN_LANES, sizeof(double));
     t->norms = arena_take(arena, (size_t)(net->n_lookups + dense_tasks(net)), sizeof(double));
+    t->updated = arena_take(arena, (size_t)dense_tasks(net), sizeof(bool));
     adam_init(&t->adam, net, t->params, &t->hyper, t->batch_size, arena);
 }
 

@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#define TABLE_PIECE 4096 /* rows */
+
 /* columns of the network's input: numerical ones, then each field's embedding */
 static int
 input_width(const NnNet *net)
@@ -60,7 +62,7 @@ axis_next(Axis *a)
 
 static void
 take_over_dense(const NnNet *net, float *to, const NnParam *p, const NnNet *old, const float *from,
-                const NnParam *q)
+                const NnParam *q, NnPause pause)
 {
     int64_t shape[3] = {1, 1, 1}, old_shape[3] = {1, 1, 1};
     Axis rows, columns;
@@ -69,8 +71,8 @@ take_over_dense(const NnNet *net, float *to, const NnParam *p, const NnNet *old,
         shape[i] = p->shape[i];
         old_shape[i] = q->shape[i];
     }
-    if (memcmp(shape, old_shape, sizeof(shape)) == 0) {
-        memcpy(to, from, p->count * (p->dtype == NN_I64 ? sizeof(int64_t) : sizeof(float)));
+    if (p->dtype == NN_I64) { /* a counter */
+        memcpy(to, from, p->count * sizeof(int64_t));
         return;
     }
     rows = axis_start(net, old, shape[0], old_shape[0]);
@@ -79,6 +81,8 @@ take_over_dense(const NnNet *net, float *to, const NnParam *p, const NnNet *old,
         const int64_t a = axis_next(&rows);
         Axis along = columns;
 
+        if (pause)
+            pause();
         for (int64_t j = 0; a >= 0 && j < shape[1]; j++) {
             const int64_t b = axis_next(&along);
 
@@ -89,19 +93,23 @@ take_over_dense(const NnNet *net, float *to, const NnParam *p, const NnNet *old,
 }
 
 static void
-take_over_table(const NnLookup *l, float *table, const NnLookup *o, const float *old_table, int unseen)
+take_over_table(const NnLookup *l, float *table, const NnLookup *o, const float *old_table, int unseen,
+                NnPause pause)
 {
     for (int64_t r = 0; r < l->rows; r++) {
         const float *from = old_table + (o->row_offset + (r < o->rows ? r : unseen)) * o->d;
         float *to = table + (l->row_offset + r) * l->d;
 
+        if (pause && r % TABLE_PIECE == 0)
+            pause();
         memcpy(to, from, sizeof(float) * (size_t)o->d);
         memset(to + o->d, 0, sizeof(float) * (size_t)(l->d - o->d));
     }
 }
 
 void
-net_take_over(const NnNet *net, float *params, const NnNet *old, const float *old_params, int unseen)
+net_take_over(const NnNet *net, float *params, const NnNet *old, const float *old_params, int unseen,
+              NnPause pause)
 {
     for (int i = 0; i < net->n_params; i++) {
         const NnParam *p = &net->params[i];
@@ -109,13 +117,13 @@ net_take_over(const NnNet *net, float *params, const NnNet *old, const float *ol
         bool derived = p->dtype == NN_I64 && p->ndim > 0; /* FiBiNET's offsets follow from the categories */
 
         if (p->kind != NN_TABLE && !derived)
-            take_over_dense(net, params + p->offset, p, old, old_params + q->offset, q);
+            take_over_dense(net, params + p->offset, p, old, old_params + q->offset, q, pause);
     }
     for (int i = 0; i < net->n_lookups; i++) {
         const NnLookup *l = &net->lookups[i];
         const NnLookup *o = &old->lookups[i];
 
         take_over_table(l, params + net->params[l->param].offset, o,
-                        old_params + old->params[o->param].offset, unseen);
+                        old_params + old->params[o->param].offset, unseen, pause);
     }
 }

@@ -139,12 +139,12 @@ problem_step(Problem *p, double rate)
                 p->g[row + j] += (double)dy[(size_t)r * d + j];
             }
         }
-        adam_merge_rows(&p->adam, i, dy, d, ROWS);
+        adam_merge_rows(&p->adam, i, dy, d, ROWS, p->pool);
     }
     reference_step(p, rate);
     adam_dense(&p->adam, step, 0, p->net.n_dense, gradient, 1);
     for (int i = 0; i < p->net.n_lookups; i++)
-        adam_update_rows(&p->adam, step, i, 1);
+        adam_update_rows(&p->adam, step, i, 1, p->pool);
     adam_commit(&p->adam, step);
     free(dy);
     return off;

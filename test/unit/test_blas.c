@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <dirent.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "simd.h"
 #include "unit.h"
@@ -146,11 +147,60 @@ edges(void)
     }
 }
 
+#define WIDE 4096
+
+static atomic_bool interrupt;
+
+static bool
+interrupted_now(void)
+{
+    return interrupt;
+}
+
+/* c [3, WIDE] = a [3, 5] b [5, WIDE], interrupted before it begins */
+static void
+product_task(void *arg, int task, int worker)
+{
+    float *c = arg, *a = calloc(15, sizeof(float)), *b = calloc(5 * WIDE, sizeof(float));
+
+    (void)task;
+    (void)worker;
+    atomic_store(&interrupt, true);
+    gemm(false, false, 3, WIDE, 5, a, 5, b, WIDE, false, c, WIDE);
+    free(a);
+    free(b);
+}
+
+/* a large product does not hold up the end of the run that it is part of; outside of a run nothing ends it */
+static void
+interrupts_end_a_product(void)
+{
+    UnitMemory memory = {0};
+    NnPool *pool = pool_create(unit_alloc(&memory), 1, interrupted_now);
+    float *c = calloc(3 * WIDE, sizeof(float));
+
+    if (gemm_kernels()) {
+        c[WIDE - 1] = 7;
+        CHECK(pool_run(pool, product_task, c, 1, true) == NN_INTERRUPTED);
+        CHECK(c[WIDE - 1] == 7);
+        atomic_store(&interrupt, false);
+        CHECK(pool_run(pool, product_task, c, 1, false) == NN_OK);
+        CHECK(c[WIDE - 1] == 0);
+        c[WIDE - 1] = 7;
+        product_task(c, 0, 0);
+        CHECK(c[WIDE - 1] == 0);
+    }
+    free(c);
+    pool_stop(pool);
+    unit_release(&memory);
+}
+
 int
 main(void)
 {
     RUN(loading_leaves_no_trace);
     RUN(products);
     RUN(edges);
+    RUN(interrupts_end_a_product);
     return unit_end();
 }

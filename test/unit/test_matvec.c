@@ -32,7 +32,7 @@ single_row(int columns, int column, int d_in, int d_out, bool add)
     for (int j = 0; j <= d_out; j++)
         y[j] = before[j] = (float)rng_normal(&rng);
     CHECK(transposed_floats(&param) > 0);
-    transpose_weight(transposed, &param, weight);
+    transpose_weight(transposed, &param, weight, NULL);
     memset(weight, 0xff, param.count * sizeof(float)); /* NaN: only the copy may be read */
     weight_product(&b, y, 1, x, 1, 0, column, d_in, d_out, add);
     rng_seed(&rng, 7, param.count);

@@ -20,9 +20,13 @@
 static const int categories[N_CAT] = {50, 7, 3, 1000};
 static atomic_bool interrupt;
 
+static atomic_int looks_left; /* after so many an interrupt comes; 0: never */
+
 static bool
 interrupted_now(void)
 {
+    if (looks_left > 0 && atomic_fetch_sub(&looks_left, 1) == 1)
+        interrupt = true;
     return interrupt;
 }
 
@@ -260,6 +264,39 @@ interrupted_steps_leave_no_trace(void)
     run_release(&run);
 }
 
+/* an interrupt at each look of a step, one after the other: also between what moves the parameters */
+static void
+every_look_leaves_no_trace(void)
+{
+    static Data data;
+    static Outcome first, other;
+    NnConfig config = small_config();
+    NnBatch batch = make_data(&data, ROWS, 0);
+    int look = 0, interrupted;
+    double loss, again;
+    Run runs[2];
+
+    for (int i = 0; i < 2; i++)
+        run_create(&runs[i], &config, 1, 0.1f);
+    do {
+        CHECK(trainer_step(runs[0].trainer, &batch, 0.01f, &loss, first.logits) == NN_OK);
+        atomic_store(&looks_left, ++look);
+        interrupted = 0;
+        while (trainer_step(runs[1].trainer, &batch, 0.01f, &again, other.logits) == NN_INTERRUPTED) {
+            interrupt = 0;
+            interrupted++;
+        }
+        atomic_store(&looks_left, 0);
+        CHECK(loss == again);
+    } while (interrupted > 0);
+    CHECK(look > 20);
+    for (int i = 0; i < 2; i++)
+        CHECK(trainer_sync(runs[i].trainer) == NN_OK);
+    CHECK(memcmp(runs[0].params, runs[1].params, runs[0].net.n_block * sizeof(float)) == 0);
+    for (int i = 0; i < 2; i++)
+        run_release(&runs[i]);
+}
+
 static void
 raise_flag(int signal)
 {
@@ -332,7 +369,7 @@ scoring_equals_evaluation(void)
     free(outcome.params);
     batch = make_data(&data, ROWS, 50);
     CHECK(trainer_evaluate(run.trainer, &batch, &loss, logits) == NN_OK);
-    CHECK(scorer_create(&scorer, &run.net, run.params, ROWS, unit_alloc(&run.memory)) == NN_OK);
+    CHECK(scorer_create(&scorer, &run.net, run.params, ROWS, unit_alloc(&run.memory), NULL) == NN_OK);
     scorer_run(scorer, data.x_num, data.x_cat, ROWS, ROWS, whole);
     for (int r = 0; r < ROWS; r++) {
         double z = (double)logits[r];
@@ -669,7 +706,7 @@ batches_without_weight_are_harmless(void)
     CHECK(trainer_step(run.trainer, &batch, 0.01f, &loss, NULL) == NN_OK);
     CHECK(loss == 0);
     CHECK(trainer_sync(run.trainer) == NN_OK);
-    CHECK(net_find_unsound(&run.net, run.params) == -1);
+    CHECK(net_find_unsound(&run.net, run.params, NULL) == -1);
     run_release(&run);
 }
 
@@ -683,13 +720,13 @@ unsound_parameters_are_found(void)
 
     run_create(&run, &config, 2, 0);
     run.params[run.net.params[1].offset] = NAN;
-    CHECK(net_find_unsound(&run.net, run.params) == 1);
+    CHECK(net_find_unsound(&run.net, run.params, NULL) == 1);
     run.params[run.net.params[1].offset] = 0;
-    CHECK(net_find_unsound(&run.net, run.params) == -1);
+    CHECK(net_find_unsound(&run.net, run.params, NULL) == -1);
     batches = net_find_param(&run.net, "mlp.mlp.1.num_batches_tracked");
     for (int i = 0; i < 3; i++) {
         memcpy(run.params + run.net.params[batches].offset, &steps[i], sizeof steps[i]);
-        CHECK(net_find_unsound(&run.net, run.params) == (i == 0 ? -1 : batches));
+        CHECK(net_find_unsound(&run.net, run.params, NULL) == (i == 0 ? -1 : batches));
     }
     run_release(&run);
 }
@@ -712,7 +749,7 @@ callers_keep_their_denormals(void)
     CHECK(tiny / 16 > 0);
     CHECK(trainer_sync(run.trainer) == NN_OK);
     CHECK(tiny / 16 > 0);
-    CHECK(scorer_create(&scorer, &run.net, run.params, ROWS, unit_alloc(&run.memory)) == NN_OK);
+    CHECK(scorer_create(&scorer, &run.net, run.params, ROWS, unit_alloc(&run.memory), NULL) == NN_OK);
     scorer_run(scorer, batch.x_num, batch.x_cat, batch.ld_cat, ROWS, logits);
     CHECK(tiny / 16 > 0);
     scorer_run(scorer, batch.x_num, batch.x_cat, batch.ld_cat, 1, logits);
@@ -725,6 +762,7 @@ main(void)
 {
     RUN(same_bits_for_any_threads);
     RUN(interrupted_steps_leave_no_trace);
+    RUN(every_look_leaves_no_trace);
     RUN(alarms_leave_no_trace);
     RUN(scoring_equals_evaluation);
     RUN(clipping_shortens_the_whole_gradient);

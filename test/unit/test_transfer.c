@@ -51,7 +51,7 @@ score(Side *s, const float *x_num, const int32_t *x_cat)
 {
     NnScorer *scorer;
 
-    CHECK(scorer_create(&scorer, &s->net, s->params, ROWS, unit_alloc(&s->memory)) == NN_OK);
+    CHECK(scorer_create(&scorer, &s->net, s->params, ROWS, unit_alloc(&s->memory), NULL) == NN_OK);
     scorer_run(scorer, x_num, x_cat, ROWS, ROWS, s->logits);
 }
 
@@ -116,7 +116,7 @@ check_take_over(const NnConfig *config, bool widens, const char *what)
     CHECK_MESSAGE(is_wider(&old, &grown) == widens, "%s: embeddings %s wider", what,
                   widens ? "are not" : "are");
 
-    net_take_over(&grown.net, grown.params, &old.net, old.params, UNSEEN);
+    net_take_over(&grown.net, grown.params, &old.net, old.params, UNSEEN, NULL);
     check_embeddings(&old, &grown, what);
     score(&old, x_num, x_old);
     score(&grown, x_num, x_cat);
@@ -198,7 +198,7 @@ test_buffers(void)
     side_create(&old, config, before, 1);
     side_create(&grown, config, after, 2);
     disturb(&old);
-    net_take_over(&grown.net, grown.params, &old.net, old.params, UNSEEN);
+    net_take_over(&grown.net, grown.params, &old.net, old.params, UNSEEN, NULL);
     offsets = (const int64_t *)(grown.params +
                                 grown.net.params[net_find_param(&grown.net, "cat_embedding.offsets")].offset);
     steps = (const int64_t *)(grown.params +
