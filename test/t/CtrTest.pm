@@ -7,10 +7,11 @@ use warnings;
 use Exporter 'import';
 use File::Basename qw(basename dirname);
 use File::Temp qw(tempdir);
+use POSIX ();
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(query run_psql query_fails start_query finish_query backend_rss generate_rows temp_files scratch
+our @EXPORT = qw(query run_psql query_fails start_query finish_query backend_rss cpu_seconds generate_rows temp_files scratch
   wait_until);
 
 die "run this with: test/server run prove -I test/t ...\n" unless $ENV{PGHOST};
@@ -107,6 +108,14 @@ sub backend_rss
 {
     my ($pid, $which) = @_;
     return slurp("/proc/$pid/status") =~ /^\Q$which\E:\s+(\d+) kB/m ? $1 / 1024 : undef;
+}
+
+# the CPU time that a process has used, all of its threads together, in seconds
+sub cpu_seconds
+{
+    my ($pid) = @_;
+    my @fields = split ' ', slurp("/proc/$pid/stat") =~ s/^.*\) //r;
+    return ($fields[11] + $fields[12]) / POSIX::sysconf(POSIX::_SC_CLK_TCK());
 }
 
 # names of PostgreSQL's temporary files that exist now

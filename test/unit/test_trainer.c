@@ -276,6 +276,8 @@ every_look_leaves_no_trace(void)
     double loss, again;
     Run runs[2];
 
+    config.n_mlp = 2; /* several pieces of dense parameters are updated one after the other */
+    config.mlp_layers[0] = config.mlp_layers[1] = 100;
     for (int i = 0; i < 2; i++)
         run_create(&runs[i], &config, 1, 0.1f);
     do {
