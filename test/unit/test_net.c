@@ -173,6 +173,51 @@ failures_are_statuses(void)
     unit_release(&memory);
 }
 
+/*
+ * FiBiNET of 500 fields has a matrix for each pair of them. Describing, drawing and taking over so many parameters takes time
+ * in proportion to their number: looking for each from the first one on would take minutes.
+ */
+static void
+many_parameters_are_drawn(void)
+{
+    enum { FIELDS = 500 };
+    static int categories[FIELDS];
+    const NnConfig config = {.architecture = NN_FIBINET,
+                             .n_classes = 1,
+                             .n_mlp = 1,
+                             .mlp_layers = {2},
+                             .d_embed = 2,
+                             .reduction_ratio = 3,
+                             .bilinear_type = NN_FIELD_INTERACTION,
+                             .n_cat = FIELDS,
+                             .categories = categories};
+    UnitMemory memory = {0};
+    NnAlloc alloc = unit_alloc(&memory);
+    float *params, *taken;
+    int drawn = 0, uniform = 0;
+    NnNet net;
+
+    for (int f = 0; f < FIELDS; f++)
+        categories[f] = 3;
+    CHECK(net_create(&net, &config, alloc) == NN_OK && net.n_params > FIELDS * (FIELDS - 1) / 2);
+    params = alloc.alloc(alloc.owner, net.n_block * sizeof(float));
+    taken = alloc.alloc(alloc.owner, net.n_block * sizeof(float));
+    CHECK(net_init(&net, params, 0, 1, NULL) == NN_OK);
+    for (int i = 0; i < net.n_params; i++) {
+        const NnParam *p = &net.params[i];
+
+        uniform += p->init == NN_UNIFORM;
+        drawn += p->init == NN_UNIFORM && params[p->offset] != 0 &&
+                 (i == 0 || params[p->offset] != params[net.params[i - 1].offset]);
+    }
+    CHECK_MESSAGE(uniform > FIELDS * (FIELDS - 1) / 2 && drawn == uniform, "%d of %d parameters drawn", drawn,
+                  uniform);
+    CHECK(net_init(&net, taken, 0, 2, NULL) == NN_OK);
+    net_take_over(&net, taken, &net, params, 0, NULL);
+    CHECK(memcmp(taken, params, net.n_block * sizeof(float)) == 0);
+    unit_release(&memory);
+}
+
 int
 main(void)
 {
@@ -181,6 +226,7 @@ main(void)
     RUN(later_readers_write_first);
     RUN(readers_of_parts_start_from_zero);
     RUN(first_values);
+    RUN(many_parameters_are_drawn);
     RUN(failures_are_statuses);
     return unit_end();
 }
