@@ -13,10 +13,9 @@
 #define SAMPLE_LARGEST 65536
 #define SAMPLE_PART    32 /* of the training rows, one in so many: a hundredth of an epoch's time */
 #define SAMPLE_LOGITS  ((Size)1024 * 1024)
-#define GIVEN_ROWS                                                                                           \
-    1000 /* a model to go on from counts as so many rows: few new ones say little of the mean label */
-#define CLOSE_ENOUGH  1e-6 /* of a step, in logits */
-#define STEPS_LARGEST 200
+#define GIVEN_ROWS     1000 /* that a model to go on from counts as: few new rows say little of the mean label */
+#define CLOSE_ENOUGH   1e-6 /* of a step, in logits */
+#define STEPS_LARGEST  200
 
 struct Calibration {
     double *targets;       /* [max(n_classes, 2)]: the labels' shares are in proportion to these */
@@ -86,7 +85,7 @@ set_targets(const Fit *fit, Calibration *c)
         c->targets[k] = training[k] + (fit->options->validation_column ? 0 : held_back[k]);
 }
 
-/* … and what the model to go on from predicts for them. */
+/* Adds to the targets what the model to go on from predicts for the training rows, as if it were GIVEN_ROWS of them. */
 static void
 add_given(Fit *fit, Calibration *c)
 {

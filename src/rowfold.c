@@ -9,8 +9,8 @@
  * Equal rows would all be in one fold, and make a label known by its absence: of a table with one column, all rows of a
  * category and a label would miss in their statistic. So the hash also takes in how many equal rows came before. To deal
  * equal rows out to the folds in turn would be no better: where a fold has one of each, again a row's statistic lacks its
- * own label more than chance would have it. Which of several equal rows comes first does not matter: if another selection
- * of rows trains a second time, the first of them still leaves out the fold in which there was a first, with its label.
+ * own label more than chance would have it. Which of several equal rows comes first does not matter, because they have the
+ * same label: the k-th of them is in the same fold in every training that has at least k of them.
  *
  * Equal rows are found in a table of hashes whose size is bounded, so beyond some 800,000 different rows a further one
  * counts as the first each time. Hashes that were made to collide cost no more than PROBES_MOST steps.
@@ -30,8 +30,8 @@
 struct RowFolds {
     MemoryContext context;
     RowBudget *budget;
-    uint64 *
-        slots; /* [mask + 1]: 0, or a hash with the number of its rows in the last bits, from 1, in a circle */
+    /* [mask + 1]: 0 where free, else a hash whose last COUNT_BITS say how many rows had it, from 1; then 1 again */
+    uint64 *slots;
     uint64 mask, used;
 };
 

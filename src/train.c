@@ -1,7 +1,7 @@
 /*
  * train.c: the aggregate ctr_train. Rows come in through the transition function and go to the dataset; the final
- * function has them encoded and the model fitted (fit.c), and returns it; report.c tells of it. All memory of a training is in one context
- * under the aggregate's, from the first row to the result.
+ * function has them encoded and the model fitted (fit.c), and returns it; report.c tells of it. All memory of a
+ * training is in one context under the aggregate's, from the first row to the result.
  */
 #include "threads.h"
 
