@@ -2,18 +2,7 @@
 \set VERBOSITY terse
 SET client_min_messages = error;
 CREATE EXTENSION IF NOT EXISTS ctr;
--- what a query raises
-CREATE OR REPLACE FUNCTION try(query text, OUT state text, OUT message text, OUT detail text, OUT hint text)
-LANGUAGE plpgsql AS $$
-BEGIN
-    EXECUTE query;
-    message := 'no error';
-EXCEPTION WHEN OTHERS THEN
-    GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT,
-        state = RETURNED_SQLSTATE;
-    detail := nullif(detail, '');
-    hint := nullif(hint, '');
-END $$;
+\i sql/try.psql
 \pset null '-'
 
 -- labels of two and of three classes: both follow from color and shape together (a cross), and from size

@@ -11,18 +11,7 @@ SELECT i AS id,
 FROM generate_series(1, 2000) i,
      LATERAL (SELECT CASE i % 3 WHEN 0 THEN 'a' WHEN 1 THEN 'b' END AS city, CASE i / 3 % 2 WHEN 0 THEN 'x' ELSE 'y' END AS device) f;
 
--- what a query raises
-CREATE OR REPLACE FUNCTION try(query text, OUT state text, OUT message text, OUT detail text, OUT hint text)
-LANGUAGE plpgsql AS $$
-BEGIN
-    EXECUTE query;
-    message := 'no error';
-EXCEPTION WHEN OTHERS THEN
-    GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT,
-        state = RETURNED_SQLSTATE;
-    detail := nullif(detail, '');
-    hint := nullif(hint, '');
-END $$;
+\i sql/try.psql
 \pset null '-'
 
 CREATE TABLE models (name text PRIMARY KEY, model ctr_model);
