@@ -2,7 +2,10 @@
 
 EXTENSION = ctr
 MODULE_big = ctr
-DATA = sql/ctr--0.1.0.sql
+EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" ctr.control)
+EXTSCRIPT = sql/ctr--$(EXTVERSION).sql
+DATA_built = $(EXTSCRIPT)
+DATA = $(wildcard sql/ctr--*--*.sql)
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/nn/*.c)))
 REGRESS = options immutable model alike compare record restorable types features train predict columns rights metrics evaluate errors fibinet continue collisions cache threads untrainable folds numbers weights
 EXTRA_CLEAN = test/unit/build
@@ -34,6 +37,10 @@ endif
 .PHONY: needs
 needs:
 	@PG_CONFIG='$(PG_CONFIG)' CC='$(CC)' CPPFLAGS='$(CPPFLAGS)' test/setup --check build
+
+# The install script of this version; from older ones the upgrade scripts in sql/ lead here.
+$(EXTSCRIPT): sql/ctr.sql ctr.control
+	cp $< $@
 
 $(OBJS): $(wildcard src/*.h src/nn/*.h) | needs
 $(shlib): src/ctr.map

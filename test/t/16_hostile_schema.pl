@@ -86,7 +86,7 @@ for my $object (['FUNCTION ctr_options(jsonb) RETURNS jsonb LANGUAGE sql AS $$ S
 query("DROP DATABASE $shop;\nDROP ROLE intruder;", database => 'postgres');
 
 # the rule that keeps it so: what is PostgreSQL's is named with its schema, and no body is in SQL
-my $script = join '', do { open my $in, '<', dirname(__FILE__) . '/../../sql/ctr--0.1.0.sql' or die; <$in> };
+my $script = join '', do { open my $in, '<', dirname(__FILE__) . '/../../sql/ctr.sql' or die; <$in> };
 $script =~ s{/\*.*?\*/|'(?:[^']|'')*'|--[^\n]*}{}gs;
 my %keywords = map { $_ => 1 } qw(name any bool); # argument names, and types that are written as keywords
 my @types = grep { !$keywords{$_} } split /\n/, query(q{SELECT typname FROM pg_type WHERE typnamespace = 'pg_catalog'::regnamespace AND typname !~ '^_'});

@@ -1,5 +1,6 @@
 /*
- * ctr--0.1.0.sql: the SQL face of ctr. Sections follow the documentation: type, options, aggregates, scoring, inside, out.
+ * ctr.sql: the SQL face of ctr, installed as ctr--VERSION.sql. Sections follow the documentation: type, options, aggregates,
+ * scoring, inside, out.
  *
  * The target schema may hold anybody's objects while a superuser runs this. So what is PostgreSQL's is named with
  * pg_catalog (the parser does that for integer, double precision and other keywords), our own functions are only looked up
