@@ -6,7 +6,9 @@ EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" ctr.control)
 EXTSCRIPT = sql/ctr--$(EXTVERSION).sql
 DATA_built = $(EXTSCRIPT)
 DATA = $(wildcard sql/ctr--*--*.sql)
-OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/nn/*.c)))
+SOURCES = $(sort $(wildcard src/*.c src/*/*.c src/nn/*/*.c))
+OWN_HEADERS = $(wildcard src/*.h src/*/*.h src/nn/*/*.h)
+OBJS = $(SOURCES:.c=.o)
 REGRESS = options immutable model alike compare record restorable types features train predict columns rights metrics evaluate errors fibinet continue collisions cache threads untrainable folds numbers weights
 EXTRA_CLEAN = test/unit/build
 
@@ -42,12 +44,12 @@ needs:
 $(EXTSCRIPT): sql/ctr.sql ctr.control
 	cp $< $@
 
-$(OBJS): $(wildcard src/*.h src/nn/*.h) | needs
+$(OBJS): $(OWN_HEADERS) | needs
 $(shlib): src/ctr.map
-src/nn/%.o: override CFLAGS += -std=gnu11 -O3 -fno-math-errno -fno-trapping-math -fopenmp-simd
+$(filter src/nn/%,$(OBJS)): override CFLAGS += -std=gnu11 -O3 -fno-math-errno -fno-trapping-math -fopenmp-simd
 
 CLANG_FORMAT ?= $(firstword $(shell command -v clang-format-14) clang-format)
-FORMATTED = $(wildcard src/*.[ch] src/nn/*.[ch] test/unit/*.[ch])
+FORMATTED = $(SOURCES) $(OWN_HEADERS) $(wildcard test/unit/*.[ch])
 
 .PHONY: unit tap test bench demo demo-clean format format-check help
 

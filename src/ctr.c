@@ -11,6 +11,8 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 
+#include "nn/math/products.h"
+
 PG_MODULE_MAGIC;
 
 #define HUGE_PAGES_LEAST ((Size)4 * 1024 * 1024)
@@ -22,11 +24,14 @@ int ctr_model_cache_size = 262144;
 
 void _PG_init(void);
 
+void (*ctr_model_cache_resized)(int kilobytes) = NULL;
+
 /* The setting holds at once, also where nothing scores. */
 static void
 assign_model_cache_size(int kilobytes, void *extra)
 {
-    model_cache_shrink(kilobytes);
+    if (ctr_model_cache_resized)
+        ctr_model_cache_resized(kilobytes);
 }
 
 void
@@ -128,31 +133,4 @@ ctr_check_status(NnStatus status, const char *doing)
                         errdetail("The network has no inputs or an unusable shape.")));
         break;
     }
-}
-
-/* What makes the matrix products. */
-static const char *
-products(void)
-{
-    const char *library = blas_load() ? blas_version() : blas_error();
-
-    return gemm_kernels() ? psprintf("ctr's %s kernels, in place of %s", gemm_kernels(), library) : library;
-}
-
-/* CREATE FUNCTION ctr_build_info(OUT version text, OUT postgresql text, OUT blas text, OUT threads integer) */
-PG_FUNCTION_INFO_V1(ctr_build_info);
-Datum
-ctr_build_info(PG_FUNCTION_ARGS)
-{
-    TupleDesc desc;
-    Datum values[4];
-    bool nulls[4] = {false};
-
-    if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-        elog(ERROR, "return type must be a row type");
-    values[0] = CStringGetTextDatum(CTR_VERSION);
-    values[1] = CStringGetTextDatum(PG_VERSION);
-    values[2] = CStringGetTextDatum(products());
-    values[3] = Int32GetDatum(threads_count(0));
-    PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }

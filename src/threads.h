@@ -9,6 +9,7 @@
 #define CTR_THREADS_H
 
 #include "ctr.h"
+#include "nn/pool.h"
 
 /*
  * Threads to use when the options ask for `wanted` (0 = ctr.threads): at least 1, and no more than

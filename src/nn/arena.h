@@ -5,7 +5,7 @@
 #ifndef NN_ARENA_H
 #define NN_ARENA_H
 
-#include "nn.h"
+#include "nn/nn.h"
 
 typedef struct NnArena {
     char *base; /* NULL: only count */

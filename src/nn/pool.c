@@ -7,12 +7,13 @@
  * training step follows within microseconds, and then sleep. All signals are blocked in the threads: a
  * server's handlers must run on its main thread only.
  */
+#include "nn/pool.h"
+
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 
-#include "denormals.h"
-#include "nn.h"
+#include "nn/denormals.h"
 
 #define SPINS 2000 /* about 20 microseconds */
 

@@ -9,7 +9,11 @@
 #ifndef BENCH_ROWS_H
 #define BENCH_ROWS_H
 
-#include "nn.h"
+#include "nn/arch/arch.h"
+#include "nn/infer/scorer.h"
+#include "nn/math/products.h"
+#include "nn/math/rng.h"
+#include "nn/train/trainer.h"
 
 #define N_NUMBERS    13
 #define N_CATEGORIES 26

@@ -4,8 +4,9 @@
  */
 #include "unit.h"
 
-#include "simd.h"
-#include "denormals.h"
+#include "nn/kernels/simd.h"
+#include "nn/train/adam.h"
+#include "nn/denormals.h"
 
 #define ROWS   37 /* of a batch */
 #define TABLES 3

@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "simd.h"
+#include "nn/kernels/simd.h"
 #include "unit.h"
 
 static int

@@ -3,7 +3,7 @@
  */
 #include "unit.h"
 
-#include "derive.h"
+#include "nn/math/derive.h"
 
 #include <float.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* test_loss.c: losses against their definitions, gradients against differences, and logits at the ends. */
 #include "unit.h"
 
-#include "vecmath.h"
+#include "nn/math/vecmath.h"
 
 #define ROWS 9
 

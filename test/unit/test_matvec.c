@@ -2,8 +2,8 @@
  * test_matvec.c: a weight times one row, by the transposed copy, against sums in float8: widths at and around the
  * kernel's tiles, a part of the weight's columns, setting and adding; and each kernel that the CPU can run.
  */
-#include "rows.h"
-#include "simd.h"
+#include "nn/math/rows.h"
+#include "nn/kernels/simd.h"
 #include "unit.h"
 
 #define MOST 700

@@ -9,7 +9,7 @@
 
 #include "unit.h"
 
-#include "adam.h"
+#include "nn/train/adam.h"
 
 #define N_NUM 5
 #define N_CAT 4

@@ -11,7 +11,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nn.h"
+#include "nn/arch/arch.h"
+#include "nn/infer/scorer.h"
+#include "nn/layers/layers.h"
+#include "nn/math/evaluation.h"
+#include "nn/math/loss.h"
+#include "nn/math/metrics.h"
+#include "nn/math/products.h"
+#include "nn/math/rng.h"
+#include "nn/math/transform.h"
+#include "nn/train/calibration.h"
+#include "nn/train/schedule.h"
+#include "nn/train/trainer.h"
 
 static int unit_passed, unit_failed;
 

@@ -1,0 +1,101 @@
+/*
+ * categories.c: categories to codes: of one row, hashed and on their way to the cache, and of blocks of rows.
+ */
+#include "encode/encode.h"
+
+#define AHEAD             32   /* rows whose slots are fetched while others are looked up */
+#define CACHED_CATEGORIES 1024 /* a smaller vocabulary is in the CPU's caches anyway */
+
+void
+categories_of_row(RowMap *map, Column *columns, int n, Vocab *const *vocabs)
+{
+    for (int i = 0; i < n; i++) {
+        Column *c = &columns[i];
+
+        if (!row_category(map, c, &c->bytes, &c->length)) {
+            c->bytes = NULL;
+            continue;
+        }
+        c->hash = vocab_hash(c->bytes, c->length);
+        vocab_prefetch(vocabs[i], c->length, c->hash, 0);
+    }
+    for (int i = 0; i < n; i++) {
+        if (columns[i].bytes && vocab_count(vocabs[i]) > CACHED_CATEGORIES)
+            vocab_prefetch(vocabs[i], columns[i].length, columns[i].hash, 1);
+    }
+}
+
+/* Hashes of n <= AHEAD rows from `first` on; what finding them needs is on its way to the cache. */
+static void
+hash_ahead(const RowBlock *block, int f, int first, int n, const Vocab *vocab, uint64 *hashes)
+{
+    const Size cell = (Size)f * block->room + first;
+
+    for (int stage = 0; stage < 2; stage++) {
+        for (int i = 0; i < n; i++) {
+            const uint32 length = block->lengths[cell + i];
+
+            if (length == NO_CATEGORY)
+                continue;
+            if (stage == 0)
+                hashes[i] = vocab_hash(block->text + block->places[cell + i], length);
+            vocab_prefetch(vocab, length, hashes[i], stage);
+        }
+    }
+}
+
+#define UNKNOWN (CODE_UNSEEN - CODE_KNOWN) /* as numbers, beside those of known categories */
+#define MISSING (CODE_MISSING - CODE_KNOWN)
+
+/* ids[n] of rows [first, first + n); adding: the same vocabulary, where new ones go; NULL: they are UNKNOWN */
+static inline void
+look_up(const RowBlock *block, int f, int first, int n, const Vocab *vocab, Vocab *adding, int32 *ids)
+{
+    uint64 hashes[AHEAD];
+
+    for (int done = 0; done < n; done += AHEAD) {
+        const int m = Min(AHEAD, n - done);
+        const Size cell = (Size)f * block->room + first + done;
+
+        hash_ahead(block, f, first + done, m, vocab, hashes);
+        for (int i = 0; i < m; i++) {
+            const uint32 length = block->lengths[cell + i];
+            const char *bytes = block->text + block->places[cell + i];
+
+            if (length == NO_CATEGORY)
+                ids[done + i] = MISSING;
+            else if (adding)
+                ids[done + i] = vocab_add(adding, bytes, length, hashes[i]);
+            else {
+                int32 id = vocab_find(vocab, bytes, length, hashes[i]);
+
+                ids[done + i] = id < 0 ? UNKNOWN : id;
+            }
+        }
+    }
+}
+
+void
+categories_find(const RowBlock *block, int f, int first, int n, const Vocab *vocab, int32 *codes)
+{
+    look_up(block, f, first, n, vocab, NULL, codes);
+    for (int i = 0; i < n; i++)
+        codes[i] += CODE_KNOWN;
+}
+
+void
+categories_reserve(const RowBlock *block, int f, Vocab *vocab)
+{
+    const uint32 *lengths = block->lengths + (Size)f * block->room;
+    Size bytes = 0;
+
+    for (int row = 0; row < block->n; row++)
+        bytes += lengths[row] == NO_CATEGORY ? 0 : vocab_string_bytes(lengths[row]);
+    vocab_reserve(vocab, vocab_count(vocab) + block->n, bytes);
+}
+
+void
+categories_number(const RowBlock *block, int f, Vocab *vocab, int32 *ids)
+{
+    look_up(block, f, 0, block->n, vocab, vocab, ids);
+}

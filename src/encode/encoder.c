@@ -1,0 +1,261 @@
+/*
+ * encoder.c: features to the network's inputs. A numerical column goes through its transform (nn/transform.c); a
+ * category becomes its code: 0 unseen or rare, 1 missing, from 2 on the known ones. From these the options may derive
+ * more: a numerical column's bucket as one more category field, and the categories' target statistics as more numbers
+ * (nn/derive.c).
+ */
+#include "encode/encoder.h"
+
+#include <math.h>
+
+#include "miscadmin.h"
+
+#include "nn/denormals.h"
+
+/*
+ * DeepCross takes the statistic of every categorical field. FiBiNET pairs all of its inputs with one another, so it takes
+ * one number, their sum: the log odds of naive Bayes.
+ */
+void
+encoder_widths(Encoder *encoder, const Options *options)
+{
+    encoder->d_cat = encoder->n_cat + (options->numerical_buckets > 0 ? encoder->n_num : 0);
+    encoder->n_statistics = options->target_statistics ? encoder->d_cat : 0;
+    encoder->sums_statistics = options->net.architecture == NN_FIBINET;
+    encoder->d_num =
+        encoder->n_num + (encoder->sums_statistics ? encoder->n_statistics > 0 : encoder->n_statistics);
+}
+
+int32
+encoder_bucket(const Encoder *encoder, int i, double value)
+{
+    const Buckets *buckets = &encoder->buckets[i];
+
+    return isnan(value) ? CODE_MISSING : CODE_KNOWN + bucket_find(buckets->bounds, buckets->n_bounds, value);
+}
+
+void
+encoder_derive(const Encoder *encoder, float *const *statistics, int stride, int fold, float *x_num,
+               const int32 *x_cat, Size ld_cat)
+{
+    float *derived = x_num + encoder->n_num;
+    float sum = 0;
+
+    for (int f = 0; f < encoder->n_statistics; f++) {
+        float value = statistics[f][(Size)x_cat[f * ld_cat] * stride + fold];
+
+        if (encoder->sums_statistics)
+            sum += value;
+        else
+            derived[f] = value;
+    }
+    if (encoder->d_num > encoder->n_num && encoder->sums_statistics)
+        derived[0] = sum / sqrtf((float)encoder->n_statistics);
+}
+
+static inline void
+encode_number(const Encoder *encoder, int i, double value, float *x_num, int32 *x_cat, Size ld_cat)
+{
+    x_num[i] = transform_apply(&encoder->transforms[i], value);
+    if (encoder->buckets != NULL)
+        x_cat[(encoder->n_cat + i) * ld_cat] = encoder_bucket(encoder, i, value);
+}
+
+void
+encoder_encode(const Encoder *encoder, RowMap *map, float *x_num, int32 *x_cat, Size ld_cat)
+{
+    Column *columns = map->features + encoder->n_num;
+
+    categories_of_row(map, columns, encoder->n_cat,
+                      encoder->vocabs); /* what it fetches arrives during the numbers */
+    for (int i = 0; i < encoder->n_num; i++)
+        encode_number(encoder, i, row_number(map, &map->features[i]), x_num, x_cat, ld_cat);
+    for (int f = 0; f < encoder->n_cat; f++) {
+        int32 code = CODE_MISSING;
+
+        if (columns[f].bytes) {
+            int32 id = vocab_find(encoder->vocabs[f], columns[f].bytes, columns[f].length, columns[f].hash);
+
+            code = id < 0 ? CODE_UNSEEN : id + CODE_KNOWN;
+        }
+        x_cat[f * ld_cat] = code;
+    }
+    encoder_derive(encoder, encoder->statistics, 1, 0, x_num, x_cat, ld_cat);
+}
+
+void
+encoder_encode_block(const Encoder *encoder, const RowBlock *block, int first, int n, float *x_num,
+                     int32 *x_cat, Size ld_cat)
+{
+    const unsigned mode = denormals_keep();
+
+    for (int f = 0; f < encoder->n_cat; f++)
+        categories_find(block, f, first, n, encoder->vocabs[f], x_cat + f * ld_cat);
+    for (int row = 0; row < n; row++) {
+        const double *numbers = block->numbers + (Size)(first + row) * encoder->n_num;
+        float *to = x_num + (Size)row * encoder->d_num;
+
+        for (int i = 0; i < encoder->n_num; i++)
+            encode_number(encoder, i, numbers[i], to, x_cat + row, ld_cat);
+        encoder_derive(encoder, encoder->statistics, 1, 0, to, x_cat + row, ld_cat);
+    }
+    denormals_restore(mode);
+}
+
+Encoder *
+encoder_create(MemoryContext context, const Options *options, const Feature *features, int n_num, int n_cat,
+               const Encoder *known)
+{
+    MemoryContext old = MemoryContextSwitchTo(context);
+    Encoder *encoder = palloc0(sizeof(Encoder));
+
+    encoder->context = context;
+    encoder->n_num = n_num;
+    encoder->n_cat = n_cat;
+    encoder_widths(encoder, options);
+    encoder->features = palloc(sizeof(Feature) * Max(n_num + n_cat, 1));
+    for (int i = 0; i < n_num + n_cat; i++) {
+        encoder->features[i] = features[i];
+        encoder->features[i].name = pstrdup(features[i].name);
+        encoder->features[i].missing = known ? known->features[i].missing : 0;
+    }
+    encoder->transforms = palloc0(sizeof(NnTransform) * Max(n_num, 1));
+    encoder->vocabs = palloc0(sizeof(Vocab *) * Max(n_cat, 1));
+    encoder->frequencies = palloc0(sizeof(int32 *) * Max(n_cat, 1));
+    encoder->categories = palloc0(sizeof(int) * Max(encoder->d_cat, 1));
+    if (options->numerical_buckets > 0)
+        encoder->buckets = palloc0(sizeof(Buckets) * Max(n_num, 1));
+    encoder->statistics = palloc0(sizeof(float *) * Max(encoder->n_statistics, 1));
+    encoder->sums = palloc0(sizeof(NnKeptSum *) * Max(encoder->n_statistics, 1));
+    MemoryContextSwitchTo(old);
+    return encoder;
+}
+
+/* The sum ends at what a model can say. */
+static void
+add_missing(Encoder *encoder, int feature, int64 missing)
+{
+    int64 *sum = &encoder->features[feature].missing;
+
+    *sum = Min(*sum + missing, COUNT_MOST);
+}
+
+void
+encoder_fit_number(Encoder *encoder, int i, const Options *options, NnColumn *column, int64 missing)
+{
+    double *quantiles = NULL;
+
+    if (options->numerical_transform == NN_QUANTILE)
+        quantiles = MemoryContextAlloc(encoder->context, sizeof(double) * NN_QUANTILES);
+    transform_fit(&encoder->transforms[i], options->numerical_transform, column, missing, quantiles);
+    if (encoder->buckets != NULL) {
+        Buckets *buckets = &encoder->buckets[i];
+
+        buckets->bounds = MemoryContextAlloc(encoder->context, sizeof(double) * options->numerical_buckets);
+        buckets->n_bounds = buckets_fit(buckets->bounds, options->numerical_buckets, column);
+        encoder->categories[encoder->n_cat + i] = buckets->n_bounds + 1 + CODE_KNOWN;
+    }
+    add_missing(encoder, i, missing);
+}
+
+static double *
+copy_numbers(const Encoder *encoder, const double *numbers, int n)
+{
+    Size size = sizeof(double) * n;
+
+    return n == 0 ? NULL : memcpy(MemoryContextAlloc(encoder->context, size), numbers, size);
+}
+
+void
+encoder_keep_number(Encoder *encoder, int i, const Encoder *known, int64 missing)
+{
+    NnTransform *t = &encoder->transforms[i];
+
+    *t = known->transforms[i];
+    t->quantiles = copy_numbers(encoder, t->quantiles, t->n_quantiles);
+    if (encoder->buckets != NULL) {
+        Buckets *buckets = &encoder->buckets[i];
+
+        *buckets = known->buckets[i];
+        buckets->bounds = copy_numbers(encoder, buckets->bounds, buckets->n_bounds);
+        encoder->categories[encoder->n_cat + i] = known->categories[encoder->n_cat + i];
+    }
+    add_missing(encoder, i, missing);
+}
+
+void
+encoder_create_statistics(Encoder *encoder, const NnKeptSum *totals)
+{
+    Size size = STATISTICS_GROUPS * sizeof(NnKeptSum);
+
+    encoder->totals = memcpy(MemoryContextAlloc(encoder->context, size), totals, size);
+    for (int f = 0; f < encoder->n_statistics; f++) {
+        Size n = (Size)encoder->categories[f];
+
+        encoder->statistics[f] = MemoryContextAllocHuge(encoder->context, mul_size(n, sizeof(float)));
+        encoder->sums[f] =
+            MemoryContextAllocHuge(encoder->context, mul_size(n, STATISTICS_GROUPS * sizeof(NnKeptSum)));
+    }
+}
+
+/* Adds all of from's categories; the ids stay the same when `to` is empty. */
+static void
+copy_categories(Vocab *to, const Vocab *from)
+{
+    for (int32 id = 0; id < vocab_count(from); id++) {
+        uint32 length;
+        const char *bytes = vocab_get(from, id, &length);
+
+        ctr_pause_at(id);
+        vocab_add(to, bytes, length, vocab_hash(bytes, length));
+    }
+}
+
+int32 *
+encoder_fit_categories(Encoder *encoder, int f, const Vocab *seen, const int32 *counts, int min_count,
+                       const Encoder *known, int64 missing)
+{
+    const Vocab *before = known ? known->vocabs[f] : NULL;
+    int32 n_seen = vocab_count(seen);
+    int32 *codes = MemoryContextAllocHuge(CurrentMemoryContext, mul_size(Max(n_seen, 1), sizeof(int32)));
+    Vocab *vocab = vocab_create(encoder->context);
+    int64 n = before ? vocab_count(before) : 0;
+    Size n_bytes = 0;
+    int32 *frequencies;
+    uint32 length;
+
+    for (int32 id = 0; id < n_seen; id++) {
+        ctr_pause_at(id);
+        if (counts[id] >= Max(min_count, 1)) {
+            vocab_get(seen, id, &length);
+            n++;
+            n_bytes += vocab_string_bytes(length);
+        }
+    }
+    vocab_reserve(vocab, (int32)Min(n, PG_INT32_MAX), n_bytes);
+    if (before)
+        copy_categories(vocab, before);
+
+    frequencies = MemoryContextAllocHuge(encoder->context, mul_size(Max(n, 1), sizeof(int32)));
+    memset(frequencies, 0, Max(n, 1) * sizeof(int32));
+    if (before && vocab_count(before) > 0)
+        memcpy(frequencies, known->frequencies[f], vocab_count(before) * sizeof(int32));
+    for (int32 id = 0; id < n_seen; id++) {
+        const char *bytes = vocab_get(seen, id, &length);
+        uint64 hash = vocab_hash(bytes, length);
+        int32 known_id;
+
+        ctr_pause_at(id);
+        known_id = counts[id] >= Max(min_count, 1) ? vocab_add(vocab, bytes, length, hash)
+                                                   : vocab_find(vocab, bytes, length, hash);
+
+        codes[id] = known_id < 0 ? CODE_UNSEEN : known_id + CODE_KNOWN;
+        if (known_id >= 0)
+            frequencies[known_id] = (int32)Min((int64)frequencies[known_id] + counts[id], PG_INT32_MAX);
+    }
+    encoder->vocabs[f] = vocab;
+    encoder->frequencies[f] = frequencies;
+    encoder->categories[f] = vocab_count(vocab) + CODE_KNOWN;
+    add_missing(encoder, encoder->n_num + f, missing);
+    return codes;
+}

@@ -1,0 +1,367 @@
+/*
+ * vocab.c: the categories of one field: byte strings numbered in order of arrival.
+ *
+ * A hash table with open addressing and linear probing. A slot has the string itself if it is of at most eight bytes, as
+ * most are, so that finding one reads one place of memory; of a longer one it has the hash. All strings are also there
+ * by number, with longer ones in chunks that never move. Growing the table reads nothing but the slots.
+ *
+ * The hash's key is a secret of the process: who can choose the categories could else make them collide, and
+ * a search would go through all of them. Nothing that a table gives out depends on it.
+ */
+#include "encode/encode.h"
+
+#include "miscadmin.h"
+
+#include "encode/hash.h"
+
+#define VOCAB_FIRST_SLOTS 32
+#define VOCAB_LIMIT       (PG_INT32_MAX - 2) /* codes begin at CODE_KNOWN, and tables have a row for each code */
+#define CHUNK_FIRST       ((Size)1024)
+#define CHUNK_LARGEST     ((Size)1024 * 1024)
+#define AHEAD             16              /* strings whose slot is fetched before it is needed */
+#define INTERVAL          ((uint64)16384) /* slots or strings between two looks at interrupts */
+
+#define KEY_LENGTH ((uint32)sizeof(uint64))
+
+typedef struct Slot {
+    uint64 key; /* the string, up to KEY_LENGTH; a longer one's hash */
+    uint32 length;
+    int32 id; /* -1: free */
+} Slot;
+
+#define SHORT_LENGTH 12
+
+/* A category's bytes: in `bytes` up to SHORT_LENGTH; of a longer one its address is there, in the last eight. */
+typedef struct VocabString {
+    uint32 length;
+    char bytes[SHORT_LENGTH];
+} VocabString;
+
+struct Vocab {
+    MemoryContext context;
+    Slot *slots;
+    uint64 mask;          /* number of slots - 1; a power of two */
+    uint64 cleared;       /* slots that are ready: all of them, but while it is being filled */
+    VocabString *strings; /* by id */
+    int32 count, room;
+    Size bytes;
+    char *chunk; /* where the next string goes */
+    Size chunk_left, chunk_size;
+};
+
+/* ------------------------------------------------------------------ hash */
+
+static HashKey secret;
+
+void
+vocab_choose_key(void)
+{
+    HashKey key;
+
+    if (secret.b != 0)
+        return;
+    if (!pg_strong_random(&key, sizeof(key)))
+        ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate random numbers")));
+    key.b |= 1;
+    secret = key;
+}
+
+uint64
+vocab_hash(const char *bytes, uint32 length)
+{
+    return hash_bytes_keyed(secret, bytes, length);
+}
+
+/* ------------------------------------------------------------------ table */
+
+/* where a search begins */
+static inline uint64
+first_slot(const Vocab *vocab, uint64 hash)
+{
+    return hash >> 32 & vocab->mask;
+}
+
+static inline uint64
+string_key(const char *bytes, uint32 length, uint64 hash)
+{
+    uint64 key = 0;
+
+    if (length == KEY_LENGTH) /* so frequent that the compiler should know it */
+        return hash_read8(bytes);
+    if (length > KEY_LENGTH)
+        return hash;
+    memcpy(&key, bytes, length);
+    return key;
+}
+
+static inline uint64
+slot_hash(const Slot *slot)
+{
+    return slot->length > KEY_LENGTH ? slot->key : vocab_hash((const char *)&slot->key, slot->length);
+}
+
+static void *
+allocate(Vocab *vocab, Size n, Size size)
+{
+    void *memory = MemoryContextAllocHuge(vocab->context, mul_size(n, size));
+
+    ctr_huge_pages(memory, n * size);
+    return memory;
+}
+
+static void
+slots_allocate(Vocab *vocab, uint64 n)
+{
+    vocab->slots = allocate(vocab, n, sizeof(Slot));
+    vocab->mask = n - 1;
+    vocab->cleared = 0;
+}
+
+/* Clears the next slots; true: there are more. */
+static bool
+slots_clear(Vocab *vocab)
+{
+    const uint64 end = Min(vocab->mask + 1, vocab->cleared + INTERVAL);
+
+    for (uint64 i = vocab->cleared; i < end; i++)
+        vocab->slots[i] = (Slot){.id = -1};
+    vocab->cleared = end;
+    return end <= vocab->mask;
+}
+
+static void
+slots_clear_all(Vocab *vocab)
+{
+    while (slots_clear(vocab))
+        CHECK_FOR_INTERRUPTS();
+}
+
+/* the least number of which n categories are at most two thirds; a power of two */
+static uint64
+slots_for(int32 n)
+{
+    uint64 slots = VOCAB_FIRST_SLOTS;
+
+    while (slots < (uint64)n * 3 / 2)
+        slots *= 2;
+    return slots;
+}
+
+/*
+ * An error in the midst of it leaves the table incomplete: whoever adds gives the whole vocabulary up then.
+ */
+static void
+slots_grow(Vocab *vocab, uint64 n)
+{
+    Slot *old = vocab->slots;
+    uint64 old_n = vocab->mask + 1;
+
+    slots_allocate(vocab, n);
+    slots_clear_all(vocab);
+    for (uint64 i = 0; i < old_n; i++) {
+        uint64 at;
+
+        if (i % INTERVAL == 0)
+            CHECK_FOR_INTERRUPTS();
+        if (old[i].id < 0)
+            continue;
+        at = first_slot(vocab, slot_hash(&old[i]));
+        while (vocab->slots[at].id >= 0)
+            at = (at + 1) & vocab->mask;
+        vocab->slots[at] = old[i];
+    }
+    pfree(old);
+}
+
+/* A new chunk of at least so many bytes; each is twice as large as the last one. */
+static void
+chunk_grow(Vocab *vocab, Size least)
+{
+    Size size = Max(vocab->chunk_size, least);
+
+    vocab->chunk = MemoryContextAllocHuge(vocab->context, size);
+    vocab->chunk_left = size;
+    vocab->chunk_size = Min(vocab->chunk_size * 2, CHUNK_LARGEST);
+}
+
+Vocab *
+vocab_create_for(MemoryContext context, int32 n, Size bytes)
+{
+    Vocab *vocab = MemoryContextAllocZero(context, sizeof(Vocab));
+
+    vocab_choose_key();
+    vocab->context = context;
+    vocab->chunk_size = CHUNK_FIRST;
+    vocab->room = Max(n, VOCAB_FIRST_SLOTS / 2);
+    vocab->strings = allocate(vocab, vocab->room, sizeof(VocabString));
+    slots_allocate(vocab, slots_for(n));
+    if (bytes > 0)
+        chunk_grow(vocab, bytes);
+    return vocab;
+}
+
+Vocab *
+vocab_create(MemoryContext context)
+{
+    Vocab *vocab = vocab_create_for(context, 0, 0);
+
+    slots_clear_all(vocab);
+    return vocab;
+}
+
+/* Room for n categories in a table that is at most two thirds full. */
+static void
+table_grow(Vocab *vocab, int32 n)
+{
+    CHECK_FOR_INTERRUPTS();
+    if (slots_for(n) > vocab->mask + 1)
+        slots_grow(vocab, slots_for(n));
+    vocab->room = n;
+    vocab->strings = repalloc_huge(vocab->strings, mul_size(vocab->room, sizeof(VocabString)));
+}
+
+/* n is doubled where that is little: many reservations in turn cost no more than one */
+void
+vocab_reserve(Vocab *vocab, int32 n, Size bytes)
+{
+    if (n > vocab->room)
+        table_grow(vocab, Max(n, Min((int64)vocab->count * 2, VOCAB_LIMIT)));
+    if (bytes > vocab->chunk_left)
+        chunk_grow(vocab, bytes);
+}
+
+Size
+vocab_string_bytes(uint32 length)
+{
+    return length <= SHORT_LENGTH ? 0 : length;
+}
+
+static inline const char *
+string_bytes(const VocabString *string)
+{
+    const char *address;
+
+    if (string->length <= SHORT_LENGTH)
+        return string->bytes;
+    memcpy(&address, string->bytes + SHORT_LENGTH - sizeof(address), sizeof(address));
+    return address;
+}
+
+/* slot: of equal key and length */
+static inline bool
+slot_equals(const Vocab *vocab, const Slot *slot, const char *bytes)
+{
+    return slot->length <= KEY_LENGTH ||
+           memcmp(string_bytes(&vocab->strings[slot->id]), bytes, slot->length) == 0;
+}
+
+/* the slot that has the string, or the free one where it belongs */
+static inline Slot *
+slot_find(const Vocab *vocab, const char *bytes, uint32 length, uint64 hash)
+{
+    const uint64 key = string_key(bytes, length, hash);
+
+    for (uint64 at = first_slot(vocab, hash);; at = (at + 1) & vocab->mask) {
+        Slot *slot = &vocab->slots[at];
+
+        if (slot->id < 0 || (slot->key == key && slot->length == length && slot_equals(vocab, slot, bytes)))
+            return slot;
+    }
+}
+
+void
+vocab_prefetch(const Vocab *vocab, uint32 length, uint64 hash, int stage)
+{
+    const Slot *slot = &vocab->slots[first_slot(vocab, hash)];
+
+    if (stage == 0)
+        __builtin_prefetch(slot);
+    else if (length > KEY_LENGTH && slot->id >= 0)
+        __builtin_prefetch(&vocab->strings[slot->id]);
+}
+
+int32
+vocab_find(const Vocab *vocab, const char *bytes, uint32 length, uint64 hash)
+{
+    return slot_find(vocab, bytes, length, hash)->id;
+}
+
+static void
+string_store(Vocab *vocab, VocabString *string, const char *bytes, uint32 length)
+{
+    string->length = length;
+    if (length <= SHORT_LENGTH) {
+        memcpy(string->bytes, bytes, length);
+        return;
+    }
+    if (length > vocab->chunk_left)
+        chunk_grow(vocab, length);
+    memcpy(vocab->chunk, bytes, length);
+    memcpy(string->bytes + SHORT_LENGTH - sizeof(char *), &vocab->chunk, sizeof(char *));
+    vocab->chunk += length;
+    vocab->chunk_left -= length;
+}
+
+int32
+vocab_add(Vocab *vocab, const char *bytes, uint32 length, uint64 hash)
+{
+    Slot *slot = slot_find(vocab, bytes, length, hash);
+
+    if (slot->id >= 0)
+        return slot->id;
+    if (vocab->count >= VOCAB_LIMIT)
+        ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("too many categories in one column"),
+                        errdetail("The limit is %d.", VOCAB_LIMIT)));
+    if (vocab->count == vocab->room) {
+        table_grow(vocab, Min((int64)vocab->count * 2, VOCAB_LIMIT));
+        slot = slot_find(vocab, bytes, length, hash);
+    }
+    string_store(vocab, &vocab->strings[vocab->count], bytes, length);
+    *slot = (Slot){string_key(bytes, length, hash), length, vocab->count};
+    vocab->bytes += length;
+    return vocab->count++;
+}
+
+VocabFilled
+vocab_fill(Vocab *vocab, const char *bytes, uint32 begin, const uint32 *ends, int32 n, NnPool *pool)
+{
+    while (slots_clear(vocab)) {
+        if (pool_interrupted(pool))
+            return VOCAB_UNFINISHED;
+    }
+    for (int32 i = vocab->count; i < n; i++) {
+        const uint32 at = i == 0 ? begin : ends[i - 1], length = ends[i] - at;
+
+        if (i % INTERVAL == 0 && pool_interrupted(pool))
+            return VOCAB_UNFINISHED;
+        if (i + AHEAD < n) {
+            uint32 next = ends[i + AHEAD - 1], next_length = ends[i + AHEAD] - next;
+
+            vocab_prefetch(vocab, next_length, vocab_hash(bytes + next, next_length), 0);
+        }
+        if (vocab_add(vocab, bytes + at, length, vocab_hash(bytes + at, length)) != i)
+            return VOCAB_TWICE;
+    }
+    return VOCAB_COMPLETE;
+}
+
+int32
+vocab_count(const Vocab *vocab)
+{
+    return vocab->count;
+}
+
+const char *
+vocab_get(const Vocab *vocab, int32 id, uint32 *length)
+{
+    const VocabString *string = &vocab->strings[id];
+
+    *length = string->length;
+    return string_bytes(string);
+}
+
+Size
+vocab_bytes(const Vocab *vocab)
+{
+    return vocab->bytes;
+}

@@ -1,0 +1,204 @@
+/*
+ * metrics.c: the aggregates ctr_auc and ctr_logloss, with their parallel halves. The arithmetic is in nn/math.
+ */
+#include "score/scores.h"
+
+#include <math.h>
+
+#include "common/shortest_dec.h"
+
+static double
+check_label(double label)
+{
+    if (label != 0 && label != 1)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("label has value %s", double_to_shortest_decimal(label)),
+                        errdetail("Labels must be 0 or 1.")));
+    return label;
+}
+
+/* the label argument, boolean or float8: the SQL declarations say which */
+static double
+label_argument(FunctionCallInfo fcinfo, bool is_boolean)
+{
+    return is_boolean ? (double)PG_GETARG_BOOL(1) : check_label(PG_GETARG_FLOAT8(1));
+}
+
+/* ------------------------------------------------------------------ ctr_auc(label, score) */
+
+static Datum
+auc_transition(FunctionCallInfo fcinfo, bool is_boolean)
+{
+    MemoryContext context = aggregate_context(fcinfo);
+    Scores *state = PG_ARGISNULL(0) ? NULL : (Scores *)PG_GETARG_POINTER(0);
+    double score;
+
+    if (state == NULL)
+        state = MemoryContextAllocZero(context, sizeof(Scores));
+    if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
+        PG_RETURN_POINTER(state);
+    score = PG_GETARG_FLOAT8(2);
+    if (isnan(score))
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("score is NaN"),
+                        errhint("Leave such rows out with FILTER (WHERE ...).")));
+    scores_add(state, context, score, label_argument(fcinfo, is_boolean));
+    PG_RETURN_POINTER(state);
+}
+
+/* CREATE FUNCTION ctr_auc_transition(internal, float8, float8) RETURNS internal */
+PG_FUNCTION_INFO_V1(ctr_auc_transition);
+Datum
+ctr_auc_transition(PG_FUNCTION_ARGS)
+{
+    return auc_transition(fcinfo, false);
+}
+
+/* CREATE FUNCTION ctr_auc_transition(internal, boolean, float8) RETURNS internal */
+PG_FUNCTION_INFO_V1(ctr_auc_transition_bool);
+Datum
+ctr_auc_transition_bool(PG_FUNCTION_ARGS)
+{
+    return auc_transition(fcinfo, true);
+}
+
+PG_FUNCTION_INFO_V1(ctr_auc_combine);
+Datum
+ctr_auc_combine(PG_FUNCTION_ARGS)
+{
+    MemoryContext context = aggregate_context(fcinfo);
+    Scores *into = PG_ARGISNULL(0) ? NULL : (Scores *)PG_GETARG_POINTER(0);
+
+    if (into == NULL)
+        into = MemoryContextAllocZero(context, sizeof(Scores));
+    if (!PG_ARGISNULL(1))
+        scores_append(into, context, (Scores *)PG_GETARG_POINTER(1));
+    PG_RETURN_POINTER(into);
+}
+
+PG_FUNCTION_INFO_V1(ctr_auc_serialize);
+Datum
+ctr_auc_serialize(PG_FUNCTION_ARGS)
+{
+    aggregate_context(fcinfo);
+    PG_RETURN_BYTEA_P(scores_serialize(NULL, 0, (Scores *)PG_GETARG_POINTER(0)));
+}
+
+PG_FUNCTION_INFO_V1(ctr_auc_deserialize);
+Datum
+ctr_auc_deserialize(PG_FUNCTION_ARGS)
+{
+    Scores *state = palloc0(sizeof(Scores));
+
+    aggregate_context(fcinfo);
+    scores_deserialize(PG_GETARG_BYTEA_PP(0), NULL, 0, state);
+    PG_RETURN_POINTER(state);
+}
+
+/* CREATE FUNCTION ctr_auc_final(internal) RETURNS float8: NULL where the rows show one class only */
+PG_FUNCTION_INFO_V1(ctr_auc_final);
+Datum
+ctr_auc_final(PG_FUNCTION_ARGS)
+{
+    double value = PG_ARGISNULL(0) ? NAN : scores_auc((Scores *)PG_GETARG_POINTER(0));
+
+    if (isnan(value))
+        PG_RETURN_NULL();
+    PG_RETURN_FLOAT8(value);
+}
+
+/* ------------------------------------------------------------------ ctr_logloss(label, score) */
+
+/* state float8[2]-like, kept as a plain struct behind internal */
+typedef struct LossState {
+    double sum;
+    int64 n;
+} LossState;
+
+static Datum
+logloss_transition(FunctionCallInfo fcinfo, bool is_boolean)
+{
+    MemoryContext context = aggregate_context(fcinfo);
+    LossState *state = PG_ARGISNULL(0) ? NULL : (LossState *)PG_GETARG_POINTER(0);
+    double score;
+
+    if (state == NULL)
+        state = MemoryContextAllocZero(context, sizeof(LossState));
+    if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
+        PG_RETURN_POINTER(state);
+    score = PG_GETARG_FLOAT8(2);
+    if (!(score >= 0 && score <= 1))
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("score has value %s", double_to_shortest_decimal(score)),
+                        errdetail("The logarithmic loss needs probabilities, from 0 to 1.")));
+    state->sum += log_loss(score, label_argument(fcinfo, is_boolean));
+    state->n++;
+    PG_RETURN_POINTER(state);
+}
+
+/* CREATE FUNCTION ctr_logloss_transition(internal, float8, float8) RETURNS internal */
+PG_FUNCTION_INFO_V1(ctr_logloss_transition);
+Datum
+ctr_logloss_transition(PG_FUNCTION_ARGS)
+{
+    return logloss_transition(fcinfo, false);
+}
+
+/* CREATE FUNCTION ctr_logloss_transition(internal, boolean, float8) RETURNS internal */
+PG_FUNCTION_INFO_V1(ctr_logloss_transition_bool);
+Datum
+ctr_logloss_transition_bool(PG_FUNCTION_ARGS)
+{
+    return logloss_transition(fcinfo, true);
+}
+
+PG_FUNCTION_INFO_V1(ctr_logloss_combine);
+Datum
+ctr_logloss_combine(PG_FUNCTION_ARGS)
+{
+    MemoryContext context = aggregate_context(fcinfo);
+    LossState *into = PG_ARGISNULL(0) ? NULL : (LossState *)PG_GETARG_POINTER(0);
+
+    if (into == NULL)
+        into = MemoryContextAllocZero(context, sizeof(LossState));
+    if (!PG_ARGISNULL(1)) {
+        const LossState *from = (LossState *)PG_GETARG_POINTER(1);
+
+        into->sum += from->sum;
+        into->n += from->n;
+    }
+    PG_RETURN_POINTER(into);
+}
+
+PG_FUNCTION_INFO_V1(ctr_logloss_serialize);
+Datum
+ctr_logloss_serialize(PG_FUNCTION_ARGS)
+{
+    Scores none = {0};
+
+    aggregate_context(fcinfo);
+    PG_RETURN_BYTEA_P(scores_serialize(PG_GETARG_POINTER(0), sizeof(LossState), &none));
+}
+
+PG_FUNCTION_INFO_V1(ctr_logloss_deserialize);
+Datum
+ctr_logloss_deserialize(PG_FUNCTION_ARGS)
+{
+    LossState *state = palloc0(sizeof(LossState));
+    Scores none = {0};
+
+    aggregate_context(fcinfo);
+    scores_deserialize(PG_GETARG_BYTEA_PP(0), state, sizeof(LossState), &none);
+    PG_RETURN_POINTER(state);
+}
+
+/* CREATE FUNCTION ctr_logloss_final(internal) RETURNS float8: NULL without rows */
+PG_FUNCTION_INFO_V1(ctr_logloss_final);
+Datum
+ctr_logloss_final(PG_FUNCTION_ARGS)
+{
+    const LossState *state = PG_ARGISNULL(0) ? NULL : (LossState *)PG_GETARG_POINTER(0);
+
+    if (state == NULL || state->n == 0)
+        PG_RETURN_NULL();
+    PG_RETURN_FLOAT8(state->sum / (double)state->n);
+}

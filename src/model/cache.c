@@ -1,0 +1,243 @@
+/*
+ * cache.c: models unpacked once per backend.
+ *
+ * An entry is found by its TOAST pointer, which costs nothing to compare, or else by the digest in the value's first
+ * bytes, which names the content. TOAST ids are reused when a value is gone and 2^32 others were given out. So a pointer
+ * is believed within a statement, and by others for a time in which nobody can give out so many; then one slice of the
+ * value is fetched again.
+ *
+ * A call site pins the entry that it used last. Entries beyond ctr.model_cache_size are dropped, least recently
+ * used first, unless pinned; so several models in one query do not evict each other while they are in use. What
+ * was pinned and does not fit is dropped when its query ends.
+ */
+#include "model/cache.h"
+
+#include "access/detoast.h"
+#include "access/xact.h"
+#include "lib/ilist.h"
+#include "portability/instr_time.h"
+#include "utils/memutils.h"
+
+#define BELIEVED_SECONDS 60
+
+struct CachedModel {
+    dlist_node node; /* in recently used order, the newest first */
+    CachedModelView view;
+    MemoryContext context; /* the model's, which also holds the scorer and this struct */
+    char digest[MODEL_DIGEST_SIZE];
+    Oid toast_relation, toast_value; /* the TOAST pointer that led here last; InvalidOid: none */
+    instr_time toast_read;           /* when that pointer's digest was read */
+    TimestampTz toast_statement;     /* the last statement that came with that pointer, and believed it */
+    int pins;
+};
+
+/* What a call site holds: registered once with its memory context, which unpins when it goes. */
+struct ModelHold {
+    MemoryContextCallback callback;
+    CachedModel *pinned;
+};
+
+static dlist_head cache = DLIST_STATIC_INIT(cache);
+
+static Size
+cached_size(const CachedModel *entry)
+{
+    return MemoryContextMemAllocated(entry->context, true);
+}
+
+/*
+ * Drops models that no call site holds, least recently used first, until the rest fits. Frees memory only, so it may be
+ * called at the end of a transaction, be it an abort.
+ */
+static void
+model_cache_shrink(int kilobytes)
+{
+    const Size limit = (Size)kilobytes * 1024;
+    Size total = 0;
+    dlist_mutable_iter iter;
+
+    dlist_foreach_modify(iter, &cache)
+    {
+        CachedModel *entry = dlist_container(CachedModel, node, iter.cur);
+
+        total += cached_size(entry);
+        if (total > limit && entry->pins == 0) {
+            total -= cached_size(entry);
+            dlist_delete(&entry->node);
+            MemoryContextDelete(entry->context);
+        }
+    }
+}
+
+static CachedModel *
+cache_find_digest(const char *digest)
+{
+    dlist_iter iter;
+
+    dlist_foreach(iter, &cache)
+    {
+        CachedModel *entry = dlist_container(CachedModel, node, iter.cur);
+
+        if (memcmp(entry->digest, digest, MODEL_DIGEST_SIZE) == 0)
+            return entry;
+    }
+    return NULL;
+}
+
+static CachedModel *
+cache_insert(Datum datum)
+{
+    Model *model = model_unpack(datum, CurrentMemoryContext);
+    CachedModel *entry = MemoryContextAllocZero(model->context, sizeof(CachedModel));
+    NnScorer *scorer;
+
+    ctr_check_status(
+        scorer_create(&scorer, &model->net, model->params, NN_BLOCK, ctr_nn_alloc(model->context), ctr_pause),
+        "prepare the model for scoring");
+    entry->view = (CachedModelView){.model = model, .scorer = scorer};
+    entry->context = model->context;
+    memcpy(entry->digest, model->digest, MODEL_DIGEST_SIZE);
+    MemoryContextSetParent(model->context, CacheMemoryContext);
+    dlist_push_head(&cache, &entry->node);
+    return entry;
+}
+
+/* The entry of a value whose TOAST pointer, if any, says nothing yet. */
+static CachedModel *
+cache_get(Datum datum)
+{
+    char digest[MODEL_DIGEST_SIZE];
+    CachedModel *entry;
+
+    model_digest(datum, digest);
+    entry = cache_find_digest(digest);
+    return entry ? entry : cache_insert(datum);
+}
+
+static void
+hold_release(ModelHold *hold)
+{
+    if (hold->pinned)
+        hold->pinned->pins--;
+    hold->pinned = NULL;
+}
+
+/* The call site goes. */
+static void
+hold_goes(void *arg)
+{
+    hold_release(arg);
+    model_cache_shrink(ctr_model_cache_size);
+}
+
+ModelHold *
+model_hold_create(MemoryContext owner)
+{
+    ModelHold *hold = MemoryContextAllocZero(owner, sizeof(ModelHold));
+
+    ctr_model_cache_resized = model_cache_shrink;
+    hold->callback.func = hold_goes;
+    hold->callback.arg = hold;
+    MemoryContextRegisterResetCallback(owner, &hold->callback);
+    return hold;
+}
+
+static void
+hold_pin(ModelHold *hold, CachedModel *entry)
+{
+    entry->pins++;
+    hold_release(hold);
+    hold->pinned = entry;
+    dlist_move_head(&cache, &entry->node);
+    model_cache_shrink(ctr_model_cache_size);
+}
+
+/* Is this flat value the pinned model? */
+static bool
+holds_flat(const ModelHold *hold, struct varlena *value)
+{
+    char digest[MODEL_DIGEST_SIZE];
+
+    if (VARATT_IS_EXTENDED(value) || VARSIZE(value) < VARHDRSZ + MODEL_HEAD_SIZE)
+        return false;
+    model_peek_digest(VARDATA(value), VARSIZE(value) - VARHDRSZ, digest, NULL);
+    return memcmp(digest, hold->pinned->digest, MODEL_DIGEST_SIZE) == 0;
+}
+
+static bool
+leads_to(const CachedModel *entry, const struct varatt_external *pointer)
+{
+    return entry->toast_value == pointer->va_valueid && entry->toast_relation == pointer->va_toastrelid;
+}
+
+static bool
+in_statement(const CachedModel *entry)
+{
+    return entry->toast_statement == GetCurrentStatementStartTimestamp();
+}
+
+static bool
+is_believed(const CachedModel *entry)
+{
+    instr_time since;
+
+    INSTR_TIME_SET_CURRENT(since);
+    INSTR_TIME_SUBTRACT(since, entry->toast_read);
+    return INSTR_TIME_GET_DOUBLE(since) < BELIEVED_SECONDS;
+}
+
+const CachedModelView *
+model_hold_view(const ModelHold *hold, Datum datum)
+{
+    struct varlena *value = (struct varlena *)DatumGetPointer(datum);
+    struct varatt_external pointer;
+
+    if (hold->pinned == NULL)
+        return NULL;
+    if (!VARATT_IS_EXTERNAL_ONDISK(value))
+        return holds_flat(hold, value) ? &hold->pinned->view : NULL;
+    VARATT_EXTERNAL_GET_POINTER(pointer, value);
+    return leads_to(hold->pinned, &pointer) && in_statement(hold->pinned) ? &hold->pinned->view : NULL;
+}
+
+static CachedModel *
+cache_find_toast(const struct varatt_external *pointer)
+{
+    dlist_iter iter;
+
+    dlist_foreach(iter, &cache)
+    {
+        CachedModel *entry = dlist_container(CachedModel, node, iter.cur);
+
+        if (leads_to(entry, pointer) && (in_statement(entry) || is_believed(entry)))
+            return entry;
+    }
+    return NULL;
+}
+
+const CachedModelView *
+model_cache_get(Datum datum, ModelHold *hold)
+{
+    struct varlena *value = (struct varlena *)DatumGetPointer(datum);
+    CachedModel *entry;
+
+    if (model_hold_view(hold, datum))
+        return &hold->pinned->view;
+    if (VARATT_IS_EXTERNAL_ONDISK(value)) {
+        struct varatt_external pointer;
+
+        VARATT_EXTERNAL_GET_POINTER(pointer, value);
+        entry = cache_find_toast(&pointer);
+        if (entry == NULL) {
+            entry = cache_get(datum);
+            INSTR_TIME_SET_CURRENT(entry->toast_read);
+        }
+        entry->toast_relation = pointer.va_toastrelid;
+        entry->toast_value = pointer.va_valueid;
+        entry->toast_statement = GetCurrentStatementStartTimestamp();
+    } else {
+        entry = cache_get(datum);
+    }
+    hold_pin(hold, entry);
+    return &entry->view;
+}

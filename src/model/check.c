@@ -1,0 +1,149 @@
+/*
+ * check.c: what the numbers of a model must be. A model that training returns and one that comes from outside
+ * pass the same check, so that whatever can be written can be read.
+ */
+#include "model/model.h"
+
+#include <math.h>
+
+static int
+compare_strings(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static const char *
+names_fault(const Encoder *encoder)
+{
+    int n = encoder->n_num + encoder->n_cat;
+    const char **names = palloc(sizeof(char *) * Max(n, 1));
+    const char *fault = NULL;
+
+    for (int i = 0; i < n; i++)
+        names[i] = encoder->features[i].name;
+    qsort(names, n, sizeof(char *), compare_strings);
+    for (int i = 0; i < n && fault == NULL; i++) {
+        if (names[i][0] == '\0')
+            fault = "a feature has no name";
+        else if (i > 0 && strcmp(names[i - 1], names[i]) == 0)
+            fault = psprintf("it has two features \"%s\"", names[i]);
+    }
+    pfree(names);
+    return fault;
+}
+
+/* Counts of rows, to which going on adds: far from an overflow. */
+static const char *
+counts_fault(const Model *model)
+{
+    const Encoder *encoder = model->encoder;
+
+    for (int i = 0; i < encoder->n_num + encoder->n_cat; i++) {
+        const Feature *feature = &encoder->features[i];
+
+        if (feature->missing < 0 || feature->missing > COUNT_MOST)
+            return psprintf("feature \"%s\" is missing in " INT64_FORMAT " rows", feature->name,
+                            feature->missing);
+    }
+    for (int f = 0; f < encoder->n_cat; f++) {
+        for (int id = 0; id < encoder->categories[f] - CODE_KNOWN; id++) {
+            ctr_pause_at(id);
+            if (encoder->frequencies[f][id] < 0)
+                return psprintf("a category of feature \"%s\" occurs in %d rows",
+                                encoder->features[encoder->n_num + f].name, encoder->frequencies[f][id]);
+        }
+    }
+    return NULL;
+}
+
+static bool
+transform_is_sound(const NnTransform *t)
+{
+    bool good = isfinite(t->mean) && isfinite(t->low) && isfinite(t->high) && isfinite(t->shift) &&
+                isfinite(t->scale) && t->low <= t->high && t->scale != 0 &&
+                (t->kind == NN_QUANTILE) == (t->n_quantiles > 0);
+
+    for (int q = 0; good && q < t->n_quantiles; q++)
+        good = isfinite(t->quantiles[q]) && (q == 0 || t->quantiles[q - 1] <= t->quantiles[q]);
+    return good;
+}
+
+static bool
+buckets_are_sound(const Buckets *buckets)
+{
+    bool good = true;
+
+    for (int i = 0; good && i < buckets->n_bounds; i++)
+        good = isfinite(buckets->bounds[i]) && (i == 0 || buckets->bounds[i - 1] < buckets->bounds[i]);
+    return good;
+}
+
+static const char *
+numbers_fault(const Encoder *encoder)
+{
+    for (int i = 0; i < encoder->n_num; i++) {
+        if (!transform_is_sound(&encoder->transforms[i]))
+            return psprintf("the transform of feature \"%s\" is unusable", encoder->features[i].name);
+        if (encoder->buckets != NULL && !buckets_are_sound(&encoder->buckets[i]))
+            return psprintf("the buckets of feature \"%s\" are unusable", encoder->features[i].name);
+    }
+    return NULL;
+}
+
+static const char *
+statistics_fault(const Encoder *encoder)
+{
+    for (int f = 0; f < encoder->n_statistics; f++) {
+        for (int i = 0; i < encoder->categories[f]; i++) {
+            ctr_pause_at(i);
+            if (!(fabsf(encoder->statistics[f][i]) <= STATISTIC_LARGEST))
+                return psprintf("a target statistic is %g", encoder->statistics[f][i]);
+        }
+    }
+    return NULL;
+}
+
+static const char *
+sums_fault(const Encoder *encoder)
+{
+    const NnKeptSum *unsound = NULL;
+
+    if (encoder->n_statistics > 0)
+        unsound = label_sums_find_unsound(encoder->totals, 1);
+    for (int f = 0; f < encoder->n_statistics; f++) {
+        for (int c = 0; c < encoder->categories[f] && unsound == NULL; c++) {
+            ctr_pause_at(c);
+            unsound = label_sums_find_unsound(encoder->sums[f] + (Size)c * STATISTICS_GROUPS, 1);
+        }
+    }
+    return unsound == NULL ? NULL
+                           : psprintf("a sum of labels is %g of %g", unsound->positive, unsound->weight);
+}
+
+static const char *
+params_fault(const Model *model)
+{
+    const int unsound = net_find_unsound(&model->net, model->params, ctr_pause);
+
+    return unsound < 0 ? NULL
+                       : psprintf("tensor \"%s\" has a number that is not finite or out of its range",
+                                  model->net.params[unsound].name);
+}
+
+const char *
+model_fault(const Model *model)
+{
+    const char *fault = names_fault(model->encoder);
+
+    if (fault == NULL)
+        fault = counts_fault(model);
+    if (fault == NULL)
+        fault = numbers_fault(model->encoder);
+    if (fault == NULL)
+        fault = statistics_fault(model->encoder);
+    if (fault == NULL)
+        fault = sums_fault(model->encoder);
+    if (fault == NULL)
+        fault = params_fault(model);
+    return fault;
+}

@@ -1,0 +1,108 @@
+/*
+ * digest.c: the digest in a model's first bytes: SHA-256 of the whole model but for its own digits and the
+ * wall-clock seconds of the epochs. So trainings that are alike give models with the same digest, and the
+ * digest names all that a model does.
+ *
+ * A model begins with the 8 bytes of its header's length and
+ *   {"__metadata__":{"digest":"<64 hexadecimal digits>","epoch_seconds":"<seconds>"
+ * where <seconds> has only digits, points, commas, blanks and brackets: no other bytes can hide there.
+ */
+#include "model/model.h"
+
+#include "common/cryptohash.h"
+#include "common/sha2.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#define LENGTH_SIZE    8
+#define DIGEST_PREFIX  "{\"__metadata__\":{\"digest\":\""
+#define SECONDS_PREFIX "\",\"epoch_seconds\":\""
+#define DIGEST_BEGIN   (LENGTH_SIZE + sizeof(DIGEST_PREFIX) - 1)
+#define DIGEST_END     (DIGEST_BEGIN + MODEL_DIGEST_SIZE)
+#define SECONDS_BEGIN  (DIGEST_END + sizeof(SECONDS_PREFIX) - 1)
+#define HASHED_PIECE   ((Size)4 * 1024 * 1024)
+
+StaticAssertDecl(DIGEST_END <= MODEL_HEAD_SIZE, "the digest lies in a model's head");
+
+bool
+model_peek_digest(const char *bytes, Size size, char *digest, Node *escontext)
+{
+    if (size < DIGEST_END || memcmp(bytes + LENGTH_SIZE, DIGEST_PREFIX, sizeof(DIGEST_PREFIX) - 1) != 0)
+        return safetensors_invalid(escontext, "it does not begin with its digest");
+    memcpy(digest, bytes + DIGEST_BEGIN, MODEL_DIGEST_SIZE);
+    return true;
+}
+
+void
+model_digest(Datum value, char *digest)
+{
+    struct varlena *head = PG_DETOAST_DATUM_SLICE(value, 0, MODEL_HEAD_SIZE);
+
+    model_peek_digest(VARDATA_ANY(head), VARSIZE_ANY_EXHDR(head), digest, NULL);
+    if ((Pointer)head != DatumGetPointer(value))
+        pfree(head);
+}
+
+/* Where the seconds end; 0: the bytes do not begin as they should. */
+static Size
+seconds_end(const char *bytes, Size size)
+{
+    Size at = SECONDS_BEGIN;
+
+    if (size < at || memcmp(bytes + DIGEST_END, SECONDS_PREFIX, sizeof(SECONDS_PREFIX) - 1) != 0)
+        return 0;
+    while (at < size && bytes[at] != '\0' && strchr("0123456789., []", bytes[at]) != NULL)
+        at++;
+    return at < size && bytes[at] == '"' ? at : 0;
+}
+
+/* in pieces, between which a cancel gets through; at an error the hash goes with its resource owner */
+static bool
+update_hash(pg_cryptohash_ctx *hash, const char *bytes, Size n)
+{
+    bool good = true;
+
+    for (Size piece; good && n > 0; bytes += piece, n -= piece) {
+        CHECK_FOR_INTERRUPTS();
+        piece = Min(n, HASHED_PIECE);
+        good = pg_cryptohash_update(hash, (const uint8 *)bytes, piece) >= 0;
+    }
+    return good;
+}
+
+/* end: of the seconds */
+static void
+compute_digest(const char *bytes, Size size, Size end, char *digest)
+{
+    pg_cryptohash_ctx *hash = pg_cryptohash_create(PG_SHA256);
+    uint8 sum[PG_SHA256_DIGEST_LENGTH];
+
+    if (hash == NULL || pg_cryptohash_init(hash) < 0 || !update_hash(hash, bytes, DIGEST_BEGIN) ||
+        !update_hash(hash, bytes + DIGEST_END, SECONDS_BEGIN - DIGEST_END) ||
+        !update_hash(hash, bytes + end, size - end) || pg_cryptohash_final(hash, sum, sizeof(sum)) < 0)
+        ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not compute a model's SHA-256")));
+    pg_cryptohash_free(hash);
+    hex_encode((const char *)sum, sizeof(sum), digest);
+}
+
+bool
+model_verify_digest(const char *bytes, Size size, Node *escontext)
+{
+    char digest[MODEL_DIGEST_SIZE];
+    Size end = seconds_end(bytes, size);
+
+    if (end == 0)
+        return safetensors_invalid(escontext, "its seconds do not follow its digest");
+    compute_digest(bytes, size, end, digest);
+    return memcmp(digest, bytes + DIGEST_BEGIN, MODEL_DIGEST_SIZE) == 0 ||
+           safetensors_invalid(escontext, "its digest does not fit its bytes");
+}
+
+void
+model_sign(char *bytes, Size size)
+{
+    Size end = seconds_end(bytes, size);
+
+    Assert(end > 0);
+    compute_digest(bytes, size, end, bytes + DIGEST_BEGIN);
+}

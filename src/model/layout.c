@@ -1,0 +1,10 @@
+/* layout.c: what pack.c and unpack.c share of the layout. */
+#include "model/layout.h"
+
+const ModelStatistic model_statistics[MODEL_N_STATISTICS] = {
+    {"ctr.numerical.mean", offsetof(NnTransform, mean)},
+    {"ctr.numerical.low", offsetof(NnTransform, low)},
+    {"ctr.numerical.high", offsetof(NnTransform, high)},
+    {"ctr.numerical.shift", offsetof(NnTransform, shift)},
+    {"ctr.numerical.scale", offsetof(NnTransform, scale)},
+};

@@ -1,0 +1,77 @@
+/*
+ * layout.h: the layout of a model's bytes, which pack.c writes and unpack.c reads.
+ *
+ * A ctr_model is one safetensors file (safetensors.c). All text is UTF-8, but for categories that cannot be spelt
+ * in it (spelling.c) and those of databases of encoding SQL_ASCII, which are any bytes.
+ *
+ * Tensors of the network: each parameter under its state_dict name with its own shape, F32 (I64 for counters
+ * and offsets). All other names begin with "ctr.".
+ *
+ * Tensors of the encoder, features in the order of the metadata lists (numerical, then categorical):
+ *   ctr.features.missing         I64 [features]    training rows without a value
+ *   ctr.numerical.kind           U8  [numerical]   NnTransformKind
+ *   ctr.numerical.mean … scale   F64 [numerical]   the members of NnTransform, one tensor each
+ *   ctr.numerical.quantile_count U32 [numerical]
+ *   ctr.numerical.quantiles      F64 [their sum]   column after column, ascending in each
+ *   ctr.categorical.count        U32 [categorical] known categories of each column
+ *   ctr.categorical.frequency    I32 [their sum]   training rows of each known category, column after column
+ *   ctr.categorical.end          U32 [their sum]   where its bytes end in:
+ *   ctr.categorical.bytes        U8  [bytes]       all categories, one after the other
+ *
+ * Tensors of derived inputs, where the options ask for them (numerical_buckets, target_statistics):
+ *   ctr.derived.bound_count      U32 [numerical]   bounds between each column's buckets
+ *   ctr.derived.bounds           F64 [their sum]   column after column, ascending in each
+ *   ctr.derived.statistics       F32 [codes]       target statistic of each code: categorical columns, then buckets
+ *   ctr.derived.label_sums       F32 [codes, 6, 2] what it comes from: in each of five folds of the training rows and among
+ *                                                  the rows held back by chance, the sum of weights and that of weight *
+ *                                                  label. Only going on from the model reads them
+ *   ctr.derived.label_totals     F32 [6, 2]        the same of all rows
+ *
+ * Tensors of the training:
+ *   ctr.history                  F64 [epochs, 6]   the members of Epoch but seconds
+ *
+ * Metadata (all of them strings):
+ *   digest          SHA-256 of all but itself and epoch_seconds; always first, so that a file's head has it
+ *   epoch_seconds   wall-clock seconds of each epoch, MODEL_SECONDS_WIDTH characters each, as in "[  0.012345,  0.012311]";
+ *                   always second, because the digest leaves it out (digest.c): the same training gives the same digest
+ *   format_version  of this layout; version 1 was never released
+ *   ctr_version     of the extension that wrote the file
+ *   options         JSON object, see record.c
+ *   numerical       JSON array of column names; categorical likewise
+ *   training_rows, validation_rows, skipped_rows, best_epoch
+ */
+#ifndef CTR_LAYOUT_H
+#define CTR_LAYOUT_H
+
+#include "model/model.h"
+
+#define MODEL_PREFIX         "ctr."
+#define MODEL_MISSING        "ctr.features.missing"
+#define MODEL_KIND           "ctr.numerical.kind"
+#define MODEL_QUANTILE_COUNT "ctr.numerical.quantile_count"
+#define MODEL_QUANTILES      "ctr.numerical.quantiles"
+#define MODEL_COUNT          "ctr.categorical.count"
+#define MODEL_FREQUENCY      "ctr.categorical.frequency"
+#define MODEL_END            "ctr.categorical.end"
+#define MODEL_BYTES          "ctr.categorical.bytes"
+#define MODEL_BOUND_COUNT    "ctr.derived.bound_count"
+#define MODEL_BOUNDS         "ctr.derived.bounds"
+#define MODEL_STATISTICS     "ctr.derived.statistics"
+#define MODEL_LABEL_SUMS     "ctr.derived.label_sums"
+#define MODEL_LABEL_TOTALS   "ctr.derived.label_totals"
+#define MODEL_HISTORY        "ctr.history"
+
+#define MODEL_EPOCH_MEMBERS   6
+#define MODEL_SECONDS_WIDTH   16 /* "%16.6f" */
+#define MODEL_SECONDS_LARGEST 999999999.0
+#define MODEL_N_STATISTICS    5
+
+/* the float8 members of NnTransform that are stored, one tensor [n_num] each */
+typedef struct ModelStatistic {
+    const char *name;
+    size_t offset;
+} ModelStatistic;
+
+extern const ModelStatistic model_statistics[MODEL_N_STATISTICS];
+
+#endif /* CTR_LAYOUT_H */

@@ -1,0 +1,550 @@
+/*
+ * safetensors.c: the container format of Hugging Face's safetensors library, read strictly, and written so
+ * that the same content gives the same bytes.
+ *
+ *   bytes 0-7   length of the header, little-endian
+ *   header      JSON, UTF-8, padded with blanks so that the data begin at a multiple of 64:
+ *               {"__metadata__": {key: string, …},
+ *                name: {"dtype": …, "shape": […], "data_offsets": [begin, end]}, …}
+ *   data        the tensors' little-endian elements, row-major: no gap, no overlap, nothing after
+ *
+ * The writer puts wide elements first, so that every tensor is aligned to its own elements: readers that map
+ * the file rely on that. In memory, names are in the server's encoding.
+ */
+#include "model/model.h"
+
+#include "common/int.h"
+#include "common/jsonapi.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/json.h"
+
+#include "rows/spelling.h"
+
+#ifdef WORDS_BIGENDIAN
+#error "ctr keeps tensors as they are in memory, which must be little-endian"
+#endif
+
+#define LENGTH_SIZE 8
+#define DATA_ALIGN  64
+
+static const struct {
+    const char *name;
+    int size;
+} dtypes[] = {
+    [SAFE_U8] = {"U8", 1},   [SAFE_I32] = {"I32", 4}, [SAFE_U32] = {"U32", 4},
+    [SAFE_I64] = {"I64", 8}, [SAFE_F32] = {"F32", 4}, [SAFE_F64] = {"F64", 8},
+};
+
+const char *
+safetensors_dtype_name(SafeDtype dtype)
+{
+    return dtypes[dtype].name;
+}
+
+bool
+safetensors_invalid(Node *escontext, const char *format, ...)
+{
+    StringInfoData text;
+
+    initStringInfo(&text);
+    for (;;) {
+        va_list args;
+        int needed;
+
+        va_start(args, format);
+        needed = appendStringInfoVA(&text, format, args);
+        va_end(args);
+        if (needed == 0)
+            break;
+        enlargeStringInfo(&text, needed);
+    }
+    errsave(escontext,
+            (errcode(ERRCODE_INVALID_BINARY_REPRESENTATION), errmsg("invalid ctr_model: %s", text.data)));
+    return false;
+}
+
+/* ------------------------------------------------------------------ reading */
+
+typedef struct Reader {
+    SafeFile *file;
+    Node *escontext;
+    int max_tensors;
+    Size data, data_size; /* where they begin, how many there are */
+    int depth;            /* 1: tensors; 2: a tensor or the metadata; 3: a list of numbers */
+    bool in_metadata, seen_metadata;
+    SafeTensor *tensor; /* the one at hand */
+    const char *field;  /* its field at hand */
+    bool seen_dtype, seen_shape, seen_offsets;
+    int64 offsets[2];
+    int n_offsets;
+} Reader;
+
+static bool
+begin_tensor(Reader *reader, const char *name)
+{
+    SafeFile *file = reader->file;
+
+    if (file->n_tensors == SAFE_TENSORS_MOST)
+        return safetensors_invalid(reader->escontext, "it has more than %d tensors", SAFE_TENSORS_MOST);
+    if (file->n_tensors == reader->max_tensors) {
+        reader->max_tensors *= 2;
+        file->tensors = repalloc(file->tensors, mul_size(reader->max_tensors, sizeof(SafeTensor)));
+    }
+    reader->tensor = &file->tensors[file->n_tensors++];
+    memset(reader->tensor, 0, sizeof(SafeTensor));
+    reader->tensor->name = name;
+    reader->seen_dtype = reader->seen_shape = reader->seen_offsets = false;
+    reader->n_offsets = 0;
+    return true;
+}
+
+static bool
+end_tensor(Reader *reader)
+{
+    SafeTensor *tensor = reader->tensor;
+    int64 size;
+
+    if (!reader->seen_dtype || !reader->seen_shape || reader->n_offsets != 2)
+        return safetensors_invalid(reader->escontext,
+                                   "tensor \"%s\" lacks a dtype, a shape or two data_offsets", tensor->name);
+    size = dtypes[tensor->dtype].size;
+    for (int i = 0; i < tensor->ndim; i++) {
+        if (pg_mul_s64_overflow(size, tensor->shape[i], &size))
+            return safetensors_invalid(reader->escontext, "tensor \"%s\" is too large", tensor->name);
+    }
+    if (reader->offsets[0] > reader->offsets[1] || reader->offsets[1] > (int64)reader->data_size)
+        return safetensors_invalid(reader->escontext, "data_offsets of tensor \"%s\" are out of bounds",
+                                   tensor->name);
+    if (reader->offsets[1] - reader->offsets[0] != size)
+        return safetensors_invalid(reader->escontext,
+                                   "tensor \"%s\" has " INT64_FORMAT " bytes, not the " INT64_FORMAT
+                                   " of its shape",
+                                   tensor->name, reader->offsets[1] - reader->offsets[0], size);
+    tensor->at = reader->data + (Size)reader->offsets[0];
+    tensor->size = (Size)size;
+    return true;
+}
+
+static bool
+add_entry(Reader *reader, const char *key)
+{
+    SafeFile *file = reader->file;
+
+    if (file->n_entries == SAFE_ENTRIES_MOST)
+        return safetensors_invalid(reader->escontext, "it has more than %d metadata entries",
+                                   SAFE_ENTRIES_MOST);
+    file->entries[file->n_entries++] = (SafeEntry){.key = key};
+    return true;
+}
+
+static JSON_ACTION
+on_object_start(void *state)
+{
+    Reader *reader = state;
+
+    JSON_ACTION_END(++reader->depth <= 2 ||
+                    safetensors_invalid(reader->escontext, "its header is nested too deeply"));
+}
+
+static JSON_ACTION
+on_object_end(void *state)
+{
+    Reader *reader = state;
+
+    JSON_ACTION_END(reader->depth-- != 2 || reader->in_metadata || end_tensor(reader));
+}
+
+static JSON_ACTION
+on_array_start(void *state)
+{
+    Reader *reader = state;
+
+    JSON_ACTION_END((++reader->depth == 3 && !reader->in_metadata && strcmp(reader->field, "dtype") != 0) ||
+                    safetensors_invalid(reader->escontext, "its header has a list where none belongs"));
+}
+
+static JSON_ACTION
+on_array_end(void *state)
+{
+    ((Reader *)state)->depth--;
+    JSON_ACTION_END(true);
+}
+
+/* A field of a tensor; each may come once. */
+static bool
+begin_field(Reader *reader, const char *field)
+{
+    bool *seen = strcmp(field, "dtype") == 0          ? &reader->seen_dtype
+                 : strcmp(field, "shape") == 0        ? &reader->seen_shape
+                 : strcmp(field, "data_offsets") == 0 ? &reader->seen_offsets
+                                                      : NULL;
+
+    if (seen == NULL)
+        return safetensors_invalid(reader->escontext, "tensor \"%s\" has an unknown key \"%s\"",
+                                   reader->tensor->name, field);
+    if (*seen)
+        return safetensors_invalid(reader->escontext, "tensor \"%s\" has two keys \"%s\"",
+                                   reader->tensor->name, field);
+    *seen = true;
+    reader->field = field;
+    return true;
+}
+
+/* A key of the header itself: a tensor's name, or the metadata. */
+static bool
+begin_part(Reader *reader, const char *name)
+{
+    reader->in_metadata = strcmp(name, "__metadata__") == 0;
+    if (!reader->in_metadata)
+        return begin_tensor(reader, name);
+    if (reader->seen_metadata)
+        return safetensors_invalid(reader->escontext, "its header has two keys \"__metadata__\"");
+    reader->seen_metadata = true;
+    return true;
+}
+
+static JSON_ACTION
+on_field_start(void *state, char *name, bool isnull)
+{
+    Reader *reader = state;
+
+    CHECK_FOR_INTERRUPTS();
+    JSON_ACTION_END(reader->depth == 1    ? begin_part(reader, name)
+                    : reader->in_metadata ? add_entry(reader, name)
+                                          : begin_field(reader, name));
+}
+
+static bool
+set_dtype(Reader *reader, const char *name)
+{
+    for (int i = 0; i < (int)lengthof(dtypes); i++) {
+        if (strcmp(dtypes[i].name, name) == 0) {
+            reader->tensor->dtype = (SafeDtype)i;
+            return true;
+        }
+    }
+    return safetensors_invalid(reader->escontext, "tensor \"%s\" has an unknown dtype \"%s\"",
+                               reader->tensor->name, name);
+}
+
+/* Only digits will do: no sign, no fraction, no exponent. */
+static bool
+parse_size(const char *digits, int64 *value)
+{
+    *value = 0;
+    for (const char *c = digits; *c != '\0'; c++) {
+        if (*c < '0' || *c > '9' || pg_mul_s64_overflow(*value, 10, value) ||
+            pg_add_s64_overflow(*value, *c - '0', value))
+            return false;
+    }
+    return true;
+}
+
+static bool
+add_number(Reader *reader, const char *digits)
+{
+    SafeTensor *tensor = reader->tensor;
+    bool is_shape = strcmp(reader->field, "shape") == 0;
+    int64 value;
+
+    if (!parse_size(digits, &value))
+        return safetensors_invalid(reader->escontext, "tensor \"%s\" has \"%s\" in its %s", tensor->name,
+                                   digits, reader->field);
+    if (is_shape ? tensor->ndim == lengthof(tensor->shape) : reader->n_offsets == 2)
+        return safetensors_invalid(reader->escontext, "tensor \"%s\" has too many numbers in its %s",
+                                   tensor->name, reader->field);
+    if (is_shape)
+        tensor->shape[tensor->ndim++] = value;
+    else
+        reader->offsets[reader->n_offsets++] = value;
+    return true;
+}
+
+static JSON_ACTION
+on_scalar(void *state, char *token, JsonTokenType type)
+{
+    Reader *reader = state;
+
+    if (reader->depth == 2 && reader->in_metadata && type == JSON_TOKEN_STRING)
+        reader->file->entries[reader->file->n_entries - 1].value = token;
+    else if (reader->depth == 2 && !reader->in_metadata && type == JSON_TOKEN_STRING &&
+             strcmp(reader->field, "dtype") == 0)
+        JSON_ACTION_END(set_dtype(reader, token));
+    else if (reader->depth == 3 && type == JSON_TOKEN_NUMBER)
+        JSON_ACTION_END(add_number(reader, token));
+    else
+        JSON_ACTION_END(safetensors_invalid(
+            reader->escontext, "its header has a value %s where none of its kind belongs", token));
+    JSON_ACTION_END(true);
+}
+
+static bool
+parse_header(Reader *reader, const char *header, Size size)
+{
+    JsonSemAction actions = {.semstate = reader,
+                             .object_start = on_object_start,
+                             .object_end = on_object_end,
+                             .array_start = on_array_start,
+                             .array_end = on_array_end,
+                             .object_field_start = on_field_start,
+                             .scalar = on_scalar};
+    JsonLexContext *lexer;
+    char *text;
+    JsonParseErrorType status;
+
+    if (size == 0 || header[0] != '{')
+        return safetensors_invalid(reader->escontext, "its header is no JSON object");
+    if (!pg_verify_mbstr(PG_UTF8, header, (int)size, true))
+        return safetensors_invalid(reader->escontext, "its header is not UTF-8");
+    text = spelling_for_database(header, size);
+    if (text == NULL) {
+        errsave(reader->escontext,
+                (errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
+                 errmsg("ctr_model has names that encoding \"%s\" cannot spell", GetDatabaseEncodingName())));
+        return false;
+    }
+    lexer = json_lexer(text, (int)strlen(text), GetDatabaseEncoding());
+    status = pg_parse_json(lexer, &actions);
+    if (status == JSON_SUCCESS || json_action_ended(status))
+        return status == JSON_SUCCESS;
+    return safetensors_invalid(reader->escontext, "its header is no valid JSON: %s",
+                               json_errdetail(status, lexer));
+}
+
+static int
+compare_positions(const void *a, const void *b, void *unused)
+{
+    const SafeTensor *x = a, *y = b;
+
+    if (x->at != y->at)
+        return x->at < y->at ? -1 : 1;
+    return x->size < y->size ? -1 : x->size > y->size; /* empty ones first */
+}
+
+static int
+compare_names(const void *a, const void *b, void *unused)
+{
+    return strcmp((*(SafeTensor *const *)a)->name, (*(SafeTensor *const *)b)->name);
+}
+
+static int
+compare_keys(const void *a, const void *b)
+{
+    return strcmp(((const SafeEntry *)a)->key, ((const SafeEntry *)b)->key);
+}
+
+/* Data lie back to back from the first byte to the last. */
+static bool
+check_layout(Reader *reader)
+{
+    SafeFile *file = reader->file;
+    Size at = reader->data;
+
+    sort_interruptible(file->tensors, file->n_tensors, sizeof(SafeTensor), compare_positions);
+    for (int i = 0; i < file->n_tensors; i++) {
+        if (file->tensors[i].at != at)
+            return safetensors_invalid(reader->escontext,
+                                       "tensor \"%s\" does not begin where the one before it ends",
+                                       file->tensors[i].name);
+        at += file->tensors[i].size;
+    }
+    if (at != reader->data + reader->data_size)
+        return safetensors_invalid(reader->escontext, "it has %zu bytes after its last tensor",
+                                   reader->data + reader->data_size - at);
+    return true;
+}
+
+static bool
+check_names(Reader *reader)
+{
+    SafeFile *file = reader->file;
+
+    file->by_name = palloc(mul_size(Max(file->n_tensors, 1), sizeof(SafeTensor *)));
+    for (int i = 0; i < file->n_tensors; i++)
+        file->by_name[i] = &file->tensors[i];
+    sort_interruptible(file->by_name, file->n_tensors, sizeof(SafeTensor *), compare_names);
+    for (int i = 1; i < file->n_tensors; i++) {
+        if (compare_names(&file->by_name[i - 1], &file->by_name[i], NULL) == 0)
+            return safetensors_invalid(reader->escontext, "it has two tensors \"%s\"",
+                                       file->by_name[i]->name);
+    }
+    qsort(file->entries, file->n_entries, sizeof(SafeEntry), compare_keys);
+    for (int i = 1; i < file->n_entries; i++) {
+        if (compare_keys(&file->entries[i - 1], &file->entries[i]) == 0)
+            return safetensors_invalid(reader->escontext, "it has two metadata entries \"%s\"",
+                                       file->entries[i].key);
+    }
+    return true;
+}
+
+SafeFile *
+safetensors_parse(Datum value, Node *escontext)
+{
+    ValueBytes *bytes = value_bytes(value);
+    Reader reader = {.max_tensors = 64, .escontext = escontext};
+    uint64 header_size;
+    char *header;
+    bool good;
+
+    if (bytes->size < LENGTH_SIZE)
+        return safetensors_invalid(escontext, "its size in bytes is %zu", bytes->size), NULL;
+    value_read(bytes, 0, LENGTH_SIZE, &header_size);
+    if (header_size > bytes->size - LENGTH_SIZE)
+        return safetensors_invalid(escontext,
+                                   "its header of " UINT64_FORMAT " bytes ends after its %zu bytes",
+                                   header_size, bytes->size),
+               NULL;
+    if (header_size > SAFE_HEADER_SIZE)
+        return safetensors_invalid(escontext, "its header of " UINT64_FORMAT " bytes is larger than %zu",
+                                   header_size, SAFE_HEADER_SIZE),
+               NULL;
+    header = palloc(Max(header_size, 1));
+    value_read(bytes, LENGTH_SIZE, header_size, header);
+    reader.data = LENGTH_SIZE + header_size;
+    reader.data_size = bytes->size - reader.data;
+    reader.file = palloc0(sizeof(SafeFile));
+    reader.file->bytes = bytes;
+    reader.file->tensors = palloc(reader.max_tensors * sizeof(SafeTensor));
+    reader.file->entries = palloc(SAFE_ENTRIES_MOST * sizeof(SafeEntry));
+    good = parse_header(&reader, header, header_size) && check_layout(&reader) && check_names(&reader);
+    return good ? reader.file : NULL;
+}
+
+void
+safetensors_read(const SafeFile *file, const SafeTensor *tensor, void *to)
+{
+    value_read(file->bytes, tensor->at, tensor->size, to);
+}
+
+static int
+compare_with_name(const void *name, const void *tensor)
+{
+    return strcmp(name, (*(SafeTensor *const *)tensor)->name);
+}
+
+const SafeTensor *
+safetensors_find(const SafeFile *file, const char *name)
+{
+    SafeTensor **found =
+        bsearch(name, file->by_name, file->n_tensors, sizeof(SafeTensor *), compare_with_name);
+
+    return found != NULL ? *found : NULL;
+}
+
+const char *
+safetensors_entry(const SafeFile *file, const char *key)
+{
+    SafeEntry probe = {.key = key};
+    SafeEntry *found = bsearch(&probe, file->entries, file->n_entries, sizeof(SafeEntry), compare_keys);
+
+    return found != NULL ? found->value : NULL;
+}
+
+/* ------------------------------------------------------------------ writing */
+
+static void
+append_tensor(StringInfo header, const SafeTensor *tensor, Size offset)
+{
+    if (header->data[header->len - 1] != '{')
+        appendStringInfoChar(header, ',');
+    escape_json(header, tensor->name);
+    appendStringInfo(header, ":{\"dtype\":\"%s\",\"shape\":[", dtypes[tensor->dtype].name);
+    for (int i = 0; i < tensor->ndim; i++)
+        appendStringInfo(header, "%s" INT64_FORMAT, i > 0 ? "," : "", tensor->shape[i]);
+    appendStringInfo(header, "],\"data_offsets\":[%zu,%zu]}", offset, offset + tensor->size);
+}
+
+static void
+append_metadata(StringInfo header, const SafeFile *file)
+{
+    appendStringInfoString(header, file->n_entries > 0 ? "{\"__metadata__\":{" : "{");
+    for (int i = 0; i < file->n_entries; i++) {
+        if (i > 0)
+            appendStringInfoChar(header, ',');
+        escape_json(header, file->entries[i].key);
+        appendStringInfoChar(header, ':');
+        escape_json(header, file->entries[i].value);
+    }
+    if (file->n_entries > 0)
+        appendStringInfoChar(header, '}');
+}
+
+/* The tensors in the order of their data: wide elements first, else as given. */
+static const SafeTensor **
+order_tensors(const SafeFile *file)
+{
+    const SafeTensor **ordered = palloc(mul_size(Max(file->n_tensors, 1), sizeof(SafeTensor *)));
+    int n = 0;
+
+    for (int width = 8; width > 0; width /= 2) {
+        for (int i = 0; i < file->n_tensors; i++) {
+            if (dtypes[file->tensors[i].dtype].size == width)
+                ordered[n++] = &file->tensors[i];
+        }
+    }
+    return ordered;
+}
+
+SafeFile *
+safetensors_create(int max_tensors)
+{
+    SafeFile *file = palloc0(sizeof(SafeFile));
+
+    file->tensors = palloc(mul_size(max_tensors, sizeof(SafeTensor)));
+    file->entries = palloc(SAFE_ENTRIES_WRITTEN * sizeof(SafeEntry));
+    return file;
+}
+
+void
+safetensors_add_entry(SafeFile *file, const char *key, const char *value)
+{
+    file->entries[file->n_entries++] = (SafeEntry){.key = key, .value = value};
+}
+
+struct varlena *
+safetensors_write(const SafeFile *file, MemoryContext context)
+{
+    const SafeTensor **tensors = order_tensors(file);
+    StringInfoData header;
+    Size data_size = 0, size;
+    uint64 header_size;
+    char *text, *at;
+    struct varlena *result;
+
+    initStringInfo(&header);
+    append_metadata(&header, file);
+    for (int i = 0; i < file->n_tensors; i++) {
+        append_tensor(&header, tensors[i], data_size);
+        data_size = add_size(data_size, tensors[i]->size);
+    }
+    appendStringInfoChar(&header, '}');
+    text = pg_server_to_any(header.data, header.len, PG_UTF8);
+    size = text == header.data ? (Size)header.len : strlen(text);
+    header_size = TYPEALIGN(DATA_ALIGN, size + LENGTH_SIZE) - LENGTH_SIZE;
+    if (header_size > SAFE_HEADER_SIZE)
+        ereport(ERROR,
+                (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("the model would have too many tensors"),
+                 errdetail("Its header would take %zu MB; other readers end at %zu MB.",
+                           (Size)header_size / 1000000, SAFE_HEADER_SIZE / 1000000)));
+    if (add_size(data_size, header_size) > MaxAllocSize - VARHDRSZ - LENGTH_SIZE)
+        ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("the model would be too large"),
+                        errdetail("It would take %zu MB; a value cannot pass 1024 MB.",
+                                  (data_size + header_size) >> 20)));
+
+    result = MemoryContextAlloc(context, VARHDRSZ + LENGTH_SIZE + header_size + data_size);
+    SET_VARSIZE(result, VARHDRSZ + LENGTH_SIZE + header_size + data_size);
+    memcpy(VARDATA(result), &header_size, LENGTH_SIZE);
+    memcpy(VARDATA(result) + LENGTH_SIZE, text, size);
+    memset(VARDATA(result) + LENGTH_SIZE + size, ' ', header_size - size);
+    at = VARDATA(result) + LENGTH_SIZE + header_size;
+    for (int i = 0; i < file->n_tensors; i++) {
+        if (tensors[i]->data != NULL)
+            ctr_copy(at, tensors[i]->data, tensors[i]->size);
+        else
+            safetensors_read(file, tensors[i], at);
+        at += tensors[i]->size;
+    }
+    return result;
+}

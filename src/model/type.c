@@ -1,0 +1,99 @@
+/*
+ * type.c: the type ctr_model: as text, as binary, and the cast from bytea. All bytes from outside go through the one
+ * validator.
+ */
+#include "model/layout.h"
+
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#define TEXT_PIECE ((Size)256 * 1024) /* bytes that become text at once */
+#define TEXT_SHOWN 60                 /* bytes of a wrong input that an error shows */
+/* A bytea's text has a backslash, since a model has bytes of 0 in any case. false: reported to escontext. */
+static bool
+is_value(const char *text, Node *escontext)
+{
+    const int shown = pg_mbcliplen(text, (int)strlen(text), TEXT_SHOWN);
+
+    if (strchr(text, '\\') != NULL)
+        return true;
+    errsave(escontext,
+            (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+             errmsg("invalid input syntax for type %s: \"%.*s\"", "ctr_model", shown, text),
+             errhint("A model is a value, not a name: write (SELECT model FROM models WHERE name = %s).",
+                     quote_literal_cstr(pnstrdup(text, shown)))));
+    return false;
+}
+
+/* CREATE FUNCTION ctr_model_in(cstring) RETURNS ctr_model */
+PG_FUNCTION_INFO_V1(ctr_model_in);
+Datum
+ctr_model_in(PG_FUNCTION_ARGS)
+{
+    Node *escontext = input_escontext(fcinfo);
+    char *text = PG_GETARG_CSTRING(0);
+    Datum bytes;
+
+    if (!is_value(text, escontext) || !bytea_input(text, escontext, &bytes) ||
+        !model_validate(bytes, escontext))
+        PG_RETURN_NULL();
+    PG_RETURN_DATUM(bytes);
+}
+
+/*
+ * CREATE FUNCTION ctr_model_out(ctr_model) RETURNS cstring: in hexadecimal digits, whatever bytea_output says, because the
+ * function is immutable. In pieces, so that a cancel gets through.
+ */
+PG_FUNCTION_INFO_V1(ctr_model_out);
+Datum
+ctr_model_out(PG_FUNCTION_ARGS)
+{
+    ValueBytes *bytes = value_bytes(PG_GETARG_DATUM(0));
+    char *piece = palloc(TEXT_PIECE), *text, *end;
+
+    if (bytes->size > (MaxAllocSize - strlen("\\x") - 1) / 2)
+        ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+                        errmsg("model of %zu MB is too large for text", bytes->size >> 20),
+                        errhint("Read it in binary format, as by COPY (FORMAT binary).")));
+    text = palloc(strlen("\\x") + 2 * bytes->size + 1);
+    end = stpcpy(text, "\\x");
+    for (Size at = 0, n; at < bytes->size; at += n) {
+        n = Min(TEXT_PIECE, bytes->size - at);
+        value_read(bytes, at, n, piece);
+        end += hex_encode(piece, n, end);
+        CHECK_FOR_INTERRUPTS();
+    }
+    *end = '\0';
+    PG_RETURN_CSTRING(text);
+}
+
+/* CREATE FUNCTION ctr_model_recv(internal) RETURNS ctr_model */
+PG_FUNCTION_INFO_V1(ctr_model_recv);
+Datum
+ctr_model_recv(PG_FUNCTION_ARGS)
+{
+    Datum bytes = DirectFunctionCall1(bytearecv, PG_GETARG_DATUM(0));
+
+    model_validate(bytes, NULL);
+    PG_RETURN_DATUM(bytes);
+}
+
+/* CREATE FUNCTION ctr_model_send(ctr_model) RETURNS bytea */
+PG_FUNCTION_INFO_V1(ctr_model_send);
+Datum
+ctr_model_send(PG_FUNCTION_ARGS)
+{
+    return DirectFunctionCall1(byteasend, PG_GETARG_DATUM(0));
+}
+
+/* CREATE FUNCTION ctr_model(bytea) RETURNS ctr_model */
+PG_FUNCTION_INFO_V1(ctr_model_from_bytea);
+Datum
+ctr_model_from_bytea(PG_FUNCTION_ARGS)
+{
+    struct varlena *value = PG_DETOAST_DATUM(PG_GETARG_DATUM(0));
+
+    model_validate(PointerGetDatum(value), NULL);
+    PG_RETURN_POINTER(value);
+}

@@ -1,0 +1,27 @@
+/*
+ * scorer.h: a trained net, ready to score.
+ */
+#ifndef NN_SCORER_H
+#define NN_SCORER_H
+
+#include "nn/net/net.h"
+
+typedef struct NnScorer NnScorer;
+
+size_t scorer_size(const NnNet *net, int capacity);
+/* params must outlive it. Batch normalisation is folded into the linear layers before it. */
+NnStatus scorer_create(NnScorer **scorer, const NnNet *net, const float *params, int capacity, NnAlloc alloc,
+                       NnPause pause);
+/*
+ * Makes *copy (NULL: takes memory for it) a scorer of the same weights with room of its own, for another thread. Its room
+ * serves any scorer of a net of the same shape; its weights are the original's, which must outlive it.
+ */
+NnStatus scorer_share(NnScorer **copy, const NnScorer *scorer, NnAlloc alloc);
+/*
+ * rows <= capacity; logits [rows, n_classes], of which weights that are too large may make some infinite or NaN. No allocation,
+ * one thread.
+ */
+void scorer_run(NnScorer *s, const float *x_num, const int32_t *x_cat, size_t ld_cat, int rows,
+                float *logits);
+
+#endif /* NN_SCORER_H */

@@ -1,0 +1,388 @@
+/*
+ * batchnorm.c: batch normalisation (Ioffe, Szegedy 2015) with torch.nn.BatchNorm1d's conventions: eps 1e-5,
+ * the batch's biased variance to normalise, an exponential mean (momentum 0.1) of the unbiased one for
+ * evaluation. A single row has no variance, and PyTorch refuses it; here it is normalised as in evaluation, and moves no
+ * statistics.
+ *
+ * The batch's mean and variance come from every block's mean and sum of squared deviations (M2), merged by
+ * the formula of Chan, Golub and LeVeque (1979), in float8: no cancellation however far the mean is from
+ * zero. Within a block, STRETCH rows at a time are added up in float4, which is twice as fast and as exact: what
+ * is added are differences from a value of the column's own size.
+ */
+#include "nn/layers/layers.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "nn/math/rows.h"
+
+#define EPSILON  1e-5
+#define MOMENTUM 0.1
+#define COLUMNS  16 /* that are summed up side by side in registers */
+#define STRETCH  16 /* rows */
+
+enum { WEIGHT, BIAS, RUNNING_MEAN, RUNNING_VAR, BATCHES }; /* param[] */
+
+/* merged, d floats each */
+enum { MEAN, INV_STD, UNBIASED_VAR, SUM_DY, SUM_DY_XHAT, N_MERGED };
+
+/* stats, forward: rows so far, then d means, then d M2; backward: d sums of dy, then d sums of dy * xhat */
+
+/* column_moments for `width` columns */
+static inline __attribute__((always_inline)) void
+moments_of(double *restrict mean, double *restrict m2, const float *restrict x, size_t ldx, int n,
+           const int width)
+{
+    double sum[COLUMNS] = {0}, square[COLUMNS] = {0};
+    float center[COLUMNS];
+
+    for (int c = 0; c < width; c++)
+        center[c] = x[c];
+    for (int first = 0; first < n; first += STRETCH) {
+        const int end = n - first < STRETCH ? n : first + STRETCH;
+        float part[COLUMNS] = {0};
+
+        for (int r = first; r < end; r++)
+            for (int c = 0; c < width; c++)
+                part[c] += x[(size_t)r * ldx + (size_t)c] - center[c];
+        for (int c = 0; c < width; c++)
+            sum[c] += part[c];
+    }
+    for (int c = 0; c < width; c++) {
+        mean[c] = center[c] + sum[c] / n;
+        center[c] = (float)mean[c];
+    }
+    for (int first = 0; first < n; first += STRETCH) {
+        const int end = n - first < STRETCH ? n : first + STRETCH;
+        float part[COLUMNS] = {0};
+
+        for (int r = first; r < end; r++)
+            for (int c = 0; c < width; c++) {
+                const float deviation = x[(size_t)r * ldx + (size_t)c] - center[c];
+
+                part[c] += deviation * deviation;
+            }
+        for (int c = 0; c < width; c++)
+            square[c] += part[c];
+    }
+    for (int c = 0; c < width; c++) {
+        const double rounded_off = mean[c] - center[c];
+
+        m2[c] = fmax(square[c] - n * rounded_off * rounded_off, 0);
+    }
+}
+
+/*
+ * mean, m2 [d]  of x's columns
+ * x        [n, d]
+ */
+static NN_KERNEL void
+column_moments(double *restrict mean, double *restrict m2, const float *restrict x, int ldx, int n, int d)
+{
+    int first = 0;
+
+    for (; d - first >= COLUMNS; first += COLUMNS)
+        moments_of(mean + first, m2 + first, x + first, (size_t)ldx, n, COLUMNS);
+    if (first < d)
+        moments_of(mean + first, m2 + first, x + first, (size_t)ldx, n, d - first);
+}
+
+/* adds the moments (mean_b, m2_b) of n_b rows to (mean, m2) of n_a rows; all [d] */
+static void
+merge_moments(double *mean, double *m2, double n_a, const double *mean_b, const double *m2_b, double n_b,
+              int d)
+{
+    const double n = n_a + n_b;
+
+    if (n_b == 0)
+        return;
+    for (int c = 0; c < d; c++) {
+        const double delta = mean_b[c] - mean[c];
+
+        mean[c] += delta * (n_b / n);
+        m2[c] += m2_b[c] + delta * delta * (n_a * n_b / n);
+    }
+}
+
+/*
+ * y    [n, d]  (x - mean) * inv_std * weight + bias
+ * x    [n, d]
+ * rest [d]
+ */
+static NN_KERNEL void
+batchnorm_forward(float *restrict y, int ldy, const float *restrict x, int ldx, const float *restrict mean,
+                  const float *restrict inv_std, const float *restrict weight, const float *restrict bias,
+                  int n, int d)
+{
+    for (int r = 0; r < n; r++) {
+        float *restrict yr = y + (size_t)r * ldy;
+        const float *restrict xr = x + (size_t)r * ldx;
+
+        for (int c = 0; c < d; c++)
+            yr[c] = (xr[c] - mean[c]) * inv_std[c] * weight[c] + bias[c];
+    }
+}
+
+/* batchnorm_backward_sums for `width` columns */
+static inline __attribute__((always_inline)) void
+backward_sums_of(double *restrict sum_dy, double *restrict sum_dy_xhat, const float *restrict dy, size_t lddy,
+                 const float *restrict x, size_t ldx, const float *restrict mean,
+                 const float *restrict inv_std, int n, const int width)
+{
+    double sum[COLUMNS] = {0}, product[COLUMNS] = {0};
+
+    for (int first = 0; first < n; first += STRETCH) {
+        const int end = n - first < STRETCH ? n : first + STRETCH;
+        float sum_part[COLUMNS] = {0}, product_part[COLUMNS] = {0};
+
+        for (int r = first; r < end; r++)
+            for (int c = 0; c < width; c++) {
+                const float g = dy[(size_t)r * lddy + (size_t)c];
+
+                sum_part[c] += g;
+                product_part[c] += g * ((x[(size_t)r * ldx + (size_t)c] - mean[c]) * inv_std[c]);
+            }
+        for (int c = 0; c < width; c++) {
+            sum[c] += sum_part[c];
+            product[c] += product_part[c];
+        }
+    }
+    memcpy(sum_dy, sum, (size_t)width * sizeof(double));
+    memcpy(sum_dy_xhat, product, (size_t)width * sizeof(double));
+}
+
+/*
+ * sum_dy, sum_dy_xhat [d]  over these rows, where xhat is the normalised x
+ * dy, x               [n, d]
+ */
+static NN_KERNEL void
+batchnorm_backward_sums(double *restrict sum_dy, double *restrict sum_dy_xhat, const float *restrict dy,
+                        int lddy, const float *restrict x, int ldx, const float *restrict mean,
+                        const float *restrict inv_std, int n, int d)
+{
+    int first = 0;
+
+    for (; d - first >= COLUMNS; first += COLUMNS)
+        backward_sums_of(sum_dy + first, sum_dy_xhat + first, dy + first, (size_t)lddy, x + first,
+                         (size_t)ldx, mean + first, inv_std + first, n, COLUMNS);
+    if (first < d)
+        backward_sums_of(sum_dy + first, sum_dy_xhat + first, dy + first, (size_t)lddy, x + first,
+                         (size_t)ldx, mean + first, inv_std + first, n, d - first);
+}
+
+/*
+ * dx    [n, d]  (+)= weight * inv_std * (dy - sum_dy / rows - xhat * sum_dy_xhat / rows)
+ * dy, x [n, d]
+ * rest  [d]; sums over all rows of the batch, divided by them
+ */
+static NN_KERNEL void
+batchnorm_backward(float *restrict dx, int lddx, const float *restrict dy, int lddy, const float *restrict x,
+                   int ldx, const float *restrict mean, const float *restrict inv_std,
+                   const float *restrict mean_dy, const float *restrict mean_dy_xhat,
+                   const float *restrict weight, int n, int d, bool add)
+{
+    for (int r = 0; r < n; r++) {
+        float *restrict dxr = dx + (size_t)r * lddx;
+        const float *restrict dyr = dy + (size_t)r * lddy;
+        const float *restrict xr = x + (size_t)r * ldx;
+
+        for (int c = 0; c < d; c++) {
+            const float xhat = (xr[c] - mean[c]) * inv_std[c];
+            const float g = weight[c] * inv_std[c] * (dyr[c] - mean_dy[c] - xhat * mean_dy_xhat[c]);
+
+            dxr[c] = add ? dxr[c] + g : g;
+        }
+    }
+}
+
+static void
+forward_stats(const NnLayer *l, const NnBlock *b)
+{
+    const int d = tensor_width(b->net, l->x);
+    double *stats = b->stats + l->stats_offset;
+    double *moments = (double *)b->scratch;
+
+    column_moments(moments, moments + d, block_value(b, l->x), tensor_ld(b, l->x), b->n, d);
+    merge_moments(stats + 1, stats + 1 + d, stats[0], moments, moments + d, b->n, d);
+    stats[0] += b->n;
+}
+
+/* inv_std [d] from running variances */
+static void
+inverse_deviations(float *inv_std, const float *var, int d)
+{
+    for (int c = 0; c < d; c++)
+        inv_std[c] = (float)(1 / sqrt((double)var[c] + EPSILON));
+}
+
+static void
+forward_merge(const NnLayer *l, const NnNet *net, const float *params, const double *stats, size_t stride,
+              int lanes, int rows, float *merged)
+{
+    const int d = l->size[0];
+
+    if (rows == 1) {
+        memcpy(merged + MEAN * d, params + net->params[l->param[RUNNING_MEAN]].offset,
+               (size_t)d * sizeof(float));
+        inverse_deviations(merged + INV_STD * d, params + net->params[l->param[RUNNING_VAR]].offset, d);
+        return;
+    }
+    for (int c = 0; c < d; c++) {
+        double n = 0, mean = 0, m2 = 0;
+
+        for (int lane = 0; lane < lanes; lane++) {
+            const double *s = stats + lane * stride;
+
+            merge_moments(&mean, &m2, n, s + 1 + c, s + 1 + d + c, s[0], 1);
+            n += s[0];
+        }
+        merged[MEAN * d + c] = (float)mean;
+        merged[INV_STD * d + c] = (float)(1 / sqrt(m2 / rows + EPSILON));
+        merged[UNBIASED_VAR * d + c] = (float)(m2 / (rows - 1));
+    }
+}
+
+static void
+forward(const NnLayer *l, const NnBlock *b)
+{
+    const int d = l->size[0], ldx = tensor_ld(b, l->x), ldy = tensor_ld(b, l->y);
+    const float *x = block_value(b, l->x), *mean, *inv_std;
+    float *y = block_value(b, l->y);
+
+    if (b->folded) {
+        rows_copy(y, ldy, x, ldx, b->n, d, false);
+        return;
+    }
+    if (b->train) {
+        mean = b->merged + l->merged_offset + MEAN * d;
+        inv_std = b->merged + l->merged_offset + INV_STD * d;
+    } else {
+        mean = block_param(b, l->param[RUNNING_MEAN]);
+        inv_std = b->scratch;
+        inverse_deviations(b->scratch, block_param(b, l->param[RUNNING_VAR]), d);
+    }
+    batchnorm_forward(y, ldy, x, ldx, mean, inv_std, block_param(b, l->param[WEIGHT]),
+                      block_param(b, l->param[BIAS]), b->n, d);
+}
+
+static void
+backward_stats(const NnLayer *l, const NnBlock *b)
+{
+    const int d = l->size[0];
+    const float *merged = b->merged + l->merged_offset;
+    double *stats = b->stats + l->stats_offset;
+    double *sums = (double *)b->scratch;
+    float *dweight = block_grad(b, l->param[WEIGHT]), *dbias = block_grad(b, l->param[BIAS]);
+
+    batchnorm_backward_sums(sums, sums + d, block_dvalue(b, l->y), tensor_ld(b, l->y), block_value(b, l->x),
+                            tensor_ld(b, l->x), merged + MEAN * d, merged + INV_STD * d, b->n, d);
+    for (int c = 0; c < 2 * d; c++)
+        stats[c] += sums[c];
+    for (int c = 0; c < d; c++) {
+        dbias[c] += (float)sums[c];
+        dweight[c] += (float)sums[d + c];
+    }
+}
+
+static void
+backward_merge(const NnLayer *l, const double *stats, size_t stride, int lanes, int rows, float *merged)
+{
+    const int d = l->size[0];
+
+    for (int c = 0; c < d; c++) {
+        double sum_dy = 0, sum_dy_xhat = 0;
+
+        for (int lane = 0; lane < lanes; lane++) {
+            sum_dy += stats[lane * stride + c];
+            sum_dy_xhat += stats[lane * stride + d + c];
+        }
+        /* running statistics do not depend on the row */
+        merged[SUM_DY * d + c] = rows > 1 ? (float)(sum_dy / rows) : 0;
+        merged[SUM_DY_XHAT * d + c] = rows > 1 ? (float)(sum_dy_xhat / rows) : 0;
+    }
+}
+
+static void
+backward(const NnLayer *l, const NnBlock *b)
+{
+    const int d = l->size[0];
+    const float *merged = b->merged + l->merged_offset;
+
+    batchnorm_backward(block_dvalue(b, l->x), tensor_ld(b, l->x), block_dvalue(b, l->y), tensor_ld(b, l->y),
+                       block_value(b, l->x), tensor_ld(b, l->x), merged + MEAN * d, merged + INV_STD * d,
+                       merged + SUM_DY * d, merged + SUM_DY_XHAT * d, block_param(b, l->param[WEIGHT]), b->n,
+                       d, l->dx_add);
+}
+
+static void
+update_buffers(const NnLayer *l, const NnNet *net, float *params, const float *merged, int rows,
+               bool mean_first)
+{
+    const int d = l->size[0];
+    float *mean = params + net->params[l->param[RUNNING_MEAN]].offset;
+    float *var = params + net->params[l->param[RUNNING_VAR]].offset;
+    float *counter = params + net->params[l->param[BATCHES]].offset;
+    double momentum = MOMENTUM;
+    int64_t batches;
+
+    if (rows == 1)
+        return;
+    memcpy(&batches, counter, sizeof batches);
+    batches += batches < NN_STEPS_MOST;
+    if (mean_first)
+        momentum = fmax(MOMENTUM, 1 / (double)batches);
+    for (int c = 0; c < d; c++) {
+        mean[c] = (float)((1 - momentum) * mean[c] + momentum * merged[MEAN * d + c]);
+        var[c] = (float)((1 - momentum) * var[c] + momentum * merged[UNBIASED_VAR * d + c]);
+    }
+    memcpy(counter, &batches, sizeof batches);
+}
+
+static void
+fold(const NnLayer *l, const NnNet *net, const float *params, float *folded, int weight, int bias, int r)
+{
+    const size_t d_in = net->params[weight].count / (size_t)l->size[0];
+    const float *mean = params + net->params[l->param[RUNNING_MEAN]].offset;
+    const float *var = params + net->params[l->param[RUNNING_VAR]].offset;
+    const float *gamma = params + net->params[l->param[WEIGHT]].offset;
+    const float *beta = params + net->params[l->param[BIAS]].offset;
+    float *w = folded + net->params[weight].offset + (size_t)r * d_in;
+    float *v = folded + net->params[bias].offset + r;
+    const double scale = gamma[r] / sqrt((double)var[r] + EPSILON);
+
+    for (size_t i = 0; i < d_in; i++)
+        w[i] = (float)(w[i] * scale);
+    *v = (float)(((double)*v - mean[r]) * scale + beta[r]);
+}
+
+static const NnLayerType batchnorm_type = {.kind = "BatchNorm1d",
+                                           .forward = forward,
+                                           .backward = backward,
+                                           .forward_stats = forward_stats,
+                                           .forward_merge = forward_merge,
+                                           .backward_stats = backward_stats,
+                                           .backward_merge = backward_merge,
+                                           .update_buffers = update_buffers,
+                                           .fold = fold};
+
+int
+net_batchnorm(NnNet *net, int x, const char *name)
+{
+    const int d = tensor_width(net, x), y = net_tensor(net, d);
+    const int64_t shape[] = {d};
+    NnLayer *l = net_layer(net, &batchnorm_type, x, y, "%s", name);
+
+    l->size[0] = d;
+    l->n_stats = 1 + 2 * d;
+    l->n_merged = N_MERGED * d;
+    l->scratch = 4 * (size_t)d; /* two rows of float8 */
+    l->param[WEIGHT] = net_param(net, NN_DENSE, NN_ONE, 0, 1, shape, "%s.weight", name);
+    l->param[BIAS] = net_param(net, NN_DENSE, NN_ZERO, 0, 1, shape, "%s.bias", name);
+    l->param[RUNNING_MEAN] = net_param(net, NN_BUFFER, NN_ZERO, 0, 1, shape, "%s.running_mean", name);
+    l->param[RUNNING_VAR] =
+        net_variance_param(net, net_param(net, NN_BUFFER, NN_ONE, 0, 1, shape, "%s.running_var", name));
+    l->param[BATCHES] = net_param(net, NN_BUFFER, NN_ZERO, 0, 0, NULL, "%s.num_batches_tracked", name);
+    if (l->param[BATCHES] >= 0)
+        net->params[l->param[BATCHES]].dtype = NN_I64;
+    return y;
+}

@@ -1,0 +1,157 @@
+/*
+ * embedding.c: the layers that read the batch itself: numerical fields, embeddings (torch.nn.Embedding) and
+ * sums of embeddings (a linear layer over one-hot fields).
+ *
+ * The gradients of tables are not made here: adam.c takes them from the gradient of y along the net's list of
+ * lookups. Codes must be valid, 0 .. rows - 1 of their field: whoever encodes rows sees to that, nothing is
+ * checked here.
+ */
+#include "nn/layers/layers.h"
+
+#include <string.h>
+
+#define PREFETCH_ROWS 12 /* as far ahead as a read from memory takes */
+
+/* ------------------------------------------------------------------ numerical fields */
+
+static void
+input_forward(const NnLayer *l, const NnBlock *b)
+{
+    int d = b->net->config.n_num, ld = b->net->tensors[l->y].ld;
+    const float *x = b->x_num + (size_t)b->row * (size_t)d;
+    float *y = block_value(b, l->y);
+
+    for (int r = 0; r < b->n; r++)
+        memcpy(y + (size_t)r * (size_t)ld, x + (size_t)r * (size_t)d, (size_t)d * sizeof(float));
+}
+
+static const NnLayerType input_type = {.kind = "Input", .forward = input_forward};
+
+void
+net_input_numerical(NnNet *net, int y)
+{
+    net_layer(net, &input_type, -1, y, "numerical");
+}
+
+/* ------------------------------------------------------------------ one field's embedding */
+
+/*
+ * y     [n, d], leading dimension ld
+ * table [rows, d]
+ * codes [n]
+ */
+static inline __attribute__((always_inline)) void
+gather(float *restrict y, size_t ld, const float *restrict table, const int32_t *restrict codes, int n,
+       size_t d)
+{
+    for (int r = 0; r < n; r++) {
+        if (r + PREFETCH_ROWS < n)
+            __builtin_prefetch(table + (size_t)codes[r + PREFETCH_ROWS] * d);
+        memcpy(y + (size_t)r * ld, table + (size_t)codes[r] * d, d * sizeof(float));
+    }
+}
+
+static const float *
+lookup_table(const NnLookup *lookup, const NnBlock *b)
+{
+    return b->tables + b->net->params[lookup->param].offset + (size_t)lookup->row_offset * (size_t)lookup->d;
+}
+
+static const int32_t *
+lookup_codes(const NnLookup *lookup, const NnBlock *b)
+{
+    return b->x_cat + (size_t)lookup->field * b->ld_cat + (size_t)b->row;
+}
+
+enum { FIRST_LOOKUP, ADD }; /* size[] */
+
+static void
+embedding_forward(const NnLayer *l, const NnBlock *b)
+{
+    const NnLookup *lookup = &b->net->lookups[l->size[FIRST_LOOKUP]];
+    const float *table = lookup_table(lookup, b);
+    const int32_t *codes = lookup_codes(lookup, b);
+    size_t ld = (size_t)b->net->tensors[l->y].ld;
+    float *y = block_value(b, l->y);
+
+    if (lookup->d == 8) /* so frequent that the compiler should know it: a copy is then one instruction */
+        gather(y, ld, table, codes, b->n, 8);
+    else
+        gather(y, ld, table, codes, b->n, (size_t)lookup->d);
+}
+
+static const NnLayerType embedding_type = {.kind = "Embedding", .forward = embedding_forward};
+
+void
+net_embedding(NnNet *net, int field, int param, int64_t row_offset, int rows, int y, const char *name)
+{
+    NnLayer *l = net_layer(net, &embedding_type, -1, y, "%s", name);
+
+    l->param[0] = param;
+    l->size[FIRST_LOOKUP] = net->n_lookups;
+    net_lookup(net, field, param, row_offset, rows, net->tensors[y].d, y);
+}
+
+/* ------------------------------------------------------------------ the sum of all fields' embeddings */
+
+static void
+sum_forward(const NnLayer *l, const NnBlock *b)
+{
+    int d = b->net->tensors[l->y].d;
+    size_t ld = (size_t)b->net->tensors[l->y].ld;
+    const float *bias = l->param[1] >= 0 ? block_param(b, l->param[1]) : NULL;
+    float *y = block_value(b, l->y);
+
+    for (int r = 0; r < b->n; r++)
+        for (int j = 0; j < d; j++)
+            y[(size_t)r * ld + (size_t)j] =
+                (l->size[ADD] ? y[(size_t)r * ld + (size_t)j] : 0.0f) + (bias ? bias[j] : 0.0f);
+
+    for (int f = 0; f < b->net->config.n_cat; f++) {
+        const NnLookup *lookup = &b->net->lookups[l->size[FIRST_LOOKUP] + f];
+        const float *table = lookup_table(lookup, b);
+        const int32_t *codes = lookup_codes(lookup, b);
+
+        for (int r = 0; r < b->n; r++) {
+            const float *row = table + (size_t)codes[r] * (size_t)d;
+
+            for (int j = 0; j < d; j++)
+                y[(size_t)r * ld + (size_t)j] += row[j];
+        }
+    }
+}
+
+static void
+sum_backward(const NnLayer *l, const NnBlock *b)
+{
+    int d = b->net->tensors[l->y].d;
+    size_t ld = (size_t)b->net->tensors[l->y].ld;
+    const float *dy = block_dvalue(b, l->y);
+    float *dbias;
+
+    if (l->param[1] < 0)
+        return;
+    dbias = block_grad(b, l->param[1]);
+    for (int r = 0; r < b->n; r++)
+        for (int j = 0; j < d; j++)
+            dbias[j] += dy[(size_t)r * ld + (size_t)j];
+}
+
+static const NnLayerType sum_type = {
+    .kind = "EmbeddingBag", .forward = sum_forward, .backward = sum_backward};
+
+void
+net_embedding_sum(NnNet *net, int param, int bias, int y, bool y_add, const char *name)
+{
+    NnLayer *l = net_layer(net, &sum_type, -1, y, "%s", name);
+    int64_t row_offset = 0;
+
+    l->param[0] = param;
+    l->param[1] = bias;
+    l->size[FIRST_LOOKUP] = net->n_lookups;
+    l->size[ADD] = y_add;
+    for (int f = 0; f < net->config.n_cat; f++) {
+        net_lookup(net, f, param, row_offset, net->config.categories[f], net->tensors[y].d, y);
+        row_offset += net->config.categories[f];
+    }
+}

@@ -1,0 +1,104 @@
+/*
+ * linear.c: the fully connected layer, y = x W^T + bias, as torch.nn.Linear.
+ *
+ * One layer type serves three uses: a plain layer; one over the concatenation of two tensors (the columns of
+ * W are split, so that the concatenation is never made); and one that adds to a tensor which holds something
+ * already.
+ */
+#include "nn/layers/layers.h"
+
+#include <math.h>
+
+#include "nn/math/products.h"
+#include "nn/math/rows.h"
+
+enum { WEIGHT, BIAS }; /* param[]: [d_out, d_in], [d_out] or -1 */
+enum { ADD };          /* size[]: y += instead of y = */
+
+/*
+ * dx      [n, d_in]      dx (+)= dy W
+ * dweight [d_out, d_in]  (+)= dy^T x
+ * dy      [n, d_out]
+ */
+static void
+linear_backward(float *dx, int lddx, float *dweight, const float *dy, int lddy, const float *x, int ldx,
+                const float *weight, int ldw, int n, int d_in, int d_out, bool dweight_add, bool dx_add)
+{
+    gemm(true, false, d_out, d_in, n, dy, lddy, x, ldx, dweight_add, dweight, ldw);
+    gemm(false, false, n, d_in, d_out, dy, lddy, weight, ldw, dx_add, dx, lddx);
+}
+
+static void
+forward(const NnLayer *l, const NnBlock *b)
+{
+    const int d_x = tensor_width(b->net, l->x), d_x0 = tensor_width(b->net, l->x0);
+    const int d_out = tensor_width(b->net, l->y), ldy = tensor_ld(b, l->y), weight = l->param[WEIGHT];
+    const bool bias = l->param[BIAS] >= 0;
+    float *y = block_value(b, l->y);
+
+    if (bias)
+        rows_fill(y, ldy, block_param(b, l->param[BIAS]), b->n, d_out, l->size[ADD]);
+    weight_product(b, y, ldy, block_value(b, l->x), tensor_ld(b, l->x), weight, 0, d_x, d_out,
+                   bias || l->size[ADD]);
+    if (l->x0 >= 0)
+        weight_product(b, y, ldy, block_value(b, l->x0), tensor_ld(b, l->x0), weight, d_x, d_x0, d_out, true);
+}
+
+static void
+backward(const NnLayer *l, const NnBlock *b)
+{
+    const int d_x = tensor_width(b->net, l->x), d_x0 = tensor_width(b->net, l->x0);
+    const int d_out = tensor_width(b->net, l->y), ldw = d_x + d_x0, lddy = tensor_ld(b, l->y);
+    const float *weight = block_param(b, l->param[WEIGHT]);
+    const float *dy = block_dvalue(b, l->y);
+    float *dweight = block_grad(b, l->param[WEIGHT]);
+
+    if (l->param[BIAS] >= 0)
+        rows_sum(block_grad(b, l->param[BIAS]), dy, lddy, b->n, d_out);
+    linear_backward(block_dvalue(b, l->x), tensor_ld(b, l->x), dweight, dy, lddy, block_value(b, l->x),
+                    tensor_ld(b, l->x), weight, ldw, b->n, d_x, d_out, !b->first, l->dx_add);
+    if (l->x0 >= 0)
+        linear_backward(block_dvalue(b, l->x0), tensor_ld(b, l->x0), dweight + d_x, dy, lddy,
+                        block_value(b, l->x0), tensor_ld(b, l->x0), weight + d_x, ldw, b->n, d_x0, d_out,
+                        !b->first, l->dx0_add);
+}
+
+static const NnLayerType linear_type = {.kind = "Linear", .forward = forward, .backward = backward};
+
+static int
+add_linear(NnNet *net, int x, int x0, int y, bool add, bool bias, const char *name)
+{
+    const int d_in = tensor_width(net, x) + tensor_width(net, x0), d_out = tensor_width(net, y);
+    const float bound = d_in > 0 ? 1 / sqrtf((float)d_in) : 0;
+    NnLayer *l = net_layer(net, &linear_type, x, y, "%s", name);
+
+    l->x0 = x0;
+    l->size[ADD] = add;
+    l->param[WEIGHT] = net_product_param(net, net_param(net, NN_DENSE, NN_UNIFORM, bound, 2,
+                                                        (const int64_t[]){d_out, d_in}, "%s.weight", name));
+    l->param[BIAS] =
+        bias ? net_param(net, NN_DENSE, NN_UNIFORM, bound, 1, (const int64_t[]){d_out}, "%s.bias", name) : -1;
+    if (!add) {
+        l->linear_weight = l->param[WEIGHT];
+        l->linear_bias = l->param[BIAS];
+    }
+    return y;
+}
+
+int
+net_linear(NnNet *net, int x, int d_out, bool bias, const char *name)
+{
+    return add_linear(net, x, -1, net_tensor(net, d_out), false, bias, name);
+}
+
+int
+net_linear_joint(NnNet *net, int x, int x0, int d_out, const char *name)
+{
+    return add_linear(net, x, x0, net_tensor(net, d_out), false, true, name);
+}
+
+void
+net_linear_add(NnNet *net, int x, int y, const char *name)
+{
+    add_linear(net, x, -1, y, true, true, name);
+}

@@ -1,0 +1,54 @@
+/*
+ * derive.h: inputs that are derived from a training's rows: buckets of numerical columns and target statistics of
+ * categories.
+ */
+#ifndef CTR_DERIVE_H
+#define CTR_DERIVE_H
+
+#include "nn/nn.h"
+#include "nn/math/transform.h"
+
+#define BUCKETS_MOST      256
+#define STATISTIC_LARGEST 1000.0f /* far beyond what statistics_fit can return */
+#define STATISTICS_FOLDS  5       /* a training row's statistic comes from the folds that it is not in */
+#define FOLD_VALIDATION   STATISTICS_FOLDS /* rows held back: their statistic comes from all training rows */
+#define STATISTICS_GROUPS (STATISTICS_FOLDS + 1)
+
+/*
+ * The bounds that cut a column into at most n_buckets parts of equally many values; ties make them fewer.
+ * bounds [n_buckets - 1] become ascending and distinct; returns how many there are.
+ */
+int buckets_fit(double *bounds, int n_buckets, NnColumn *column);
+/* The bucket of x, 0 … n: how many of the n bounds lie below it. x is not NaN. */
+int bucket_find(const double *bounds, int n, double x);
+
+/* Over the rows of one category in one group: a fold of the training rows, or those held back. */
+typedef struct NnLabelSum {
+    double weight, positive; /* sum of weights, and of weight * label */
+} NnLabelSum;
+
+/* The same as a model keeps it, where all statistics come from. Up to 2^24 rows without weights it is exact. */
+typedef struct NnKeptSum {
+    float weight, positive;
+} NnKeptSum;
+
+/* The first of sums [n][STATISTICS_GROUPS] that none can be, or that might overflow where it is added; NULL: there is none. */
+const NnKeptSum *label_sums_find_unsound(const NnKeptSum *sums, size_t n);
+/* kept [n][STATISTICS_GROUPS] = sums of the same shape */
+void label_sums_keep(NnKeptSum *kept, const NnLabelSum *sums, size_t n);
+/*
+ * Going on from a model: its sums [n][STATISTICS_GROUPS] take the place of the new rows', `kept`, where it has seen training
+ * rows of a category. Adding them would count rows twice that it has trained on already.
+ */
+void label_sums_take_over(NnKeptSum *kept, const NnKeptSum *known, size_t n);
+
+/*
+ * How far a category's log odds lie above the average's, shrunk towards 0 where rows are few; 0 for a category whose training
+ * rows, if it has any, are all in one fold: they could not be shown another value.
+ * sums [n][STATISTICS_GROUPS], totals [STATISTICS_GROUPS]: the same of all rows; apart [n][STATISTICS_GROUPS]: the
+ * statistic for each group's rows, from training rows of other folds; all [n]: from everything, for all other rows.
+ * Finite for all sums that are sound.
+ */
+void statistics_fit(float *apart, float *all, const NnKeptSum *sums, const NnKeptSum *totals, size_t n);
+
+#endif /* CTR_DERIVE_H */

@@ -1,0 +1,107 @@
+/*
+ * calibration.c: the network's last bias: where it starts, and where it must be so that predictions are on average the
+ * labels'. The start matters where one class is rare: steps are too few to get there from one half.
+ */
+#include "nn/train/calibration.h"
+
+#include <math.h>
+#include <string.h>
+
+#define SHARE_LEAST 1e-6 /* of a class; also what a mean prediction counts as that underflows */
+
+int
+net_last_bias(const NnNet *net)
+{
+    for (int i = 0; i < net->n_layers; i++)
+        if (net->layers[i].y == net->logits && net->layers[i].linear_bias >= 0)
+            return net->layers[i].linear_bias;
+    return -1;
+}
+
+static double
+log_share(double part, double whole)
+{
+    return log(fmax(part / whole, SHARE_LEAST));
+}
+
+static double
+sum_of(const double *weights, int n)
+{
+    double sum = 0;
+
+    for (int k = 0; k < n; k++)
+        sum += weights[k];
+    return sum;
+}
+
+void
+calibration_start(float *bias, const double *weights, int classes)
+{
+    const double all = sum_of(weights, classes == 1 ? 2 : classes);
+
+    if (classes == 1)
+        bias[0] = (float)(log_share(weights[1], all) - log_share(weights[0], all));
+    for (int k = 0; classes > 1 && k < classes; k++)
+        bias[k] = (float)log_share(weights[k], all);
+}
+
+/* Adds weight * p to sum [classes], p being the softmax of z + shift. */
+static void
+add_softmax(double *sum, const float *z, const double *shift, int classes, double weight)
+{
+    double largest = -INFINITY, total = 0;
+
+    for (int k = 0; k < classes; k++)
+        largest = fmax(largest, (double)z[k] + shift[k]);
+    for (int k = 0; k < classes; k++)
+        total += exp((double)z[k] + shift[k] - largest);
+    for (int k = 0; k < classes; k++)
+        sum[k] += weight * exp((double)z[k] + shift[k] - largest) / total;
+}
+
+/* Adds weight * probability of label 0 and of label 1, each computed so that it keeps its digits where it is small. */
+static void
+add_sigmoid(double *sum, double z, double weight)
+{
+    sum[0] += weight / (1 + exp(z));
+    sum[1] += weight / (1 + exp(-z));
+}
+
+void
+calibration_means(double *means, const double *shift, const float *logits, const float *row_weights, int n,
+                  int classes)
+{
+    const int labels = classes == 1 ? 2 : classes;
+    double all;
+
+    memset(means, 0, (size_t)labels * sizeof(double));
+    for (int r = 0; r < n; r++) {
+        if (classes == 1)
+            add_sigmoid(means, (double)logits[r] + shift[0], (double)row_weights[r]);
+        else
+            add_softmax(means, logits + (size_t)r * (size_t)classes, shift, classes, (double)row_weights[r]);
+    }
+    all = sum_of(means, labels);
+    for (int k = 0; k < labels; k++)
+        means[k] /= all;
+}
+
+double
+calibration_step(double *shift, double *scratch, const float *logits, const float *row_weights, int n,
+                 int classes, const double *class_weights)
+{
+    const int labels = classes == 1 ? 2 : classes;
+    const double all = sum_of(class_weights, labels);
+    double largest = 0;
+
+    calibration_means(scratch, shift, logits, row_weights, n, classes);
+    for (int k = 0; k < labels; k++)
+        scratch[k] = log_share(class_weights[k], all) - log_share(scratch[k], 1);
+    if (classes == 1)
+        scratch[0] = scratch[1] - scratch[0];
+    for (int k = 0; k < classes; k++) {
+        shift[k] += scratch[k];
+        largest = fmax(largest, fabs(scratch[k]));
+    }
+    return largest;
+}

@@ -1,0 +1,60 @@
+/*
+ * schedule.c: the rows of a step, the learning rate over time, which epoch is the best, and when to stop.
+ * Early stopping as in the reference's training loop: the first of equally good epochs is the best.
+ */
+#include "nn/train/schedule.h"
+
+#include <math.h>
+
+#define PLATEAU_FACTOR 0.5
+
+int
+schedule_batch_rows(int64_t left, int batch_size)
+{
+    if (left <= batch_size)
+        return (int)left;
+    return 2 * (left - batch_size) < batch_size ? (int)((left + 1) / 2) : batch_size;
+}
+
+void
+schedule_init(NnSchedule *s, NnScheduleKind kind, bool maximize, double rate, int patience, int epochs)
+{
+    *s = (NnSchedule){
+        .kind = kind,
+        .maximize = maximize,
+        .base_rate = rate,
+        .rate = rate,
+        .patience = patience,
+        .epochs = epochs,
+        .best = NAN,
+    };
+}
+
+double
+schedule_rate(const NnSchedule *s, double progress)
+{
+    if (s->kind == NN_COSINE)
+        return s->base_rate * 0.5 * (1 + cos(acos(-1) * fmin(fmax(progress, 0), 1)));
+    return s->rate;
+}
+
+bool
+schedule_report(NnSchedule *s, int epoch, double metric)
+{
+    bool better = s->best_epoch == 0 || (s->maximize ? metric > s->best : metric < s->best);
+
+    if (better && !isnan(metric)) {
+        s->best = metric;
+        s->best_epoch = epoch;
+        return true;
+    }
+    if (s->kind == NN_PLATEAU)
+        s->rate *= PLATEAU_FACTOR;
+    return false;
+}
+
+bool
+schedule_stop(const NnSchedule *s, int epoch)
+{
+    return epoch >= s->epochs || (s->patience > 0 && epoch - s->best_epoch >= s->patience);
+}

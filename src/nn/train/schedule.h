@@ -1,0 +1,38 @@
+/*
+ * schedule.h: how many rows a step has, its learning rate, and when to stop.
+ */
+#ifndef NN_SCHEDULE_H
+#define NN_SCHEDULE_H
+
+#include "nn/nn.h"
+
+typedef enum NnScheduleKind { NN_CONSTANT, NN_COSINE, NN_PLATEAU } NnScheduleKind;
+
+typedef struct NnSchedule {
+    NnScheduleKind kind;
+    bool maximize;          /* monitor: AUC up, or loss down */
+    double base_rate, rate; /* learning rate at the start, now */
+    int patience;           /* epochs without improvement before stopping */
+    int epochs;             /* at most */
+    double best;            /* of the monitored metric so far */
+    int best_epoch;         /* 1-based; 0 = none */
+} NnSchedule;
+
+void schedule_init(NnSchedule *s, NnScheduleKind kind, bool maximize, double rate, int patience, int epochs);
+/*
+ * The rate of the next step; progress: steps done / steps of all epochs, in [0, 1].
+ * NN_COSINE: falls from the full rate to 0 along half a cosine wave, without warm-up. NN_PLATEAU: halves after every
+ * epoch that did not improve the metric.
+ */
+double schedule_rate(const NnSchedule *s, double progress);
+/*
+ * Rows of the next batch of a pass that has `left` rows to come. Where the last batch would have less than half of the rows
+ * of a batch, the last two share theirs: batch normalisation would take the few for all.
+ */
+int schedule_batch_rows(int64_t left, int batch_size);
+/* Tells it of an epoch's metric; NaN never is best. Returns whether this epoch is the best so far. */
+bool schedule_report(NnSchedule *s, int epoch, double metric);
+/* true after the last epoch, and when the last `patience` epochs (0: any number) brought nothing better */
+bool schedule_stop(const NnSchedule *s, int epoch);
+
+#endif /* NN_SCHEDULE_H */

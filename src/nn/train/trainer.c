@@ -1,0 +1,564 @@
+/*
+ * trainer.c: one training step over one batch, and evaluation: who computes what, in which order, on which
+ * thread.
+ *
+ * The layers are cut into passes where one needs the whole batch (batch normalisation). A pass is run by
+ * lanes, which are tasks for the pool; a lane takes one block of rows through all layers of the pass before
+ * the next, so that the block stays in cache. The pass in the middle turns round: last layers, loss, and back
+ * through them. Then the lanes' gradients are added up in lane order and Adam moves the parameters.
+ *
+ * Nothing but the replay of rows (see adam.h) changes the parameters before that last run. Interrupted, the step
+ * begins anew; the last run goes on where it was.
+ */
+#include "nn/train/adam.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "nn/math/loss.h"
+#include "nn/math/products.h"
+#include "nn/math/rng.h"
+
+#define DENSE_CHUNK 4096 /* parameters in one task */
+
+/*
+ * Layers [forward, forward_end), then forward_stats of `stats`; on the way back [backward_end, backward)
+ * descending.
+ */
+typedef struct Pass {
+    int forward, forward_end;
+    int forward_stats; /* layer, or -1 */
+    bool turn;         /* the loss is in this pass */
+    int backward, backward_end;
+    int backward_stats; /* layer, or -1 */
+} Pass;
+
+struct NnTrainer {
+    const NnNet *net;
+    NnPool *pool;
+    float *params;
+    NnHyper hyper;
+    int batch_size;
+    size_t capacity; /* rows for which there is room in tensors */
+    Adam adam;
+    Pass *passes;
+    int n_passes;
+    float *values, *dvalues; /* [row_floats * capacity] */
+    float *grads;            /* [NN_LANES, n_dense]; lane 0's becomes the sum */
+    double *stats;           /* [NN_LANES, n_stats] */
+    float *merged;           /* [n_merged] */
+    float *scratch;          /* [threads, scratch] */
+    double *losses;          /* one for each task that computes a loss */
+    double *norms;           /* one for each task that reduces gradients: sums of squares */
+    bool updating;           /* a step that was interrupted has begun to move the parameters */
+    bool *updated;           /* [dense tasks] what it has moved; tables keep their own count (adam.h) */
+
+    /* of the call under way */
+    const NnBatch *batch;
+    const Pass *pass;
+    int lanes, lane_rows;
+    float grad_scale; /* of the loss's gradient */
+    float clip_scale;
+    AdamStep step;
+    double loss;
+    float *logits;
+};
+
+/* ------------------------------------------------------------------ blocks */
+
+static NnBlock
+make_block(const NnTrainer *t, int row, int n, int worker, bool train)
+{
+    return (NnBlock){.net = t->net,
+                     .params = t->params,
+                     .tables = t->params,
+                     .values = t->values,
+                     .dvalues = t->dvalues,
+                     .capacity = t->capacity,
+                     .x_num = t->batch->x_num,
+                     .x_cat = t->batch->x_cat,
+                     .ld_cat = t->batch->ld_cat,
+                     .row = row,
+                     .n = n,
+                     .train = train,
+                     .merged = t->merged,
+                     .scratch = t->scratch + (size_t)worker * t->net->scratch};
+}
+
+static void
+run_forward(const NnBlock *b, int from, int to)
+{
+    for (int i = from; i < to; i++) {
+        const NnLayer *l = &b->net->layers[i];
+
+        l->type->forward(l, b);
+    }
+}
+
+static void
+run_backward(const NnBlock *b, int from, int to)
+{
+    for (int i = from - 1; i >= to; i--) {
+        const NnLayer *l = &b->net->layers[i];
+
+        if (l->type->backward)
+            l->type->backward(l, b);
+    }
+}
+
+static void
+zero_gradients(const NnBlock *b)
+{
+    for (int i = 0; i < b->net->n_tensors; i++) {
+        const NnTensor *t = &b->net->tensors[i];
+
+        if (t->dzero)
+            memset(block_dvalue(b, i), 0, (size_t)b->n * (size_t)t->ld * sizeof(float));
+    }
+}
+
+/* the block's loss, and its gradient unless this is an evaluation; logits go to the caller */
+static double
+run_loss(const NnTrainer *t, const NnBlock *b)
+{
+    const NnBatch *batch = t->batch;
+    int classes = t->net->config.n_classes;
+    const float *z = block_value(b, t->net->logits), *weight = batch->weight ? batch->weight + b->row : NULL;
+
+    if (t->logits)
+        memcpy(t->logits + (size_t)b->row * (size_t)classes, z,
+               (size_t)b->n * (size_t)classes * sizeof(float));
+    if (!b->train)
+        return loss_forward(z, batch->label + b->row, weight, b->n, classes);
+    return loss_forward_backward(block_dvalue(b, t->net->logits), z, batch->label + b->row, weight, b->n,
+                                 classes, t->grad_scale);
+}
+
+/* ------------------------------------------------------------------ passes */
+
+static void
+zero_stats(const NnLayer *l, NnBlock *b)
+{
+    memset(b->stats + l->stats_offset, 0, (size_t)l->n_stats * sizeof(double));
+}
+
+/* Of the parameters that do not set their gradient themselves. */
+static void
+clear_gradients(const NnNet *net, float *grads)
+{
+    for (const NnParam *p = net->params; p < net->params + net->n_params; p++)
+        if (p->kind == NN_DENSE && !p->grad_set)
+            memset(grads + p->offset, 0, p->count * sizeof(float));
+}
+
+/* one lane of the current pass */
+static void
+lane_task(void *arg, int lane, int worker)
+{
+    NnTrainer *t = arg;
+    const NnNet *net = t->net;
+    const Pass *p = t->pass;
+    int first = lane * t->lane_rows, end = first + t->lane_rows;
+    NnBlock b = make_block(t, first, 0, worker, true);
+
+    b.grads = t->grads + (size_t)lane * net->n_dense;
+    b.stats = t->stats + (size_t)lane * net->n_stats;
+    b.key = rng_mix(t->hyper.seed ^ rng_mix((uint64_t)t->adam.step));
+    end = end < t->batch->rows ? end : t->batch->rows;
+    if (p->forward_stats >= 0)
+        zero_stats(&net->layers[p->forward_stats], &b);
+    if (p->backward_stats >= 0)
+        zero_stats(&net->layers[p->backward_stats], &b);
+    if (p->turn) {
+        clear_gradients(net, b.grads);
+        t->losses[lane] = 0.0;
+    }
+    for (; b.row < end && !pool_interrupted(t->pool); b.row += b.n) {
+        b.n = end - b.row < NN_BLOCK ? end - b.row : NN_BLOCK;
+        b.first = b.row == first;
+        run_forward(&b, p->forward, p->forward_end);
+        if (p->forward_stats >= 0)
+            net->layers[p->forward_stats].type->forward_stats(&net->layers[p->forward_stats], &b);
+        if (p->turn) {
+            zero_gradients(&b);
+            t->losses[lane] += run_loss(t, &b);
+        }
+        run_backward(&b, p->backward, p->backward_end);
+        if (p->backward_stats >= 0)
+            net->layers[p->backward_stats].type->backward_stats(&net->layers[p->backward_stats], &b);
+    }
+}
+
+/* after a pass: what its lanes counted becomes the batch's statistics */
+static void
+merge_stats(NnTrainer *t, const Pass *p)
+{
+    const NnLayer *l;
+
+    if (p->forward_stats >= 0) {
+        l = &t->net->layers[p->forward_stats];
+        l->type->forward_merge(l, t->net, t->params, t->stats + l->stats_offset, t->net->n_stats, t->lanes,
+                               t->batch->rows, t->merged + l->merged_offset);
+    }
+    if (p->backward_stats >= 0) {
+        l = &t->net->layers[p->backward_stats];
+        l->type->backward_merge(l, t->stats + l->stats_offset, t->net->n_stats, t->lanes, t->batch->rows,
+                                t->merged + l->merged_offset);
+    }
+}
+
+/* Writes the passes into `passes` (NULL: only counts them). */
+static int
+plan_passes(const NnNet *net, Pass *passes)
+{
+    Pass p = {.forward_stats = -1, .backward_stats = -1};
+    int n = 0;
+
+    for (int i = 0; i < net->n_layers; i++) {
+        if (!net->layers[i].type->forward_stats)
+            continue;
+        p.forward_end = p.forward_stats = i;
+        if (passes)
+            passes[n] = p;
+        n++;
+        p.forward = i;
+        p.forward_stats = -1;
+    }
+    p.forward_end = net->n_layers;
+    p.turn = true;
+    p.backward = net->n_layers;
+    for (int i = net->n_layers - 1; i >= 0; i--) {
+        if (!net->layers[i].type->backward_stats)
+            continue;
+        p.backward_end = i + 1;
+        p.backward_stats = i;
+        if (passes)
+            passes[n] = p;
+        n++;
+        p = (Pass){.forward_stats = -1, .backward_stats = -1, .backward = i + 1};
+    }
+    if (passes)
+        passes[n] = p;
+    return n + 1;
+}
+
+/* ------------------------------------------------------------------ gradients */
+
+static void
+find_rows_task(void *arg, int lookup, int worker)
+{
+    NnTrainer *t = arg;
+    size_t field = (size_t)t->net->lookups[lookup].field;
+
+    (void)worker;
+    adam_find_rows(&t->adam, lookup, t->batch->x_cat + field * t->batch->ld_cat, t->batch->rows, t->pool);
+}
+
+static int
+dense_tasks(const NnNet *net)
+{
+    return (int)((net->n_dense + DENSE_CHUNK - 1) / DENSE_CHUNK);
+}
+
+static size_t
+dense_chunk(const NnNet *net, size_t first)
+{
+    return net->n_dense - first < DENSE_CHUNK ? net->n_dense - first : DENSE_CHUNK;
+}
+
+NN_KERNEL static void
+add_floats(float *restrict sum, const float *restrict x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        sum[i] += x[i];
+}
+
+/*
+ * a lookup's gradients into its distinct rows, or the lanes' gradients of some dense parameters into lane 0's
+ */
+static void
+reduce_task(void *arg, int task, int worker)
+{
+    NnTrainer *t = arg;
+    const NnNet *net = t->net;
+    const float *gradient;
+    size_t n;
+
+    (void)worker;
+    if (task < net->n_lookups) {
+        const NnLookup *l = &net->lookups[task];
+
+        adam_merge_rows(&t->adam, task, t->dvalues + tensor_at(net, l->y, t->capacity, 0),
+                        (size_t)net->tensors[l->y].ld, t->batch->rows, t->pool);
+        gradient = t->adam.lookups[task].gradient;
+        n = (size_t)t->adam.lookups[task].n * (size_t)l->d;
+    } else {
+        size_t first = (size_t)(task - net->n_lookups) * DENSE_CHUNK;
+
+        n = dense_chunk(net, first);
+        for (int lane = 1; lane < t->lanes; lane++)
+            add_floats(t->grads + first, t->grads + (size_t)lane * net->n_dense + first, n);
+        gradient = t->grads + first;
+    }
+    if (t->hyper.clip_norm > 0.0f)
+        t->norms[task] = squares(gradient, n);
+}
+
+static void
+update_task(void *arg, int task, int worker)
+{
+    NnTrainer *t = arg;
+
+    (void)worker;
+    if (task < t->net->n_lookups) {
+        adam_update_rows(&t->adam, t->step, task, t->clip_scale, t->pool);
+    } else if (!t->updated[task - t->net->n_lookups]) {
+        size_t first = (size_t)(task - t->net->n_lookups) * DENSE_CHUNK;
+
+        t->updated[task - t->net->n_lookups] = true;
+        adam_dense(&t->adam, t->step, first, dense_chunk(t->net, first), t->grads + first, t->clip_scale);
+    }
+}
+
+/* the factor that brings the whole gradient's norm down to clip_norm, as torch.nn.utils.clip_grad_norm_ */
+static float
+clip_scale(const NnTrainer *t, int tasks)
+{
+    double sum = 0.0, scale;
+
+    if (t->hyper.clip_norm <= 0.0f)
+        return 1.0f;
+    for (int i = 0; i < tasks; i++)
+        sum += t->norms[i];
+    scale = (double)t->hyper.clip_norm / (sqrt(sum) + 1e-6);
+    return scale < 1.0 ? (float)scale : 1.0f;
+}
+
+/* ------------------------------------------------------------------ steps */
+
+/* Lanes depend on the number of rows only: that keeps every sum's order whatever the number of threads. */
+static void
+cut_lanes(NnTrainer *t)
+{
+    int rows = t->batch->rows, lanes = rows / NN_LANE_ROWS;
+
+    lanes = lanes < 1 ? 1 : lanes > NN_LANES ? NN_LANES : lanes;
+    t->lane_rows = ((rows + lanes - 1) / lanes + 15) / 16 * 16;
+    t->lanes = (rows + t->lane_rows - 1) / t->lane_rows;
+}
+
+static float
+gradient_scale(const NnBatch *batch)
+{
+    return (float)(1.0 / (batch->rows * (batch->weight ? batch->mean_weight : 1.0)));
+}
+
+/*
+ * Everything before the parameters move: rows up to date, values, loss, and all gradients in one place each.
+ */
+static NnStatus
+compute_gradients(NnTrainer *t, const NnBatch *batch, double *loss, float *logits)
+{
+    int tasks = t->net->n_lookups + dense_tasks(t->net);
+    NnStatus status = NN_OK;
+
+    t->batch = batch;
+    t->logits = logits;
+    t->grad_scale = gradient_scale(batch);
+    cut_lanes(t);
+    if (adam_history_full(&t->adam))
+        status = trainer_sync(t);
+    if (status == NN_OK)
+        status = pool_run(t->pool, find_rows_task, t, t->net->n_lookups, true);
+    for (int i = 0; i < t->n_passes && status == NN_OK; i++) {
+        t->pass = &t->passes[i];
+        status = pool_run(t->pool, lane_task, t, t->lanes, true);
+        if (status == NN_OK)
+            merge_stats(t, t->pass);
+    }
+    if (status == NN_OK)
+        status = pool_run(t->pool, reduce_task, t, tasks, true);
+    if (status != NN_OK)
+        return status;
+    *loss = 0.0;
+    for (int lane = 0; lane < t->lanes; lane++)
+        *loss += t->losses[lane];
+    return NN_OK;
+}
+
+/* The gradients are there: how the parameters move. */
+static void
+begin_update(NnTrainer *t, int tasks, float learning_rate, double loss)
+{
+    t->step = adam_next(&t->adam, (double)learning_rate);
+    t->clip_scale = clip_scale(t, tasks);
+    t->loss = loss;
+    memset(t->updated, 0, (size_t)dense_tasks(t->net));
+    t->updating = true;
+}
+
+static void
+end_update(NnTrainer *t)
+{
+    const NnNet *net = t->net;
+
+    t->updating = false;
+    adam_commit(&t->adam, t->step);
+    for (int i = 0; i < net->n_layers; i++) {
+        const NnLayer *l = &net->layers[i];
+
+        if (l->type->update_buffers)
+            l->type->update_buffers(l, net, t->params, t->merged + l->merged_offset, t->batch->rows,
+                                    t->hyper.mean_first);
+    }
+}
+
+NnStatus
+trainer_step(NnTrainer *t, const NnBatch *batch, float learning_rate, double *loss, float *logits)
+{
+    const int tasks = t->net->n_lookups + dense_tasks(t->net);
+    NnStatus status = t->updating ? NN_OK : compute_gradients(t, batch, loss, logits);
+
+    if (status == NN_OK && !t->updating)
+        begin_update(t, tasks, learning_rate, *loss);
+    if (status == NN_OK)
+        status = pool_run(t->pool, update_task, t, tasks, true);
+    if (status != NN_OK)
+        return status;
+    *loss = t->loss;
+    end_update(t);
+    return NN_OK;
+}
+
+NnStatus
+trainer_gradients(NnTrainer *t, const NnBatch *batch, double *loss, float *logits, float *grads)
+{
+    const NnNet *net = t->net;
+    NnStatus status = compute_gradients(t, batch, loss, logits);
+
+    if (status != NN_OK)
+        return status;
+    memset(grads, 0, net->n_trained * sizeof(float));
+    memcpy(grads, t->grads, net->n_dense * sizeof(float));
+    for (int i = 0; i < net->n_lookups; i++) {
+        const NnLookup *l = &net->lookups[i];
+        const AdamRows *found = &t->adam.lookups[i];
+        float *table = grads + net->params[l->param].offset + (size_t)l->row_offset * (size_t)l->d;
+
+        for (int j = 0; j < found->n; j++)
+            add_floats(table + (size_t)found->code[j] * (size_t)l->d,
+                       found->gradient + (size_t)j * (size_t)l->d, (size_t)l->d);
+    }
+    return NN_OK;
+}
+
+static void
+sync_task(void *arg, int task, int worker)
+{
+    NnTrainer *t = arg;
+
+    (void)worker;
+    adam_sync_task(&t->adam, task);
+}
+
+NnStatus
+trainer_sync(NnTrainer *t)
+{
+    NnStatus status = pool_run(t->pool, sync_task, t, adam_sync_tasks(&t->adam), true);
+
+    if (status == NN_OK)
+        adam_synced(&t->adam);
+    return status;
+}
+
+int64_t
+trainer_steps(const NnTrainer *t)
+{
+    return t->adam.step;
+}
+
+/* ------------------------------------------------------------------ evaluation */
+
+static int
+evaluation_tasks(int rows)
+{
+    return (rows + NN_BLOCK - 1) / NN_BLOCK;
+}
+
+static void
+evaluate_task(void *arg, int task, int worker)
+{
+    NnTrainer *t = arg;
+    int row = task * NN_BLOCK, left = t->batch->rows - row;
+    NnBlock b = make_block(t, row, left < NN_BLOCK ? left : NN_BLOCK, worker, false);
+
+    run_forward(&b, 0, t->net->n_layers);
+    t->losses[task] = run_loss(t, &b);
+}
+
+NnStatus
+trainer_evaluate(NnTrainer *t, const NnBatch *batch, double *loss, float *logits)
+{
+    int tasks = evaluation_tasks(batch->rows);
+    NnStatus status;
+
+    t->batch = batch;
+    t->logits = logits;
+    status = pool_run(t->pool, evaluate_task, t, tasks, true);
+    *loss = 0.0;
+    for (int i = 0; i < tasks; i++)
+        *loss += t->losses[i];
+    return status;
+}
+
+/* ------------------------------------------------------------------ memory */
+
+static void
+trainer_layout(NnTrainer *t, NnTrainer **place, int threads, NnArena *arena)
+{
+    const NnNet *net = t->net;
+    size_t tasks = (size_t)evaluation_tasks(t->batch_size);
+
+    *place = arena_take(arena, 1, sizeof(NnTrainer));
+    t->capacity = ((size_t)t->batch_size + NN_ALIGN - 1) / NN_ALIGN * NN_ALIGN;
+    t->n_passes = plan_passes(net, NULL);
+    t->passes = arena_take(arena, (size_t)t->n_passes, sizeof(Pass));
+    t->values = arena_take(arena, net->row_floats * t->capacity, sizeof(float));
+    t->dvalues = arena_take(arena, net->row_floats * t->capacity, sizeof(float));
+    t->grads = arena_take(arena, NN_LANES * net->n_dense, sizeof(float));
+    t->stats = arena_take(arena, NN_LANES * net->n_stats, sizeof(double));
+    t->merged = arena_take(arena, net->n_merged, sizeof(float));
+    t->scratch = arena_take(arena, (size_t)threads * net->scratch, sizeof(float));
+    t->losses = arena_take(arena, tasks > NN_LANES ? tasks : NN_LANES, sizeof(double));
+    t->norms = arena_take(arena, (size_t)(net->n_lookups + dense_tasks(net)), sizeof(double));
+    t->updated = arena_take(arena, (size_t)dense_tasks(net), sizeof(bool));
+    adam_init(&t->adam, net, t->params, &t->hyper, t->batch_size, arena);
+}
+
+size_t
+trainer_size(const NnNet *net, int batch_size, int threads)
+{
+    NnTrainer t = {.net = net, .batch_size = batch_size}, *place;
+    NnArena arena = {0};
+
+    trainer_layout(&t, &place, threads, &arena);
+    return arena.used;
+}
+
+NnStatus
+trainer_create(NnTrainer **trainer, const NnNet *net, float *params, const NnHyper *hyper, int batch_size,
+               NnPool *pool, NnAlloc alloc)
+{
+    NnTrainer t = {.net = net, .pool = pool, .params = params, .hyper = *hyper, .batch_size = batch_size};
+    NnArena arena = {0};
+
+    if (!gemm_prepare())
+        return NN_NO_BLAS;
+    arena.base = alloc.alloc(alloc.owner, trainer_size(net, batch_size, pool_threads(pool)));
+    if (!arena.base)
+        return NN_NO_MEMORY;
+    trainer_layout(&t, trainer, pool_threads(pool), &arena);
+    plan_passes(net, t.passes);
+    **trainer = t;
+    return NN_OK;
+}

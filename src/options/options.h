@@ -1,0 +1,75 @@
+/*
+ * options.h: what a training may be told: the only parser of options (parse.c), and JSON helpers (json.c).
+ */
+#ifndef CTR_OPTIONS_H
+#define CTR_OPTIONS_H
+
+#include "ctr.h"
+
+#include "utils/jsonb.h"
+
+#include "nn/math/transform.h"
+#include "nn/net/net.h"
+#include "nn/train/schedule.h"
+
+/* ------------------------------------------------------------------ parse.c */
+
+typedef enum Recipe { RECIPE_ROBUST, RECIPE_REFERENCE } Recipe;
+
+typedef struct NameList {
+    bool given; /* false: not in the options at all */
+    int n;
+    char **names;
+} NameList;
+
+typedef struct Options {
+    NnConfig net; /* n_num, n_cat and categories are not options: 0 here */
+    /* columns */
+    char *label;
+    char *weight;            /* NULL: all rows weigh the same */
+    char *validation_column; /* NULL: by chance */
+    NameList numerical, categorical, ignore;
+    double validation; /* share of rows held back, [0, 1) */
+    /* training */
+    Recipe recipe;
+    int epochs, batch_size, patience, min_count, threads;
+    double learning_rate, weight_decay, embedding_decay, embedding_init, clip_norm,
+        max_seconds; /* 0 = no limit */
+    NnScheduleKind lr_schedule;
+    bool monitor_auc; /* else val_loss */
+    NnTransformKind numerical_transform;
+    int numerical_buckets; /* 0 = none */
+    bool target_statistics;
+    bool untrainable_is_null; /* rows that no model can be trained on: else an error */
+    int64 seed;
+} Options;
+
+/* Everything not given comes from the recipe. Errors: ERRCODE_INVALID_PARAMETER_VALUE, with a hint. NULL = all
+ * defaults. Memory from the current context. */
+void options_parse(Options *options, const Jsonb *json);
+/*
+ * Instead of options_parse, to go on from a model that was trained with `given`: what is left out is the model's, or the
+ * recipe's where another one is named. Error where the network or the transform contradict. The lists of columns have only
+ * what json says: once they are checked, options_inherit_lists adds the model's. The result shares strings with `given`.
+ */
+void options_check_continues(Options *options, const Jsonb *json, const Options *given);
+void options_inherit_lists(Options *options, const Options *given);
+/* every option with its value, as options_parse takes them (what was left out is filled in) */
+Jsonb *options_to_jsonb(const Options *options);
+/*
+ * What is not given: by options->recipe and, of options->net, architecture and n_classes, which stay as they
+ * are.
+ */
+void options_set_defaults(Options *options);
+
+/* ------------------------------------------------------------------ json.c: small helpers */
+
+/* the elements of a JSON array; NULL: value is something else */
+JsonbValue *jsonb_elements(const JsonbValue *value, int *n);
+/* the same for an array of nothing but strings; false: value is something else */
+bool jsonb_strings(const JsonbValue *value, int *n, char ***strings);
+Jsonb *jsonb_from_text(const char *text);
+/* appends the strings as a JSON array */
+void json_append_strings(StringInfo text, char *const *strings, int n);
+
+#endif /* CTR_OPTIONS_H */

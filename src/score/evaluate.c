@@ -1,0 +1,308 @@
+/*
+ * evaluate.c: the aggregate ctr_evaluate, with its parallel halves. The arithmetic is in nn/evaluation.c.
+ */
+#include "score/score.h"
+
+#include <math.h>
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "nodes/execnodes.h"
+
+#include "score/scores.h"
+#include "nn/math/evaluation.h"
+
+typedef struct Evaluation Evaluation;
+
+/*
+ * Rows that wait to be scored together, of one call site; all belong to one state, and to the model and row type that the
+ * site used last. States outlive neither the site nor a reset of their context, which takes their rows from here.
+ */
+typedef struct EvaluationBlock {
+    Site *site;
+    Evaluation *owner; /* NULL: no rows wait */
+    int n;
+    int labels[NN_BLOCK];
+} EvaluationBlock;
+
+struct Evaluation {
+    char digest[MODEL_DIGEST_SIZE]; /* of the one model that its rows are for */
+    NnEvaluation sums;              /* without rows, where no row had a label */
+    Scores scores;                  /* classes = 1 only */
+    MemoryContext context;
+    EvaluationBlock *block; /* NULL in a state that only combines */
+    MemoryContextCallback callback;
+};
+
+/* What travels: counts of classes follow the head, at its class_rows. */
+typedef struct EvaluationHead {
+    char digest[MODEL_DIGEST_SIZE];
+    NnEvaluation sums;
+    int64 class_rows[FLEXIBLE_ARRAY_MEMBER];
+} EvaluationHead;
+
+static void
+evaluation_forget(void *arg)
+{
+    Evaluation *e = arg;
+
+    if (e->block->owner == e)
+        e->block->owner = NULL;
+}
+
+/* digest: of the model. block: of the call site that brings it rows, or NULL */
+static Evaluation *
+evaluation_create(MemoryContext context, const char *digest, int classes, EvaluationBlock *block)
+{
+    Evaluation *e = MemoryContextAllocZero(context, sizeof(Evaluation));
+
+    memcpy(e->digest, digest, MODEL_DIGEST_SIZE);
+    e->sums.classes = classes;
+    e->sums.class_rows = MemoryContextAllocZero(context, sizeof(int64) * Max(classes, 2));
+    e->context = context;
+    e->block = block;
+    if (block != NULL) {
+        e->callback.func = evaluation_forget;
+        e->callback.arg = e;
+        MemoryContextRegisterResetCallback(context, &e->callback);
+    }
+    return e;
+}
+
+/* One model in all rows of a state: numbers of several would describe none. */
+static void
+evaluation_check_model(const Evaluation *e, const char *digest)
+{
+    if (memcmp(e->digest, digest, MODEL_DIGEST_SIZE) != 0)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("ctr_evaluate has several models in one group"),
+                        errhint("Evaluate each by itself: GROUP BY the model, or by a column that tells the "
+                                "models apart.")));
+}
+
+/* Scores the rows that wait, whose state then has them in its sums. */
+static void
+block_score(EvaluationBlock *block)
+{
+    Evaluation *e = block->owner;
+    const int classes = e->sums.classes;
+    const float *logits = site_score(block->site, block->n);
+
+    block->owner = NULL;
+    for (int i = 0; i < block->n; i++, logits += classes) {
+        evaluation_add(&e->sums, logits, block->labels[i]);
+        if (classes == 1)
+            scores_add(&e->scores, e->context, logits[0], block->labels[i]);
+    }
+}
+
+/* Before a state is read: its own rows may still wait. */
+static void
+evaluation_complete(Evaluation *e)
+{
+    if (e->block != NULL && e->block->owner == e)
+        block_score(e->block);
+}
+
+static EvaluationBlock *
+evaluation_block(FunctionCallInfo fcinfo)
+{
+    if (fcinfo->flinfo->fn_extra == NULL) {
+        MemoryContext context = fcinfo->flinfo->fn_mcxt;
+        EvaluationBlock *block = MemoryContextAllocZero(context, sizeof(EvaluationBlock));
+
+        block->site = site_create(context, NN_BLOCK, true);
+        fcinfo->flinfo->fn_extra = block;
+    }
+    return fcinfo->flinfo->fn_extra;
+}
+
+/* The current row, encoded already, joins those that wait. */
+static void
+block_add(EvaluationBlock *block, Evaluation *e, int label)
+{
+    if (block->owner == NULL)
+        block->n = 0;
+    block->owner = e;
+    block->labels[block->n++] = label;
+    if (block->n == (int)block->site->models[0]->capacity)
+        block_score(block);
+}
+
+/* A state that has seen no row yet is NULL, which a worker of a parallel plan does not serialize. */
+static Datum
+evaluation_datum(FunctionCallInfo fcinfo, const Evaluation *e)
+{
+    if (e == NULL)
+        PG_RETURN_NULL();
+    PG_RETURN_POINTER(e);
+}
+
+/* The row's label; false: NULL. */
+static bool
+evaluation_label(const Model *model, RowMap *map, int *label)
+{
+    if (map->label.attribute < 0)
+        ereport(ERROR,
+                (errcode(ERRCODE_UNDEFINED_COLUMN),
+                 errmsg("label column \"%s\" is missing in the rows to evaluate", model->options.label)));
+    return row_class(map, model->options.label, model->options.net.n_classes, label);
+}
+
+/* CREATE FUNCTION ctr_evaluate_transition(internal, ctr_model, record) RETURNS internal */
+PG_FUNCTION_INFO_V1(ctr_evaluate_transition);
+Datum
+ctr_evaluate_transition(PG_FUNCTION_ARGS)
+{
+    MemoryContext context = aggregate_context(fcinfo);
+    Evaluation *e = PG_ARGISNULL(0) ? NULL : (Evaluation *)PG_GETARG_POINTER(0);
+    EvaluationBlock *block;
+    const Model *model;
+    Row row;
+    Site *site;
+    int label;
+
+    if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
+        return evaluation_datum(fcinfo, e);
+    block = evaluation_block(fcinfo);
+    site = block->site;
+    row = row_of_record(PG_GETARG_HEAPTUPLEHEADER(2));
+    if (block->owner != NULL && (block->owner != e || !site_is(site, PG_GETARG_DATUM(1), &row)))
+        block_score(block);
+    site_use(site, PG_GETARG_DATUM(1), &row);
+    model = site->view->model;
+    if (e == NULL)
+        e = evaluation_create(context, model->digest, model->options.net.n_classes, block);
+    evaluation_check_model(e, model->digest);
+    site_take(site, &row, block->owner ? block->n : 0);
+    if (evaluation_label(model, site->models[0]->map, &label))
+        block_add(block, e, label);
+    PG_RETURN_POINTER(e);
+}
+
+PG_FUNCTION_INFO_V1(ctr_evaluate_combine);
+Datum
+ctr_evaluate_combine(PG_FUNCTION_ARGS)
+{
+    MemoryContext context = aggregate_context(fcinfo);
+    Evaluation *into = PG_ARGISNULL(0) ? NULL : (Evaluation *)PG_GETARG_POINTER(0);
+    const Evaluation *from = PG_ARGISNULL(1) ? NULL : (Evaluation *)PG_GETARG_POINTER(1);
+
+    /* neither has rows that wait: both were read out (serialized) or only combine */
+    if (from == NULL)
+        return evaluation_datum(fcinfo, into);
+    if (into == NULL)
+        into = evaluation_create(context, from->digest, from->sums.classes, NULL);
+    evaluation_check_model(into, from->digest);
+    evaluation_merge(&into->sums, &from->sums);
+    scores_append(&into->scores, context, &from->scores);
+    PG_RETURN_POINTER(into);
+}
+
+PG_FUNCTION_INFO_V1(ctr_evaluate_serialize);
+Datum
+ctr_evaluate_serialize(PG_FUNCTION_ARGS)
+{
+    Evaluation *e = (Evaluation *)PG_GETARG_POINTER(0);
+    Size counts = sizeof(int64) * Max(e->sums.classes, 2);
+    EvaluationHead *head = palloc(offsetof(EvaluationHead, class_rows) + counts);
+
+    aggregate_context(fcinfo);
+    evaluation_complete(e);
+    memcpy(head->digest, e->digest, MODEL_DIGEST_SIZE);
+    head->sums = e->sums;
+    memcpy(head->class_rows, e->sums.class_rows, counts);
+    PG_RETURN_BYTEA_P(scores_serialize(head, offsetof(EvaluationHead, class_rows) + counts, &e->scores));
+}
+
+PG_FUNCTION_INFO_V1(ctr_evaluate_deserialize);
+Datum
+ctr_evaluate_deserialize(PG_FUNCTION_ARGS)
+{
+    bytea *bytes = PG_GETARG_BYTEA_PP(0);
+    EvaluationHead *head, fixed;
+    Evaluation *e;
+    int64 *class_rows;
+    Size counts;
+
+    aggregate_context(fcinfo);
+    memcpy(&fixed, VARDATA_ANY(bytes), sizeof(fixed));
+    counts = sizeof(int64) * Max(fixed.sums.classes, 2);
+    head = palloc(offsetof(EvaluationHead, class_rows) + counts);
+    e = evaluation_create(CurrentMemoryContext, fixed.digest, fixed.sums.classes, NULL);
+    scores_deserialize(bytes, head, offsetof(EvaluationHead, class_rows) + counts, &e->scores);
+    class_rows = e->sums.class_rows;
+    memcpy(class_rows, head->class_rows, counts);
+    e->sums = head->sums;
+    e->sums.class_rows = class_rows;
+    PG_RETURN_POINTER(e);
+}
+
+/* The query that the last warning below was for, by its memory; NULL: it has ended. */
+static MemoryContext warned;
+
+static void
+forget_warned(void *query)
+{
+    if (warned == query)
+        warned = NULL;
+}
+
+/*
+ * One warning for a query, which may have many groups without rows, or an aggregate for each column of the result.
+ * e: as in ctr_evaluate_final
+ */
+static void
+warn_empty(FunctionCallInfo fcinfo, const Evaluation *e)
+{
+    MemoryContext query = ((PlanState *)fcinfo->context)->state->es_query_cxt;
+    MemoryContextCallback *callback;
+
+    if (query == warned)
+        return;
+    warned = query;
+    callback = MemoryContextAllocZero(query, sizeof(MemoryContextCallback));
+    callback->func = forget_warned;
+    callback->arg = query;
+    MemoryContextRegisterResetCallback(query, callback);
+    ereport(WARNING, (errmsg("ctr_evaluate has no rows to evaluate"),
+                      e != NULL ? errdetail("The label is NULL in all rows.")
+                                : errdetail("There is no row, or the model is NULL in all rows.")));
+}
+
+static Datum
+nullable(double value, bool *null)
+{
+    *null = isnan(value);
+    return Float8GetDatum(value);
+}
+
+/* CREATE FUNCTION ctr_evaluate_final(internal) RETURNS ctr_evaluation: NULL without rows */
+PG_FUNCTION_INFO_V1(ctr_evaluate_final);
+Datum
+ctr_evaluate_final(PG_FUNCTION_ARGS)
+{
+    Evaluation *e = PG_ARGISNULL(0) ? NULL : (Evaluation *)PG_GETARG_POINTER(0);
+    TupleDesc desc;
+    Datum values[6];
+    bool nulls[6] = {false};
+    double rows;
+
+    if (e != NULL)
+        evaluation_complete(e);
+    if (e == NULL || e->sums.rows == 0) {
+        warn_empty(fcinfo, e);
+        PG_RETURN_NULL();
+    }
+    if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+        elog(ERROR, "return type must be a row type");
+    rows = (double)e->sums.rows;
+    values[0] = Int64GetDatum(e->sums.rows);
+    values[1] = nullable(e->sums.loss / rows, &nulls[1]);
+    values[2] = nullable(e->sums.classes == 1 ? scores_auc(&e->scores) : NAN, &nulls[2]);
+    values[3] = nullable((double)e->sums.correct / rows, &nulls[3]);
+    values[4] = nullable(evaluation_normalized_entropy(&e->sums), &nulls[4]);
+    values[5] = nullable(evaluation_calibration(&e->sums), &nulls[5]);
+    PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}

@@ -1,0 +1,225 @@
+/*
+ * predict_columns.c: what the planner does with ctr_predict(model, c) where c is a table's or a view's row: it hands
+ * over the columns as they are, ctr_predict_columns(model, 'c''s type', c.a, c.b, …), instead of putting them together
+ * to one value, which costs a copy of the row that ctr_predict would only take apart again. For 40 columns that saves
+ * 0.7 µs per row, a tenth of a DCN's score.
+ *
+ * The two calls must agree for every row. So nothing is changed where the row itself may be NULL: beyond an outer join,
+ * and in a grouping set that leaves it out. Nor for a foreign table, whose server does not know the row's type; that
+ * ctr_predict_columns is STABLE keeps postgres_fdw from sending it for what a view or a partition has of one.
+ *
+ * A plan may be made by one role and run by another, so that who plans decides nothing. Whether the role that runs it may
+ * execute ctr_predict is what ctr_predict_columns asks when it is first called (check_may_predict).
+ */
+#include "score/score.h"
+
+#include "access/htup_details.h"
+#include "catalog/objectaccess.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "nodes/pathnodes.h"
+#include "nodes/supportnodes.h"
+#include "optimizer/optimizer.h"
+#include "parser/parsetree.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+
+#define COLUMNS_SUFFIX "_columns"
+
+/* ------------------------------------------------------------------ a table's row */
+
+static bool
+find_exists(Node *node, void *context)
+{
+    if (node == NULL || IsA(node, Query))
+        return false;
+    if (IsA(node, SubLink) && ((SubLink *)node)->subLinkType == EXISTS_SUBLINK)
+        return true;
+    return expression_tree_walker(node, find_exists, context);
+}
+
+/*
+ * Is this a row of a table of the query, one that is surely there? Planning EXISTS (SELECT …), PostgreSQL simplifies the
+ * inner query's conditions under the name of the outer one (convert_EXISTS_to_ANY), whose tables are other ones: a query
+ * with EXISTS is left alone.
+ */
+static bool
+is_table_row(PlannerInfo *root, const Var *row)
+{
+    Query *query = root->parse;
+    RangeTblEntry *rte;
+
+    if (row->varattno != InvalidAttrNumber || row->varlevelsup > 0 || var_may_be_null(query->rtable, row))
+        return false;
+    if (query->hasSubLinks && query_tree_walker(query, find_exists, NULL, 0))
+        return false;
+    rte = rt_fetch(row->varno, query->rtable);
+    return rte->rtekind == RTE_RELATION &&
+           (rte->relkind == RELKIND_RELATION || rte->relkind == RELKIND_PARTITIONED_TABLE ||
+            rte->relkind == RELKIND_MATVIEW);
+}
+
+/* a value for each of the row's attributes, dropped ones included */
+static List *
+table_columns(const Var *row, TupleDesc desc)
+{
+    List *columns = NIL;
+
+    for (int i = 0; i < desc->natts; i++) {
+        const FormData_pg_attribute *attribute = TupleDescAttr(desc, i);
+
+        if (attribute->attisdropped) {
+            columns = lappend(columns, makeNullConst(INT4OID, -1, InvalidOid));
+            continue;
+        }
+        columns = lappend(columns, makeVar(row->varno, (AttrNumber)(i + 1), attribute->atttypid,
+                                           attribute->atttypmod, attribute->attcollation, 0));
+    }
+    return columns;
+}
+
+/* ------------------------------------------------------------------ the call */
+
+static bool
+have_types(List *columns, TupleDesc desc)
+{
+    if (list_length(columns) != desc->natts)
+        return false;
+    for (int i = 0; i < desc->natts; i++) {
+        if (!TupleDescAttr(desc, i)->attisdropped &&
+            exprType(list_nth(columns, i)) != TupleDescAttr(desc, i)->atttypid)
+            return false;
+    }
+    return true;
+}
+
+/* The values that make up `row`, whose type is *type, one for each attribute; NIL: leave it as it is. */
+static List *
+row_columns(PlannerInfo *root, Node *row, Oid *type)
+{
+    TupleDesc desc;
+    List *columns = NIL;
+
+    *type = exprType(row);
+    if (get_typtype(*type) != TYPTYPE_COMPOSITE)
+        return NIL;
+    desc = lookup_rowtype_tupdesc(*type, -1);
+    /* a view's row, of which the planner has found the columns; of ROW(…)::type the plan would not know the type */
+    if (IsA(row, RowExpr) && ((RowExpr *)row)->row_format == COERCE_IMPLICIT_CAST)
+        columns = ((RowExpr *)row)->args;
+    else if (IsA(row, Var) && is_table_row(root, (Var *)row))
+        columns = table_columns((Var *)row, desc);
+    if (desc->natts + FIRST_COLUMN > FUNC_MAX_ARGS || !have_types(columns, desc))
+        columns = NIL;
+    ReleaseTupleDesc(desc);
+    return columns;
+}
+
+/* The function `name` of a schema with these arguments; InvalidOid: there is none. */
+static Oid
+find_function(Oid schema, const char *name, const Oid *types, int n_types)
+{
+    return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
+                           PointerGetDatum(buildoidvector(types, n_types)), ObjectIdGetDatum(schema));
+}
+
+/*
+ * The function of the same schema that takes columns; InvalidOid where not everybody may execute it. A plan that calls it
+ * is made anew when that changes.
+ */
+static Oid
+columns_function(Oid function, Oid model_type)
+{
+    Oid types[] = {model_type, REGTYPEOID, ANYOID};
+    char *name = psprintf("%s" COLUMNS_SUFFIX, get_func_name(function));
+    Oid found = find_function(get_func_namespace(function), name, types, lengthof(types));
+
+    return OidIsValid(found) && may_execute(found, ACL_ID_PUBLIC) ? found : InvalidOid;
+}
+
+void
+check_may_predict(Oid called)
+{
+    HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(called));
+    Oid types[] = {InvalidOid, RECORDOID}, function = InvalidOid;
+    Size length, suffix = strlen(COLUMNS_SUFFIX);
+    Form_pg_proc form;
+    char *name;
+
+    if (!HeapTupleIsValid(tuple))
+        elog(ERROR, "cache lookup failed for function %u", called);
+    form = (Form_pg_proc)GETSTRUCT(tuple);
+    types[0] = form->proargtypes.values[0];
+    name = pstrdup(NameStr(form->proname));
+    length = strlen(name);
+    if (length > suffix && strcmp(name + length - suffix, COLUMNS_SUFFIX) == 0) {
+        name[length - suffix] = '\0';
+        function = find_function(form->pronamespace, name, types, lengthof(types));
+    }
+    ReleaseSysCache(tuple);
+    if (!OidIsValid(function))
+        elog(ERROR, "function %u does not stand for another", called);
+    if (!may_execute(function, GetUserId()))
+        aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FUNCTION, name);
+    InvokeFunctionExecuteHook(function);
+}
+
+/*
+ * Such a call can stand in an index, where the planner, which looks for the same expression, does not ask us: its model is a
+ * constant, or comes from the same table as the row.
+ */
+static bool
+may_be_indexed(PlannerInfo *root, Node *model, const Node *row)
+{
+    int table;
+
+    if (IsA(model, Const))
+        return true;
+    return IsA(row, Var) && bms_get_singleton_member(pull_varnos(root, model), &table) &&
+           table == (int)((const Var *)row)->varno;
+}
+
+static Node *
+simplify(PlannerInfo *root, FuncExpr *call)
+{
+    Node *model = linitial(call->args);
+    FuncExpr *changed;
+    List *columns;
+    Oid type, function;
+
+    if (root == NULL || root->parse->groupingSets != NIL || list_length(call->args) != 2 ||
+        may_be_indexed(root, model, lsecond(call->args)))
+        return NULL;
+    columns = row_columns(root, lsecond(call->args), &type);
+    if (columns == NIL)
+        return NULL;
+    function = columns_function(call->funcid, exprType(model));
+    if (!OidIsValid(function))
+        return NULL;
+    changed = makeFuncExpr(function, call->funcresulttype,
+                           list_concat(list_make2(model, makeConst(REGTYPEOID, -1, InvalidOid, sizeof(Oid),
+                                                                   ObjectIdGetDatum(type), false, true)),
+                                       columns),
+                           call->funccollid, call->inputcollid, COERCE_EXPLICIT_CALL);
+    changed->location = call->location;
+    return (Node *)changed;
+}
+
+/* CREATE FUNCTION ctr_predict_support(internal) RETURNS internal */
+PG_FUNCTION_INFO_V1(ctr_predict_support);
+Datum
+ctr_predict_support(PG_FUNCTION_ARGS)
+{
+    Node *request = (Node *)PG_GETARG_POINTER(0);
+    Node *answer = NULL;
+
+    if (IsA(request, SupportRequestSimplify))
+        answer =
+            simplify(((SupportRequestSimplify *)request)->root, ((SupportRequestSimplify *)request)->fcall);
+    PG_RETURN_POINTER(answer);
+}

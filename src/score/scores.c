@@ -1,0 +1,103 @@
+/*
+ * scores.c: scores and labels as an aggregate collects them, for the area under the ROC curve, and their way between the
+ * processes of a parallel plan.
+ */
+#include "score/scores.h"
+
+#include "miscadmin.h"
+
+/* ------------------------------------------------------------------ collecting */
+
+static void
+scores_reserve(Scores *scores, MemoryContext context, int64 n)
+{
+    int64 room = Max(scores->room, 64);
+
+    if (n <= scores->room)
+        return;
+    while (room < n)
+        room *= 2;
+    if (scores->items == NULL)
+        scores->items = MemoryContextAllocHuge(context, mul_size(sizeof(NnScore), room));
+    else
+        scores->items = repalloc_huge(scores->items, mul_size(sizeof(NnScore), room));
+    scores->room = room;
+}
+
+void
+scores_add(Scores *scores, MemoryContext context, double score, double label)
+{
+    scores_reserve(scores, context, scores->n + 1);
+    scores->items[scores->n++] = (NnScore){.score = score, .label = (float)label, .weight = 1.0f};
+}
+
+void
+scores_append(Scores *into, MemoryContext context, const Scores *from)
+{
+    scores_reserve(into, context, into->n + from->n);
+    if (from->n > 0)
+        ctr_copy(into->items + into->n, from->items, sizeof(NnScore) * from->n);
+    into->n += from->n;
+}
+
+/* Works on a copy: a window aggregate adds more rows afterwards. */
+double
+scores_auc(const Scores *scores)
+{
+    Size size = mul_size(sizeof(NnScore), Max(scores->n, 1));
+    NnScore *sorted = MemoryContextAllocHuge(CurrentMemoryContext, size);
+    NnScore *scratch = MemoryContextAllocHuge(CurrentMemoryContext, size);
+    double value;
+
+    if (scores->n > 0)
+        ctr_copy(sorted, scores->items, sizeof(NnScore) * scores->n);
+    value = auc(sorted, scratch, scores->n, ctr_pause);
+    pfree(scratch);
+    pfree(sorted);
+    return value;
+}
+
+/* ------------------------------------------------------------------ bytes between processes */
+
+static void
+check_transfer_size(Size size)
+{
+    if (size > MaxAllocSize)
+        ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+                        errmsg("too many rows for one parallel worker: their scores take %zu MB", size >> 20),
+                        errhint("Set max_parallel_workers_per_gather to 0.")));
+}
+
+bytea *
+scores_serialize(const void *head, Size head_size, const Scores *scores)
+{
+    Size size = add_size(add_size(VARHDRSZ, head_size), mul_size(sizeof(NnScore), scores->n));
+    bytea *bytes;
+
+    check_transfer_size(size);
+    bytes = palloc(size);
+    SET_VARSIZE(bytes, size);
+    memcpy(VARDATA(bytes), head, head_size);
+    if (scores->n > 0)
+        ctr_copy(VARDATA(bytes) + head_size, scores->items, sizeof(NnScore) * scores->n);
+    return bytes;
+}
+
+void
+scores_deserialize(bytea *bytes, void *head, Size head_size, Scores *scores)
+{
+    memcpy(head, VARDATA_ANY(bytes), head_size);
+    scores->n = scores->room = (VARSIZE_ANY_EXHDR(bytes) - head_size) / sizeof(NnScore);
+    scores->items = MemoryContextAllocHuge(CurrentMemoryContext, Max(sizeof(NnScore) * scores->n, 1));
+    ctr_copy(scores->items, VARDATA_ANY(bytes) + head_size, sizeof(NnScore) * scores->n);
+}
+
+MemoryContext
+aggregate_context(FunctionCallInfo fcinfo)
+{
+    MemoryContext context;
+
+    if (!AggCheckCallContext(fcinfo, &context))
+        elog(ERROR, "aggregate support function called in non-aggregate context");
+    return context;
+}

@@ -1,0 +1,277 @@
+/*
+ * site.c: a call site that scores rows. Looks the row type up once per model, then: encode, score.
+ *
+ * Several blocks of rows are scored by threads, which are started when a site first has so many rows and touch the
+ * engine's memory only. Meanwhile the site can take the next rows.
+ */
+#include "score/score.h"
+
+#include "miscadmin.h"
+
+#include "threads.h"
+#include "nn/math/loss.h"
+
+int
+site_most_rows(void)
+{
+    return NN_BLOCK * Min(2 * threads_of_query(), SITE_BLOCKS);
+}
+
+Site *
+site_create(MemoryContext context, int capacity, bool wants_label)
+{
+    Site *site = MemoryContextAllocZero(context, sizeof(Site));
+
+    site->context = context;
+    site->hold = model_hold_create(context);
+    site->capacity = capacity;
+    site->wants_label = wants_label;
+    return site;
+}
+
+static SiteRows *
+site_rows_create(const SiteModel *sm, const Model *model)
+{
+    const Encoder *encoder = model->encoder;
+    MemoryContext old = MemoryContextSwitchTo(sm->context);
+    SiteRows *rows = palloc0(sizeof(SiteRows));
+
+    if (sm->capacity > 1)
+        rows->block = rowblock_create(sm->context, sm->capacity, encoder->n_num, encoder->n_cat);
+    rows->x_num = palloc(mul_size(sizeof(float), mul_size(sm->capacity, Max(encoder->d_num, 1))));
+    rows->x_cat = palloc(mul_size(sizeof(int32), mul_size(sm->capacity, Max(encoder->d_cat, 1))));
+    rows->logits = palloc(mul_size(sizeof(float), mul_size(sm->capacity, model->options.net.n_classes)));
+    MemoryContextSwitchTo(old);
+    return rows;
+}
+
+static SiteModel *
+site_model_create(Site *site, const CachedModelView *view, const Row *row)
+{
+    const Model *model = view->model;
+    const Encoder *encoder = model->encoder;
+    MemoryContext context = AllocSetContextCreate(site->context, "ctr call site", ALLOCSET_SMALL_SIZES);
+    SiteModel *sm = MemoryContextAllocZero(context, sizeof(SiteModel));
+
+    memcpy(sm->digest, model->digest, sizeof(sm->digest));
+    sm->context = context;
+    sm->capacity = site->capacity;
+    sm->map = rowmap_for_scoring(row, encoder->features, encoder->n_num, encoder->n_cat,
+                                 site->wants_label ? model->options.label : NULL, context);
+    sm->rows = site_rows_create(sm, model);
+    return sm;
+}
+
+/* Moves models[i] to the front. */
+static void
+site_promote(Site *site, int i)
+{
+    SiteModel *sm = site->models[i];
+
+    memmove(site->models + 1, site->models, sizeof(SiteModel *) * i);
+    site->models[0] = sm;
+}
+
+static void
+site_forget(Site *site, int i)
+{
+    MemoryContextDelete(site->models[i]->context);
+    site->n_models--;
+    memmove(site->models + i, site->models + i + 1, sizeof(SiteModel *) * (site->n_models - i));
+}
+
+bool
+site_has_model(Site *site, Datum model)
+{
+    return site->view && model_hold_view(site->hold, model) == site->view;
+}
+
+bool
+site_is(Site *site, Datum model, const Row *row)
+{
+    return site_has_model(site, model) && rowmap_fits(site->models[0]->map, row);
+}
+
+SiteModel *
+site_use(Site *site, Datum model, const Row *row)
+{
+    const CachedModelView *view;
+    int i;
+
+    if (site_is(site, model, row))
+        return site->models[0];
+
+    site->view = NULL; /* nothing is ready if what follows fails */
+    view = model_cache_get(model, site->hold);
+
+    for (i = 0; i < site->n_models; i++) {
+        if (memcmp(site->models[i]->digest, view->model->digest, MODEL_DIGEST_SIZE) == 0)
+            break;
+    }
+    if (i < site->n_models && !rowmap_fits(site->models[i]->map, row))
+        site_forget(site, i), i = site->n_models;
+    if (i == site->n_models) {
+        SiteModel *sm = site_model_create(site, view, row);
+
+        if (site->n_models == SITE_MODELS)
+            site_forget(site, SITE_MODELS - 1);
+        i = site->n_models++;
+        site->models[i] = sm;
+    }
+    site_promote(site, i);
+    site->view = view;
+    return site->models[0];
+}
+
+/* The threads, and a scorer for each but the first, whose is the cache's. */
+static void
+site_prepare_threads(Site *site)
+{
+    SiteModel *sm = site->models[0];
+
+    if (site->pool == NULL)
+        site->pool = threads_create_pool(site->context, Min(threads_of_query(), SITE_BLOCKS));
+    if (sm->scorers == NULL)
+        sm->scorers = MemoryContextAllocZero(sm->context, sizeof(NnScorer *) * SITE_BLOCKS);
+    /* anew each time: the cache may have unpacked the model again */
+    for (int i = 1; i < pool_threads(site->pool); i++)
+        ctr_check_status(scorer_share(&sm->scorers[i], site->view->scorer, ctr_nn_alloc(sm->context)),
+                         "prepare the model for scoring");
+}
+
+/* Encodes rows [first, end), as far as they wait in the block. */
+static void
+encode_waiting(const Site *site, const SiteRows *rows, int first, int end)
+{
+    const Encoder *encoder = site->view->model->encoder;
+
+    if (rows->block == NULL)
+        return;
+    first = Max(first, rows->encoded);
+    end = Min(end, rows->encoded + rows->block->n);
+    if (first < end)
+        encoder_encode_block(encoder, rows->block, first - rows->encoded, end - first,
+                             rows->x_num + (Size)first * encoder->d_num, rows->x_cat + first,
+                             site->models[0]->capacity);
+}
+
+void
+site_take(Site *site, const Row *row, int at)
+{
+    SiteModel *sm = site->models[0];
+    SiteRows *rows = sm->rows;
+
+    rowmap_read(sm->map, row);
+    if (rows->block == NULL) {
+        encoder_encode(site->view->model->encoder, sm->map, rows->x_num, rows->x_cat, sm->capacity);
+        return;
+    }
+    if (at == 0)
+        rows->encoded = 0;
+    rows->block->n = at - rows->encoded;
+    if (rowblock_full(rows->block)) { /* of long texts */
+        encode_waiting(site, rows, 0, at);
+        rows->encoded = at;
+        rows->block->n = 0;
+    }
+    rowblock_add(rows->block, sm->map);
+}
+
+/* A slice of a block lies between two looks at whether to go on: some ten milliseconds at most, whatever the network. */
+#define SLICE_PRODUCTS ((Size)1 << 30)
+#define SLICE_LEAST    16 /* fewer rows would wait for the weights */
+
+/* A multiple of SLICE_LEAST, as a block is: only the last slice of all can be a single row. */
+static int
+slice_rows(const Site *site)
+{
+    const Size rows = SLICE_PRODUCTS / Max(site->view->model->net.n_dense, 1);
+
+    return (int)(Min(Max(rows, SLICE_LEAST), NN_BLOCK) / SLICE_LEAST * SLICE_LEAST);
+}
+
+/* Row `to` = row `from`, encoded. */
+static void
+copy_row(const Site *site, const SiteRows *rows, int to, int from)
+{
+    const NnConfig *config = &site->view->model->net.config;
+    const Size capacity = site->models[0]->capacity;
+
+    memcpy(rows->x_num + (Size)to * config->n_num, rows->x_num + (Size)from * config->n_num,
+           sizeof(float) * config->n_num);
+    for (int f = 0; f < config->n_cat; f++)
+        rows->x_cat[f * capacity + to] = rows->x_cat[f * capacity + from];
+}
+
+/*
+ * Rows [first, first + n), a slice. The last row of all, if it is alone, is scored twice: products with a single row round
+ * differently, and a row's score should not depend on how many are scored with it. There is room: it does not end a block.
+ */
+static void
+score_slice(const Site *site, const SiteRows *rows, NnScorer *scorer, int first, int n)
+{
+    const NnConfig *config = &site->view->model->net.config;
+
+    encode_waiting(site, rows, first, first + n);
+    if (n == 1 && rows->block != NULL) {
+        copy_row(site, rows, first + 1, first);
+        n = 2;
+    }
+    scorer_run(scorer, rows->x_num + (Size)first * config->n_num, rows->x_cat + first,
+               site->models[0]->capacity, n, rows->logits + (Size)first * config->n_classes);
+}
+
+/* Scores of rows [n]. ctr_train returns no weights that could do so, but a model may come from elsewhere. */
+static const float *
+checked_logits(const Site *site, const float *logits, int n)
+{
+    if (!logits_finite(logits, (Size)n * site->view->model->net.config.n_classes))
+        ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+                        errmsg("the model gives a row a logit that is not finite"),
+                        errdetail("Products of its weights with the row's numbers pass what floats hold."),
+                        errhint("Check where the model's weights come from, or train it again with "
+                                "numerical_transform => 'quantile'.")));
+    return logits;
+}
+
+const float *
+site_score(Site *site, int n)
+{
+    const SiteRows *rows = site->models[0]->rows;
+    const int slice = n > 1 ? slice_rows(site) : 1; /* without a division for ctr_predict */
+
+    for (int first = 0; first < n; first += slice) {
+        CHECK_FOR_INTERRUPTS();
+        score_slice(site, rows, site->view->scorer, first, Min(slice, n - first));
+    }
+    return checked_logits(site, rows->logits, n);
+}
+
+/* ------------------------------------------------------------------ by threads */
+
+/* one block */
+static void
+score_task(void *arg, int task, int worker)
+{
+    const Site *site = arg;
+    const SiteModel *sm = site->models[0];
+    const int slice = slice_rows(site), end = Min((task + 1) * NN_BLOCK, site->n_scoring);
+
+    for (int first = task * NN_BLOCK; first < end && !pool_interrupted(site->pool); first += slice)
+        score_slice(site, sm->scoring, worker == 0 ? site->view->scorer : sm->scorers[worker], first,
+                    Min(slice, end - first));
+}
+
+const float *
+site_score_during(Site *site, int n, void (*meanwhile)(void *), void *arg)
+{
+    SiteModel *sm = site->models[0];
+    SiteRows *taken = sm->rows;
+
+    site_prepare_threads(site);
+    sm->rows = sm->scoring ? sm->scoring : site_rows_create(sm, site->view->model);
+    sm->scoring = taken;
+    site->n_scoring = n;
+    threads_during(site->pool, score_task, site, (n + NN_BLOCK - 1) / NN_BLOCK, meanwhile, arg);
+    return checked_logits(site, taken->logits, n);
+}

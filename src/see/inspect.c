@@ -1,0 +1,305 @@
+/*
+ * inspect.c: a model's inside as SQL sees it: configuration, history, features, tensors.
+ */
+#include "model/model.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/json.h"
+#include "utils/tuplestore.h"
+
+#include "srf.h"
+
+/* ------------------------------------------------------------------ arguments and results */
+
+/* The model of argument 0, in a context that the caller deletes. */
+static Model *
+argument_model(FunctionCallInfo fcinfo)
+{
+    return model_unpack(PG_GETARG_DATUM(0), CurrentMemoryContext);
+}
+
+/* ------------------------------------------------------------------ ctr_config */
+
+static void
+append_name(StringInfo text, const char *key, const char *value)
+{
+    appendStringInfo(text, "\"%s\":", key);
+    if (value != NULL)
+        escape_json(text, value);
+    else
+        appendStringInfoString(text, "null");
+    appendStringInfoChar(text, ',');
+}
+
+static void
+append_features(StringInfo text, const char *key, const Feature *features, int n)
+{
+    char **names = palloc(sizeof(char *) * Max(n, 1));
+
+    for (int i = 0; i < n; i++)
+        names[i] = features[i].name;
+    appendStringInfo(text, "\"%s\":", key);
+    json_append_strings(text, names, n);
+}
+
+/*
+ * What the network sees: the numbers that the reference's class takes, and the names of the inputs that are no columns.
+ */
+static void
+append_inputs(StringInfo text, const Encoder *encoder)
+{
+    int n = encoder->d_cat;
+    Feature *fields = palloc(sizeof(Feature) * Max(n, 1)), *statistics = palloc(sizeof(Feature) * Max(n, 1));
+
+    appendStringInfo(text, ",\"inputs\":{\"d_numerical\":%d,\"categories\":[", encoder->d_num);
+    for (int f = 0; f < n; f++) {
+        fields[f].name = f < encoder->n_cat
+                             ? encoder->features[encoder->n_num + f].name
+                             : psprintf("%s.bucket", encoder->features[f - encoder->n_cat].name);
+        statistics[f].name = psprintf("%s.target_statistic", fields[f].name);
+        appendStringInfo(text, "%s%d", f > 0 ? "," : "", encoder->categories[f]);
+    }
+    if (encoder->sums_statistics)
+        statistics[0].name = "sum.target_statistic";
+    appendStringInfoString(text, "],");
+    append_features(text, "derived_numerical", statistics, encoder->d_num - encoder->n_num);
+    appendStringInfoChar(text, ',');
+    append_features(text, "derived_categorical", fields + encoder->n_cat, n - encoder->n_cat);
+    appendStringInfoChar(text, '}');
+}
+
+static int64
+trained_parameters(const NnNet *net)
+{
+    int64 n = 0;
+
+    for (int i = 0; i < net->n_params; i++) {
+        if (net->params[i].kind != NN_BUFFER)
+            n += (int64)net->params[i].count;
+    }
+    return n;
+}
+
+/* CREATE FUNCTION ctr_config(ctr_model) RETURNS jsonb */
+PG_FUNCTION_INFO_V1(ctr_config);
+Datum
+ctr_config(PG_FUNCTION_ARGS)
+{
+    Model *model = argument_model(fcinfo);
+    const Options *options = &model->options;
+    const Encoder *encoder = model->encoder;
+    Jsonb *all = options_to_jsonb(options);
+    StringInfoData text;
+    Jsonb *config;
+
+    initStringInfo(&text);
+    appendStringInfo(&text, "{\"architecture\":\"%s\",\"options\":",
+                     options->net.architecture == NN_FIBINET ? "fibinet" : "deepcross");
+    JsonbToCString(&text, &all->root, VARSIZE(all));
+    appendStringInfoString(&text, ",\"columns\":{");
+    append_name(&text, "label", options->label);
+    append_name(&text, "weight", options->weight);
+    append_name(&text, "validation", options->validation_column);
+    append_features(&text, "numerical", encoder->features, encoder->n_num);
+    appendStringInfoChar(&text, ',');
+    append_features(&text, "categorical", encoder->features + encoder->n_num, encoder->n_cat);
+    appendStringInfo(&text,
+                     "},\"rows\":{\"training\":" INT64_FORMAT ",\"validation\":" INT64_FORMAT
+                     ",\"skipped\":" INT64_FORMAT
+                     "},\"epochs\":%d,\"best_epoch\":%d,\"parameters\":" INT64_FORMAT,
+                     model->train_rows, model->validation_rows, model->skipped_rows, model->n_epochs,
+                     model->best_epoch, trained_parameters(&model->net));
+    append_inputs(&text, encoder);
+    appendStringInfo(&text, ",\"format_version\":%d,\"ctr_version\":", CTR_FORMAT_VERSION);
+    escape_json(&text, model->version);
+    appendStringInfoChar(&text, '}');
+    config = jsonb_from_text(text.data);
+    MemoryContextDelete(model->context);
+    PG_RETURN_JSONB_P(config);
+}
+
+/* ------------------------------------------------------------------ ctr_history, ctr_features */
+
+static void
+set_metric(Datum *value, bool *isnull, double metric)
+{
+    *value = Float8GetDatum(metric);
+    *isnull = isnan(metric);
+}
+
+/* CREATE FUNCTION ctr_history(ctr_model) RETURNS TABLE (epoch, …) */
+PG_FUNCTION_INFO_V1(ctr_history);
+Datum
+ctr_history(PG_FUNCTION_ARGS)
+{
+    TupleDesc desc;
+    Tuplestorestate *rows = srf_begin(fcinfo, &desc);
+    Model *model = argument_model(fcinfo);
+
+    for (int i = 0; i < model->n_epochs; i++) {
+        const Epoch *e = &model->history[i];
+        Datum values[8];
+        bool nulls[8] = {false};
+
+        values[0] = Int32GetDatum(i + 1);
+        set_metric(&values[1], &nulls[1], e->train_loss);
+        set_metric(&values[2], &nulls[2], e->train_auc);
+        set_metric(&values[3], &nulls[3], e->val_loss);
+        set_metric(&values[4], &nulls[4], e->val_auc);
+        set_metric(&values[5], &nulls[5], e->learning_rate);
+        set_metric(&values[6], &nulls[6], e->seconds);
+        values[7] = BoolGetDatum(e->is_best);
+        tuplestore_putvalues(rows, desc, values, nulls);
+    }
+    MemoryContextDelete(model->context);
+    return (Datum)0;
+}
+
+/* CREATE FUNCTION ctr_features(ctr_model) RETURNS TABLE (position, …) */
+PG_FUNCTION_INFO_V1(ctr_features);
+Datum
+ctr_features(PG_FUNCTION_ARGS)
+{
+    TupleDesc desc;
+    Tuplestorestate *rows = srf_begin(fcinfo, &desc);
+    Model *model = argument_model(fcinfo);
+    const Encoder *encoder = model->encoder;
+
+    for (int i = 0; i < encoder->n_num + encoder->n_cat; i++) {
+        const Feature *feature = &encoder->features[i];
+        bool is_number = feature->kind == FEATURE_NUMERICAL;
+        Datum values[6];
+        bool nulls[6] = {false, false, false, is_number, false, !is_number};
+
+        values[0] = Int32GetDatum(i + 1);
+        values[1] = CStringGetTextDatum(feature->name);
+        values[2] = CStringGetTextDatum(is_number ? "numerical" : "categorical");
+        values[3] = Int32GetDatum(is_number ? 0 : encoder->categories[i - encoder->n_num]);
+        values[4] = Int64GetDatum(feature->missing);
+        values[5] = Float8GetDatum(is_number ? encoder->transforms[i].mean : 0);
+        tuplestore_putvalues(rows, desc, values, nulls);
+    }
+    MemoryContextDelete(model->context);
+    return (Datum)0;
+}
+
+/* ------------------------------------------------------------------ ctr_tensors, ctr_tensor */
+
+/* CREATE FUNCTION ctr_tensors(ctr_model) RETURNS TABLE (name, dtype, shape, bytes) */
+PG_FUNCTION_INFO_V1(ctr_tensors);
+Datum
+ctr_tensors(PG_FUNCTION_ARGS)
+{
+    TupleDesc desc;
+    Tuplestorestate *rows = srf_begin(fcinfo, &desc);
+    SafeFile *file = safetensors_parse(PG_GETARG_DATUM(0), NULL);
+
+    for (int i = 0; i < file->n_tensors; i++) {
+        const SafeTensor *tensor = file->by_name[i];
+        Datum shape[lengthof(tensor->shape)];
+        Datum values[4];
+        bool nulls[4] = {false};
+
+        for (int k = 0; k < tensor->ndim; k++)
+            shape[k] = Int64GetDatum(tensor->shape[k]);
+        values[0] = CStringGetTextDatum(tensor->name);
+        values[1] = CStringGetTextDatum(safetensors_dtype_name(tensor->dtype));
+        values[2] = PointerGetDatum(
+            construct_array(shape, tensor->ndim, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+        values[3] = Int64GetDatum((int64)tensor->size);
+        tuplestore_putvalues(rows, desc, values, nulls);
+    }
+    return (Datum)0;
+}
+
+#define CONVERT(type)                                                                                        \
+    for (Size i = 0; i < n; i++) {                                                                           \
+        type x;                                                                                              \
+        ctr_pause_at((int64)i);                                                                              \
+        memcpy(&x, data + i * sizeof(x), sizeof(x));                                                         \
+        values[i] = (float4)x;                                                                               \
+    }
+
+/* values [n]: the tensor's elements */
+static void
+read_elements(float4 *values, const SafeFile *file, const SafeTensor *tensor, Size n)
+{
+    char *data = tensor->dtype == SAFE_F32 ? (char *)values : palloc_extended(tensor->size, MCXT_ALLOC_HUGE);
+
+    safetensors_read(file, tensor, data);
+    switch (tensor->dtype) {
+    case SAFE_F32:
+        return;
+    case SAFE_U8:
+        CONVERT(uint8)
+        break;
+    case SAFE_I32:
+        CONVERT(int32)
+        break;
+    case SAFE_U32:
+        CONVERT(uint32)
+        break;
+    case SAFE_I64:
+        CONVERT(int64)
+        break;
+    case SAFE_F64:
+        CONVERT(double)
+        break;
+    }
+    pfree(data);
+}
+
+/* An array of the tensor's shape; a single number becomes an array of one. */
+static ArrayType *
+tensor_array(const SafeFile *file, const SafeTensor *tensor)
+{
+    int ndim = Max(tensor->ndim, 1);
+    Size n = 1, size;
+    ArrayType *array;
+
+    if (ndim > MAXDIM)
+        ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+                        errmsg("tensor \"%s\" has %d dimensions, but arrays have at most %d", tensor->name,
+                               ndim, MAXDIM)));
+    for (int i = 0; i < tensor->ndim; i++)
+        n *= (Size)tensor->shape[i];
+    if (n == 0)
+        return construct_empty_array(FLOAT4OID);
+    size = ARR_OVERHEAD_NONULLS(ndim) + n * sizeof(float4);
+    if (!AllocSizeIsValid(size))
+        ereport(ERROR,
+                (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+                 errmsg("tensor \"%s\" with %zu elements is too large for an array", tensor->name, n)));
+    array = palloc(size);
+    memset(array, 0, ARR_OVERHEAD_NONULLS(ndim));
+    SET_VARSIZE(array, size);
+    array->ndim = ndim;
+    array->elemtype = FLOAT4OID;
+    for (int i = 0; i < ndim; i++) {
+        ARR_DIMS(array)[i] = tensor->ndim > 0 ? (int)tensor->shape[i] : 1;
+        ARR_LBOUND(array)[i] = 1;
+    }
+    read_elements((float4 *)((char *)array + ARR_OVERHEAD_NONULLS(ndim)), file, tensor, n);
+    return array;
+}
+
+/* CREATE FUNCTION ctr_tensor(ctr_model, text) RETURNS float4[] */
+PG_FUNCTION_INFO_V1(ctr_tensor);
+Datum
+ctr_tensor(PG_FUNCTION_ARGS)
+{
+    SafeFile *file = safetensors_parse(PG_GETARG_DATUM(0), NULL);
+    char *name = text_to_cstring(PG_GETARG_TEXT_PP(1));
+    const SafeTensor *tensor = safetensors_find(file, name);
+
+    if (tensor == NULL)
+        ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("the model has no tensor \"%s\"", name),
+                        errhint("ctr_tensors(model) lists the names.")));
+    PG_RETURN_ARRAYTYPE_P(tensor_array(file, tensor));
+}

@@ -1,0 +1,145 @@
+/*
+ * calibrate.c: what the robust recipe does so that probabilities hold, not the ranking alone, also where rows are few or
+ * one label is rare. The network starts by answering the labels' shares. After each epoch the last bias is moved until the
+ * mean prediction is the mean label: batch normalisation's running statistics lag behind weights that move, and can be
+ * wrong by several logits. Validation, and the result, see the moved bias; the next epoch goes on with the trained one,
+ * because a training step normalises by its own batch.
+ */
+#include "train/fit.h"
+
+#include "miscadmin.h"
+
+#include "nn/train/calibration.h"
+
+#define SAMPLE_LEAST   4096 /* training rows that the mean prediction is taken of, or all there are */
+#define SAMPLE_LARGEST 65536
+#define SAMPLE_PART    32 /* of the training rows, one in so many: a hundredth of an epoch's time */
+#define SAMPLE_LOGITS  ((Size)1024 * 1024)
+#define GIVEN_ROWS     1000 /* that a model to go on from counts as: few new rows say little of the mean label */
+#define CLOSE_ENOUGH   1e-6 /* of a step, in logits */
+#define STEPS_LARGEST  200
+
+struct Calibration {
+    double *targets;       /* [max(n_classes, 2)]: the labels' shares are in proportion to these */
+    float *bias, *trained; /* [n_classes]: the network's, and as training left it */
+    bool moved;            /* they differ */
+    int n, room;           /* a random sample of the training rows, as the network sees it: */
+    float *logits;         /* [room, n_classes] */
+    float *weights;        /* [room] */
+    double *shift;         /* [n_classes] */
+    double *scratch;       /* [max(n_classes, 2)] */
+};
+
+static Calibration *
+calibration_create(const Fit *fit)
+{
+    MemoryContext old = MemoryContextSwitchTo(fit->context);
+    const NnNet *net = &fit->model->net;
+    const int classes = fit->options->net.n_classes;
+    const int64 rows = dataset_rows(fit->dataset, false);
+    Calibration *c = palloc0(sizeof(Calibration));
+
+    c->bias = fit->model->params + net->params[net_last_bias(net)].offset;
+    c->trained = palloc(sizeof(float) * classes);
+    c->room = (int)Min(Max(rows / SAMPLE_PART, SAMPLE_LEAST), SAMPLE_LARGEST);
+    c->room = (int)Min((Size)Min(c->room, rows), SAMPLE_LOGITS / classes);
+    c->logits = palloc(sizeof(float) * classes * c->room);
+    c->weights = palloc(sizeof(float) * c->room);
+    c->shift = palloc0(sizeof(double) * classes);
+    c->scratch = palloc(sizeof(double) * Max(classes, 2));
+    c->targets = palloc(sizeof(double) * Max(classes, 2));
+    MemoryContextSwitchTo(old);
+    return c;
+}
+
+/* The pass's order is random, so its first rows are a sample. */
+static void
+take_sample(Fit *fit, Calibration *c)
+{
+    const int classes = fit->options->net.n_classes;
+    NnBatch batch;
+
+    c->n = 0;
+    dataset_start(fit->dataset, false, 0);
+    for (dataset_next(fit->dataset, &batch); batch.rows > 0 && c->n < c->room;
+         dataset_next(fit->dataset, &batch)) {
+        const int n = Min(batch.rows, c->room - c->n);
+
+        fit_evaluate(fit, &batch);
+        memcpy(c->logits + (Size)c->n * classes, fit->logits, sizeof(float) * classes * n);
+        for (int i = 0; i < n; i++)
+            c->weights[c->n + i] = batch.weight ? batch.weight[i] : 1.0f;
+        c->n += n;
+    }
+}
+
+/*
+ * Labels of the training rows, and of those that chance has held back: the more, the surer. Rows of a validation_column
+ * stay apart: a user may want to score them as rows that the model has never seen.
+ */
+static void
+set_targets(const Fit *fit, Calibration *c)
+{
+    const double *training = dataset_class_weights(fit->dataset, false);
+    const double *held_back = dataset_class_weights(fit->dataset, true);
+
+    for (int k = 0; k < Max(fit->options->net.n_classes, 2); k++)
+        c->targets[k] = training[k] + (fit->options->validation_column ? 0 : held_back[k]);
+}
+
+/* Adds to the targets what the model to go on from predicts for the training rows, as if it were GIVEN_ROWS of them. */
+static void
+add_given(Fit *fit, Calibration *c)
+{
+    const int classes = fit->options->net.n_classes;
+    const double rows = (double)dataset_rows(fit->dataset, false);
+    const double row = dataset_weight(fit->dataset, false) / rows; /* weighs so much on average */
+
+    take_sample(fit, c);
+    calibration_means(c->scratch, c->shift, c->logits, c->weights, c->n, classes);
+    for (int k = 0; k < Max(classes, 2); k++)
+        c->targets[k] += GIVEN_ROWS * row * c->scratch[k];
+}
+
+Calibration *
+calibrate_start(Fit *fit, bool given)
+{
+    Calibration *c = calibration_create(fit);
+
+    set_targets(fit, c);
+    if (given)
+        add_given(fit, c);
+    else
+        calibration_start(c->bias, c->targets, fit->options->net.n_classes);
+    return c;
+}
+
+void
+calibrate_epoch(Fit *fit)
+{
+    Calibration *c = fit->calibration;
+    const int classes = fit->options->net.n_classes;
+
+    take_sample(fit, c);
+    memset(c->shift, 0, sizeof(double) * classes);
+    for (int i = 0; i < STEPS_LARGEST; i++) {
+        CHECK_FOR_INTERRUPTS();
+        if (calibration_step(c->shift, c->scratch, c->logits, c->weights, c->n, classes, c->targets) <
+            CLOSE_ENOUGH)
+            break;
+    }
+    memcpy(c->trained, c->bias, sizeof(float) * classes);
+    for (int k = 0; k < classes; k++)
+        c->bias[k] = (float)((double)c->bias[k] + c->shift[k]);
+    c->moved = true;
+}
+
+void
+calibrate_undo(Fit *fit)
+{
+    Calibration *c = fit->calibration;
+
+    if (c->moved)
+        memcpy(c->bias, c->trained, sizeof(float) * fit->options->net.n_classes);
+    c->moved = false;
+}

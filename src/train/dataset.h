@@ -1,0 +1,128 @@
+/* dataset.h: the raw rows of a training; private to dataset.c, dataset_fit.c and rowfold.c. */
+#ifndef CTR_DATASET_H
+#define CTR_DATASET_H
+
+#include "encode/encoder.h"
+#include "nn/math/rng.h"
+#include "train/train.h"
+
+#define DATASET_SCAN_ROWS 256 /* raw rows read at a time */
+#define DATASET_WORKING_MEMORY                                                                               \
+    ((Size)16 * 1024 *                                                                                       \
+     1024) /* for finding equal rows, for sorting columns, then for shuffling spilled rows */
+
+/* A raw row: float8 [n_num], int32 [n_cat] (-1 = NULL), RawTail. */
+typedef struct RawTail {
+    float label, weight;
+    int16 role;
+    int16 fold; /* 0 … STATISTICS_FOLDS - 1; 0 where there are no target statistics */
+} RawTail;
+
+/* ------------------------------------------------------------------ rowfold.c */
+
+/* Gives rows their folds as they arrive. */
+typedef struct RowFolds RowFolds;
+
+RowFolds *rowfolds_create(MemoryContext context, RowBudget *budget);
+/* hashes[first … first + n - 1] of the block's rows, labels included. For threads. */
+void rowfolds_hash(const RowBlock *block, const RawTail *tails, int first, int n, uint64 *hashes);
+/* the fold of a row of this hash, which comes after all rows that were asked for before */
+int rowfolds_next(RowFolds *folds, uint64 hash);
+void rowfolds_free(RowFolds *folds);
+
+/* ------------------------------------------------------------------ dataset.c */
+
+/* Encoded rows: float4 [d_num], int32 [d_cat], float4 label, float4 weight. */
+typedef struct RowSet {
+    RowStore *rows;
+    int64 *class_rows;     /* [max(n_classes, 2)] */
+    double *class_weights; /* [max(n_classes, 2)] */
+    double weight;
+} RowSet;
+
+/* One pass over a set. */
+typedef struct Pass {
+    RowStore *rows;
+    bool shuffled;
+    int64 left; /* rows for the batches to come */
+    NnRng rng;
+    uint32 *pages; /* [n_pages] in the order of this pass */
+    int64 n_pages, next_page;
+    uint32 *order; /* [window_rows] rows of the window: in the store, or, when that is spilled, in `window` */
+    int n, next;   /* rows in `order`, and how many of them are used */
+    char *window;  /* NULL while everything is in memory */
+} Pass;
+
+struct Dataset {
+    MemoryContext context; /* this dataset's own */
+    const Options *options;
+    const Encoder *known;
+    int n_num, n_cat, d_num, d_cat, n_classes;
+    Feature *features;
+    RowBudget *budget;
+    Size memory; /* of the whole budget; while rows arrive it leaves some for the first encoded rows */
+    Size raw_size, row_size;
+    NnPool *pool;
+    RowBlock *block; /* rows that have arrived last */
+    RawTail *tails;  /* [block->room] theirs */
+    int32 *numbered; /* [n_cat, block->room] the provisional numbers of their categories */
+    uint64 *hashes;  /* [block->room] of all that makes them equal */
+    RowFolds *folds; /* NULL: there are no target statistics, or all rows have arrived */
+    RowStore *raw;
+    Vocab **seen; /* [n_cat] provisional categories, each in a context of its own */
+    MemoryContext *seen_contexts;
+    int64 n_chance, n_training; /* rows whose role chance decides; training rows, once roles are known */
+    RowSet sets[2];             /* training, validation */
+    Pass pass;
+    int window_rows;
+    int batch_rows;
+    float *x_num, *label, *weight;
+    int32 *x_cat;
+    Size ld_cat;
+};
+
+static inline double *
+raw_numbers(const char *row)
+{
+    return (double *)row;
+}
+
+static inline int32 *
+raw_categories(const Dataset *ds, const char *row)
+{
+    return (int32 *)(row + sizeof(double) * ds->n_num);
+}
+
+static inline RawTail *
+raw_tail(const Dataset *ds, const char *row)
+{
+    return (RawTail *)(row + sizeof(double) * ds->n_num + sizeof(int32) * ds->n_cat);
+}
+
+/* ------------------------------------------------------------------ dataset_fit.c */
+
+/*
+ * Decides what a row is for, one row after the other as they arrived: the same whenever it is started.
+ * Of the `left` rows that chance decides it draws exactly `needed` for validation (Fan, Muller and Rezucha 1962).
+ */
+typedef struct RoleSampler {
+    NnRng roles;
+    int64 left, needed;
+} RoleSampler;
+
+void roles_start(const Dataset *ds, RoleSampler *sampler);
+/* the row's group: its fold, or FOLD_VALIDATION */
+int roles_next(RoleSampler *sampler, const RawTail *tail);
+
+/* What the raw rows have taught, besides the encoder. */
+typedef struct Fitted {
+    int32 **codes; /* [n_cat][seen]: the codes of the provisional categories */
+    float **apart; /* [n_statistics][categories][STATISTICS_GROUPS]: statistics for rows of this training */
+} Fitted;
+
+/* a raw row's codes, x_cat [d_cat] */
+void raw_codes(const Dataset *ds, const Encoder *encoder, int32 *const *codes, const char *row, int32 *x_cat);
+/* Reads the raw rows and fits the encoder on the training rows. The result lies in the current context. */
+Fitted dataset_fit(Dataset *ds, Encoder *encoder);
+
+#endif /* CTR_DATASET_H */

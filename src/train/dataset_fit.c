@@ -1,0 +1,313 @@
+/*
+ * dataset_fit.c: what the training rows teach before training: which they are, how often every category occurs, the
+ * numerical columns' transforms and buckets, and the target statistics. Each is a pass over the raw rows.
+ */
+#include "train/dataset.h"
+
+#include <float.h>
+#include <math.h>
+
+#include "miscadmin.h"
+
+#define SORT_LEAST   ((Size)1024 * 1024) /* for one column that is sorted outside of memory */
+#define STRETCH      ((Size)65536)       /* categories between two looks at interrupts */
+#define ZEROED_PIECE ((Size)8 * 1024 * 1024)
+
+#define STREAM_ROLES ((uint64)1 << 40) /* of random numbers; see dataset.c for the others */
+
+/* A column that differs in nearly every row is told of where that is no chance: from so many rows with a value on. */
+#define KEY_NUMBERS    1000
+#define KEY_CATEGORIES 100
+#define KEY_SHARE      0.95 /* of these rows have a category that no other has */
+
+/* ------------------------------------------------------------------ roles */
+
+void
+roles_start(const Dataset *ds, RoleSampler *sampler)
+{
+    double share = ds->options->validation_column ? 0 : ds->options->validation;
+
+    rng_seed(&sampler->roles, (uint64)ds->options->seed, STREAM_ROLES);
+    sampler->left = ds->n_chance;
+    /* 0.07 of 100 rows are 7, not the 8 that the product's rounding error would make of it; one row is left to train */
+    sampler->needed = (int64)ceil(share * (double)ds->n_chance * (1 - 4 * DBL_EPSILON));
+    sampler->needed = Max(Min(sampler->needed, ds->n_chance - 1), 0);
+}
+
+int
+roles_next(RoleSampler *sampler, const RawTail *tail)
+{
+    bool validation = tail->role == ROLE_VALIDATION;
+
+    if (tail->role == ROLE_CHANCE) {
+        validation = rng_below(&sampler->roles, (uint64)sampler->left) < (uint64)sampler->needed;
+        sampler->left--;
+        sampler->needed -= validation;
+    }
+    return validation ? FOLD_VALIDATION : tail->fold;
+}
+
+/* Reads all raw rows without using them up. */
+typedef struct RawScan {
+    const Dataset *ds;
+    RoleSampler sampler;
+    char *buffer;
+    int64 next;
+    int group; /* of the row that was read last */
+} RawScan;
+
+static void
+scan_start(const Dataset *ds, RawScan *scan)
+{
+    *scan = (RawScan){.ds = ds, .buffer = palloc(ds->raw_size * DATASET_SCAN_ROWS)};
+    roles_start(ds, &scan->sampler);
+}
+
+/* the next row, or NULL (and the scan's memory is freed) */
+static const char *
+scan_next(RawScan *scan)
+{
+    const Dataset *ds = scan->ds;
+    int64 n = rowstore_count(ds->raw);
+    int64 within = scan->next % DATASET_SCAN_ROWS;
+    const char *row = scan->buffer + within * ds->raw_size;
+
+    if (scan->next == n) {
+        pfree(scan->buffer);
+        return NULL;
+    }
+    if (within == 0) {
+        CHECK_FOR_INTERRUPTS();
+        rowstore_fetch(ds->raw, scan->next, Min(DATASET_SCAN_ROWS, n - scan->next), scan->buffer);
+    }
+    scan->next++;
+    scan->group = roles_next(&scan->sampler, raw_tail(ds, row));
+    return row;
+}
+
+static const char *
+scan_next_training(RawScan *scan)
+{
+    const char *row;
+
+    do
+        row = scan_next(scan);
+    while (row != NULL && scan->group == FOLD_VALIDATION);
+    return row;
+}
+
+/* ------------------------------------------------------------------ numbers and categories */
+
+static void *
+zeroed(Size size)
+{
+    char *memory = MemoryContextAllocHuge(CurrentMemoryContext, Max(size, 1));
+
+    for (Size done = 0; done < size; done += ZEROED_PIECE) {
+        CHECK_FOR_INTERRUPTS();
+        memset(memory + done, 0, Min(size - done, ZEROED_PIECE));
+    }
+    return memory;
+}
+
+/* How often every category occurs in the training rows; missing: [n_num + n_cat]. */
+static int32 **
+count_categories(Dataset *ds, int64 *missing)
+{
+    int32 **counts = palloc(sizeof(int32 *) * Max(ds->n_cat, 1));
+    const char *row;
+    RawScan scan;
+
+    for (int f = 0; f < ds->n_cat; f++)
+        counts[f] = zeroed(mul_size(vocab_count(ds->seen[f]), sizeof(int32)));
+    for (scan_start(ds, &scan); (row = scan_next_training(&scan)) != NULL;) {
+        const double *numbers = raw_numbers(row);
+        const int32 *categories = raw_categories(ds, row);
+
+        ds->n_training++;
+        for (int i = 0; i < ds->n_num; i++)
+            missing[i] += isnan(numbers[i]);
+        for (int f = 0; f < ds->n_cat; f++) {
+            if (categories[f] < 0)
+                missing[ds->n_num + f]++;
+            else
+                counts[f][categories[f]]++;
+        }
+    }
+    return counts;
+}
+
+/* Does a column differ in nearly every one of so many rows? counts [n]: of its categories in these rows. */
+static bool
+is_key(const int32 *counts, int32 n, int64 rows)
+{
+    int64 single = 0;
+
+    for (int32 id = 0; id < n; id++)
+        single += counts[id] == 1;
+    return rows >= KEY_CATEGORIES && (double)single >= KEY_SHARE * (double)rows;
+}
+
+/* Fits columns [first, first + n); outside: bytes for each, when they do not fit the memory. */
+static void
+fit_columns(Dataset *ds, Encoder *encoder, int first, int n, Size outside, const int64 *missing)
+{
+    ColumnSort **sorts = palloc(sizeof(ColumnSort *) * n);
+    const char *row;
+    RawScan scan;
+
+    for (int i = 0; i < n; i++)
+        sorts[i] = column_sort_create(ds->n_training, outside);
+    for (scan_start(ds, &scan); (row = scan_next_training(&scan)) != NULL;) {
+        const double *numbers = raw_numbers(row) + first;
+
+        for (int i = 0; i < n; i++) {
+            if (fabs(numbers[i]) <= NN_LARGEST) /* false for NaN, too */
+                column_sort_add(sorts[i], numbers[i]);
+        }
+    }
+    for (int i = 0; i < n; i++) {
+        NnColumn *column = column_sort_finish(sorts[i]);
+
+        encoder->features[first + i].differs = column->n >= KEY_NUMBERS && column_sort_is_key(sorts[i]);
+        encoder_fit_number(encoder, first + i, ds->options, column, missing[first + i]);
+        column_sort_free(sorts[i]);
+    }
+    pfree(sorts);
+}
+
+static void
+fit_numbers(Dataset *ds, Encoder *encoder, const int64 *missing)
+{
+    Size memory = ds->memory > ds->budget->used ? ds->memory - ds->budget->used : 0;
+    bool inside;
+    int step = ds->n_num; /* columns fitted in one scan */
+
+    memory = Max(memory, DATASET_WORKING_MEMORY);
+    inside = column_sort_memory(ds->n_training, 1) <= memory;
+    if (!inside)
+        step = (int)Min(memory / SORT_LEAST, (Size)step);
+    while (inside && step > 1 && column_sort_memory(ds->n_training, step) > memory)
+        step--;
+    for (int first = 0; first < ds->n_num; first += step)
+        fit_columns(ds, encoder, first, Min(step, ds->n_num - first), inside ? 0 : memory / step, missing);
+}
+
+/* ------------------------------------------------------------------ target statistics */
+
+/*
+ * The labels' sums in every field, code and group, [n_statistics][categories][STATISTICS_GROUPS]; totals: of all rows.
+ * Rows that chance has held back count, too: once the best epoch is known there is no reason to waste them. Those of
+ * validation_column do not: a user may want to score them as rows that the model has never seen.
+ */
+static NnLabelSum **
+sum_labels(Dataset *ds, const Encoder *encoder, int32 *const *codes, NnLabelSum *totals)
+{
+    NnLabelSum **sums = palloc(sizeof(NnLabelSum *) * encoder->n_statistics);
+    int32 *x_cat = palloc(sizeof(int32) * ds->d_cat);
+    const char *row;
+    RawScan scan;
+
+    for (int f = 0; f < encoder->n_statistics; f++)
+        sums[f] = zeroed(mul_size(encoder->categories[f], STATISTICS_GROUPS * sizeof(NnLabelSum)));
+    for (scan_start(ds, &scan); (row = scan_next(&scan)) != NULL;) {
+        const RawTail *tail = raw_tail(ds, row);
+        double positive = (double)tail->weight * tail->label;
+
+        if (tail->role == ROLE_VALIDATION)
+            continue;
+        raw_codes(ds, encoder, codes, row, x_cat);
+        for (int f = 0; f < encoder->n_statistics; f++) {
+            NnLabelSum *sum = &sums[f][(Size)x_cat[f] * STATISTICS_GROUPS + scan.group];
+
+            sum->weight += tail->weight;
+            sum->positive += positive;
+        }
+        totals[scan.group].weight += tail->weight;
+        totals[scan.group].positive += positive;
+    }
+    pfree(x_cat);
+    return sums;
+}
+
+/* Fits field f's statistics from its sums; returns those for rows of this training. */
+static float *
+fit_field(Encoder *encoder, int f, const NnLabelSum *sums, const Encoder *known)
+{
+    const Size n = (Size)encoder->categories[f], n_known = known ? (Size)known->categories[f] : 0;
+    float *apart =
+        MemoryContextAllocHuge(CurrentMemoryContext, mul_size(n, STATISTICS_GROUPS * sizeof(float)));
+
+    for (Size at = 0; at < n; at += STRETCH) {
+        const Size m = Min(n - at, STRETCH), first = at * STATISTICS_GROUPS;
+        NnKeptSum *kept = encoder->sums[f] + first;
+
+        CHECK_FOR_INTERRUPTS();
+        label_sums_keep(kept, sums + first, m);
+        if (at < n_known)
+            label_sums_take_over(kept, known->sums[f] + first, Min(m, n_known - at));
+        statistics_fit(apart + first, encoder->statistics[f] + at, kept, encoder->totals, m);
+    }
+    return apart;
+}
+
+/* Fits the statistics of all fields; returns those for rows of this training. */
+static float **
+fit_statistics(Dataset *ds, Encoder *encoder, int32 *const *codes)
+{
+    NnLabelSum totals[STATISTICS_GROUPS] = {{0, 0}};
+    NnLabelSum **sums = sum_labels(ds, encoder, codes, totals);
+    NnKeptSum kept_totals[STATISTICS_GROUPS];
+    float **apart = palloc(sizeof(float *) * encoder->n_statistics);
+
+    label_sums_keep(kept_totals, totals, 1);
+    encoder_create_statistics(encoder, ds->known ? ds->known->totals : kept_totals);
+    for (int f = 0; f < encoder->n_statistics; f++) {
+        apart[f] = fit_field(encoder, f, sums[f], ds->known);
+        pfree(sums[f]);
+    }
+    pfree(sums);
+    return apart;
+}
+
+/* ------------------------------------------------------------------ all of it */
+
+void
+raw_codes(const Dataset *ds, const Encoder *encoder, int32 *const *codes, const char *row, int32 *x_cat)
+{
+    const double *numbers = raw_numbers(row);
+    const int32 *categories = raw_categories(ds, row);
+
+    for (int f = 0; f < ds->n_cat; f++)
+        x_cat[f] = categories[f] < 0 ? CODE_MISSING : codes[f][categories[f]];
+    for (int f = ds->n_cat; f < ds->d_cat; f++)
+        x_cat[f] = encoder_bucket(encoder, f - ds->n_cat, numbers[f - ds->n_cat]);
+}
+
+Fitted
+dataset_fit(Dataset *ds, Encoder *encoder)
+{
+    int64 *missing = palloc0(sizeof(int64) * (ds->n_num + ds->n_cat));
+    Fitted fitted = {.codes = count_categories(ds, missing)};
+
+    if (ds->known) {
+        for (int i = 0; i < ds->n_num; i++)
+            encoder_keep_number(encoder, i, ds->known, missing[i]);
+    } else {
+        fit_numbers(ds, encoder, missing);
+    }
+    for (int f = 0; f < ds->n_cat; f++) {
+        int32 *counts = fitted.codes[f];
+
+        encoder->features[ds->n_num + f].differs =
+            ds->known == NULL &&
+            is_key(counts, vocab_count(ds->seen[f]), ds->n_training - missing[ds->n_num + f]);
+        fitted.codes[f] = encoder_fit_categories(encoder, f, ds->seen[f], counts, ds->options->min_count,
+                                                 ds->known, missing[ds->n_num + f]);
+        pfree(counts);
+        MemoryContextDelete(ds->seen_contexts[f]);
+    }
+    if (encoder->n_statistics > 0)
+        fitted.apart = fit_statistics(ds, encoder, fitted.codes);
+    return fitted;
+}

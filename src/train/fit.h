@@ -1,0 +1,48 @@
+/*
+ * fit.h: a training's epochs under way, for the files that share them: fit.c runs them, calibrate.c sees to it that
+ * probabilities hold.
+ */
+#ifndef CTR_FIT_H
+#define CTR_FIT_H
+
+#include "train/train.h"
+#include "nn/train/schedule.h"
+#include "nn/math/metrics.h"
+
+#include "portability/instr_time.h"
+
+typedef struct Calibration Calibration; /* calibrate.c */
+
+/* What the epochs need; all of it in one context. */
+typedef struct Fit {
+    MemoryContext context;
+    Dataset *dataset;
+    const Options *options;
+    const Report *report;
+    Model *model;
+    NnPool *pool;
+    NnTrainer *trainer;
+    NnSchedule schedule;
+    NnAuc *auc;
+    float *best;    /* the parameters of the best epoch; NULL without validation */
+    float *logits;  /* [batch_size, n_classes] */
+    int batch_size; /* no more than there are rows */
+    int64 steps, steps_planned;
+    instr_time start;
+    Calibration *calibration; /* NULL: the recipe leaves probabilities as they come */
+    bool out_of_time, diverged;
+} Fit;
+
+/* The batch's loss by the model as it is; logits go to fit->logits. Serves interrupts. */
+double fit_evaluate(Fit *fit, const NnBatch *batch);
+
+/* ------------------------------------------------------------------ calibrate.c */
+
+/* Before the first epoch: a new network answers the labels' shares; a given one's mean prediction counts besides these. */
+Calibration *calibrate_start(Fit *fit, bool given);
+/* After an epoch: moves the last bias until the mean prediction is the mean label. Serves interrupts. */
+void calibrate_epoch(Fit *fit);
+/* Before the next one: the last bias as training left it */
+void calibrate_undo(Fit *fit);
+
+#endif /* CTR_FIT_H */

@@ -1,0 +1,182 @@
+/*
+ * report.c: what a training says. On its own: what it trains on, each epoch, why it stops. As one group of many: a
+ * single line at its end. Of rows that no model can be trained on: an error or a warning, as if_untrainable says.
+ */
+#include "train/train.h"
+
+#include <math.h>
+
+#include "nn/math/evaluation.h"
+
+/* "1 row", "2 rows" */
+static void
+append_count(StringInfo text, int64 n, const char *one, const char *many)
+{
+    appendStringInfo(text, INT64_FORMAT " %s", n, n == 1 ? one : many);
+}
+
+static void
+append_size(StringInfo text, Size bytes)
+{
+    if (bytes < 1000 * 1000)
+        appendStringInfo(text, "%.0f kB", (double)bytes / 1000);
+    else
+        appendStringInfo(text, "%.1f MB", (double)bytes / 1e6);
+}
+
+/* what precedes a message about a group, or nothing */
+static const char *
+prefix(const Report *report)
+{
+    return report->group ? psprintf("%s: ", report->group) : "";
+}
+
+void
+report_untrainable(const Report *report, int code, const char *message, const char *detail, const char *hint)
+{
+    const bool gives_null = report->options->untrainable_is_null;
+
+    ereport(gives_null ? WARNING : ERROR,
+            (errcode(gives_null ? ERRCODE_WARNING : code), errmsg("%s%s", prefix(report), message),
+             detail ? errdetail("%s", detail) : 0, hint ? errhint("%s", hint) : 0));
+}
+
+/* Columns that are keys rather than features, which a new table's user may have left in. */
+static void
+report_keys(const Encoder *encoder)
+{
+    StringInfoData names;
+    int n = 0;
+
+    initStringInfo(&names);
+    for (int i = 0; i < encoder->n_num + encoder->n_cat; i++) {
+        if (encoder->features[i].differs)
+            appendStringInfo(&names, "%s\"%s\"", n++ > 0 ? ", " : "", encoder->features[i].name);
+    }
+    if (n > 0)
+        ereport(NOTICE,
+                (errmsg_plural("column %s differs in nearly every training row",
+                               "columns %s differ in nearly every training row", n, names.data),
+                 errhint("What tells rows apart and nothing else belongs in the option \"ignore\".")));
+    pfree(names.data);
+}
+
+void
+report_rows(const Report *report, const Model *model)
+{
+    const Encoder *encoder = model->encoder;
+    int64 values = 0, parameters = 0;
+    StringInfoData line;
+
+    if (report->group)
+        return;
+    for (int f = 0; f < encoder->n_cat; f++)
+        values += vocab_count(encoder->vocabs[f]);
+    for (int i = 0; i < model->net.n_params; i++)
+        parameters += model->net.params[i].kind != NN_BUFFER ? (int64)model->net.params[i].count : 0;
+    initStringInfo(&line);
+    append_count(&line, model->train_rows, "row trains", "rows train");
+    appendStringInfo(&line, ", " INT64_FORMAT " %s: ", model->validation_rows,
+                     model->validation_rows == 1 ? "validates" : "validate");
+    append_count(&line, encoder->n_num, "number", "numbers");
+    appendStringInfoString(&line, ", ");
+    append_count(&line, encoder->n_cat, "category column", "category columns");
+    if (encoder->n_cat > 0) {
+        appendStringInfoString(&line, " (");
+        append_count(&line, values, "value", "values");
+        appendStringInfoChar(&line, ')');
+    }
+    appendStringInfoString(&line, ", ");
+    append_count(&line, parameters, "parameter", "parameters");
+    appendStringInfoString(&line, ", ");
+    append_size(&line, model_estimate(&model->net, encoder));
+    ereport(NOTICE, (errmsg_internal("%s", line.data)));
+    pfree(line.data);
+    report_keys(encoder);
+}
+
+static void
+append_metrics(StringInfo text, const Epoch *e)
+{
+    appendStringInfo(text, "train_loss %.4f", e->train_loss);
+    if (!isnan(e->val_loss))
+        appendStringInfo(text, " val_loss %.4f", e->val_loss);
+    if (!isnan(e->val_auc))
+        appendStringInfo(text, " val_auc %.4f", e->val_auc);
+}
+
+void
+report_epoch(const Report *report, int epoch, const Epoch *e)
+{
+    StringInfoData line;
+
+    if (report->group)
+        return;
+    initStringInfo(&line);
+    appendStringInfo(&line, "epoch %d/%d: ", epoch, report->options->epochs);
+    append_metrics(&line, e);
+    if (e->is_best)
+        appendStringInfoString(&line, " (best)");
+    ereport(NOTICE, (errmsg_internal("%s", line.data)));
+    pfree(line.data);
+}
+
+void
+report_notice(const Report *report, const char *format, ...)
+{
+    StringInfoData line;
+    va_list args;
+    int needed;
+
+    if (report->group)
+        return;
+    initStringInfo(&line);
+    do {
+        va_start(args, format);
+        needed = appendStringInfoVA(&line, format, args);
+        va_end(args);
+        if (needed > 0)
+            enlargeStringInfo(&line, needed);
+    } while (needed > 0);
+    ereport(NOTICE, (errmsg_internal("%s", line.data)));
+    pfree(line.data);
+}
+
+void
+report_no_better(const Report *report, const Model *model, double loss, const double *class_weights)
+{
+    const double entropy = label_entropy(class_weights, report->options->net.n_classes);
+
+    if (entropy <= 0 || !(loss >= entropy))
+        return;
+    ereport(WARNING,
+            (errmsg("%sthe model is no better than the mean of the labels", prefix(report)),
+             errdetail("On " INT64_FORMAT
+                       " validation rows its log loss is %.4f, that of their mean label %.4f: a normalized "
+                       "entropy of %.3f.",
+                       model->validation_rows, loss, entropy, loss / entropy),
+             errhint("Train on more rows or other features, or hold more rows back for validation.")));
+}
+
+void
+report_group(const Report *report, const Model *model, const int64 *class_rows)
+{
+    StringInfoData line;
+
+    if (report->group == NULL)
+        return;
+    initStringInfo(&line);
+    appendStringInfoString(&line, prefix(report));
+    append_count(&line, model->train_rows, "row trains", "rows train");
+    appendStringInfo(&line, ", " INT64_FORMAT " %s", model->validation_rows,
+                     model->validation_rows == 1 ? "validates" : "validate");
+    if (model->skipped_rows > 0)
+        appendStringInfo(&line, ", " INT64_FORMAT " skipped", model->skipped_rows);
+    if (report->options->net.n_classes == 1)
+        appendStringInfo(&line, ", %.3g %% have label 1",
+                         100.0 * (double)class_rows[1] / (double)(class_rows[0] + class_rows[1]));
+    appendStringInfo(&line, "; epoch %d: ", model->best_epoch);
+    append_metrics(&line, &model->history[model->best_epoch - 1]);
+    ereport(NOTICE, (errmsg_internal("%s", line.data)));
+    pfree(line.data);
+}

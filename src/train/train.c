@@ -1,0 +1,422 @@
+/*
+ * train.c: the aggregate ctr_train. Rows come in through the transition function and go to the dataset; the final
+ * function has them encoded and the model fitted (fit.c), and returns it; report.c tells of it. All memory of a
+ * training is in one context under the aggregate's, from the first row to the result.
+ */
+#include "train/train.h"
+
+#include <math.h>
+
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "model/cache.h"
+#include "threads.h"
+#include "nn/math/products.h"
+
+/* of a row's weight: their sums and quotients are ordinary floats */
+#define WEIGHT_LEAST   1e-30
+#define WEIGHT_LARGEST 1e28
+
+/* ------------------------------------------------------------------ what groups share */
+
+/* In fn_extra of the call, for all groups of a GROUP BY, of which many may have rows at the same time. */
+typedef struct Shared {
+    NnPool *pool; /* as large as the first group's options say; results do not depend on that */
+    RowBudget budget;
+    int finished; /* groups */
+} Shared;
+
+static Shared *
+shared_by_groups(FmgrInfo *call, const Options *options)
+{
+    Shared *shared = call->fn_extra;
+
+    if (shared == NULL) {
+        call->fn_extra = shared = MemoryContextAllocZero(call->fn_mcxt, sizeof(Shared));
+        shared->pool = threads_create_pool(call->fn_mcxt, threads_count(options->threads));
+    }
+    return shared;
+}
+
+/* ------------------------------------------------------------------ rows */
+
+typedef struct Training {
+    MemoryContext context;
+    Options options;
+    bytea *options_given;          /* a copy of the argument, to see that it stays the same; NULL: none */
+    const Model *given;            /* the model to go on from, or NULL */
+    struct varlena *given_pointer; /* its TOAST pointer, if that is how it came */
+    RowMap *map;
+    Feature *features;
+    int n_num, n_cat;
+    Shared *shared;                  /* of the call */
+    Dataset *dataset;                /* NULL once closed */
+    int64 rows, skipped, weightless; /* that take part; left out: without a label, of weight 0 */
+    bool finished;     /* a hash table of groups that is scanned again asks for the result again */
+    ctr_model *result; /* NULL: untrainable */
+} Training;
+
+/* Deletes temporary files when the aggregate is shut down in good order; at an error PostgreSQL does it. */
+static void
+training_close(Datum arg)
+{
+    Training *t = (Training *)DatumGetPointer(arg);
+
+    if (t->dataset)
+        dataset_close(t->dataset);
+    t->dataset = NULL;
+}
+
+/* The given model says what the features are and, where the options are silent, how to train. */
+static void
+training_continue(Training *t, Datum given, const Row *row)
+{
+    struct varlena *argument = (struct varlena *)DatumGetPointer(given);
+    const Encoder *encoder;
+
+    t->given = model_unpack_to_train(given, t->context);
+    if (VARATT_IS_EXTERNAL_ONDISK(argument))
+        t->given_pointer = memcpy(palloc(VARSIZE_ANY(argument)), argument, VARSIZE_ANY(argument));
+    options_check_continues(&t->options, (Jsonb *)t->options_given, &t->given->options);
+    if (t->given->n_epochs + t->options.epochs > MODEL_EPOCHS_MOST)
+        ereport(ERROR,
+                (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("the model's history would be too long"),
+                 errdetail("The model to go on from has had %d epochs; with up to %d more they pass %d.",
+                           t->given->n_epochs, t->options.epochs, MODEL_EPOCHS_MOST)));
+    encoder = t->given->encoder;
+    t->features = encoder->features;
+    t->n_num = encoder->n_num;
+    t->n_cat = encoder->n_cat;
+    t->map = rowmap_for_continuing(row, &t->options, t->features, t->n_num, t->n_cat, t->context);
+    options_inherit_lists(&t->options, &t->given->options);
+}
+
+static Training *
+training_start(FunctionCallInfo fcinfo, MemoryContext parent, const Row *row)
+{
+    /* the struct outlives its context: the callback that is registered below looks at it */
+    Training *t = MemoryContextAllocZero(parent, sizeof(Training));
+    MemoryContext context = AllocSetContextCreate(parent, "ctr training", ALLOCSET_DEFAULT_SIZES);
+    MemoryContext old = MemoryContextSwitchTo(context);
+
+    t->context = context;
+    if (PG_NARGS() > 2 && !PG_ARGISNULL(2))
+        t->options_given = DatumGetByteaPCopy(PG_GETARG_DATUM(2));
+    if (PG_NARGS() > 3 && !PG_ARGISNULL(3))
+        training_continue(t, PG_GETARG_DATUM(3), row);
+    else {
+        options_parse(&t->options, (Jsonb *)t->options_given);
+        t->map = rowmap_for_training(row, &t->options, context, &t->features, &t->n_num, &t->n_cat);
+    }
+    t->shared = shared_by_groups(fcinfo->flinfo, &t->options);
+    t->dataset = dataset_create(context, &t->options, t->features, t->n_num, t->n_cat,
+                                t->given ? t->given->encoder : NULL, t->shared->pool, &t->shared->budget);
+    AggRegisterCallback(fcinfo, training_close, PointerGetDatum(t));
+    MemoryContextSwitchTo(old);
+    return t;
+}
+
+/* Options are read at the first row; a column of options would silently be ignored, so that is an error. */
+static void
+check_same_options(const Training *t, FunctionCallInfo fcinfo)
+{
+    bytea *now;
+    bool same;
+
+    if (PG_NARGS() <= 2)
+        return;
+    now = PG_ARGISNULL(2) ? NULL : PG_GETARG_BYTEA_PP(2);
+    if (now == NULL || t->options_given == NULL)
+        same = now == NULL && t->options_given == NULL;
+    else
+        same = VARSIZE_ANY_EXHDR(now) == VARSIZE(t->options_given) - VARHDRSZ &&
+               memcmp(VARDATA_ANY(now), VARDATA(t->options_given), VARSIZE_ANY_EXHDR(now)) == 0;
+    if (!same)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("the options change between rows"),
+                        errhint("Use one GROUP BY group for each set of options.")));
+}
+
+/* The same for the model to go on from, which a join might bring in turn with others. */
+static void
+check_same_model(const Training *t, FunctionCallInfo fcinfo)
+{
+    bool same = false;
+
+    if (PG_NARGS() <= 3)
+        return;
+    if (PG_ARGISNULL(3) || t->given == NULL)
+        same = PG_ARGISNULL(3) && t->given == NULL;
+    else {
+        struct varlena *now = (struct varlena *)PG_GETARG_POINTER(3);
+
+        if (t->given_pointer && VARATT_IS_EXTERNAL_ONDISK(now))
+            same = memcmp(now, t->given_pointer, VARSIZE_ANY(now)) == 0;
+        if (!same) {
+            char digest[MODEL_DIGEST_SIZE];
+
+            model_digest(PointerGetDatum(now), digest);
+            same = memcmp(digest, t->given->digest, MODEL_DIGEST_SIZE) == 0;
+        }
+    }
+    if (!same)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("the model to go on from changes between rows"),
+                        errhint("Use one GROUP BY group for each model.")));
+}
+
+/* NaN: it is none */
+static double
+read_weight(Training *t)
+{
+    bool is_number;
+    double value;
+
+    if (t->map->weight.attribute < 0)
+        return 1;
+    value = row_number_checked(t->map, &t->map->weight, &is_number);
+    return is_number ? value : NAN;
+}
+
+static void
+check_weight(Training *t, double weight)
+{
+    if (!(weight >= WEIGHT_LEAST && weight <= WEIGHT_LARGEST))
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("weight column \"%s\" has value %s", t->options.weight,
+                               row_value_text(t->map, &t->map->weight)),
+                        errdetail("Weights must be 0 or between %g and %g.", WEIGHT_LEAST, WEIGHT_LARGEST)));
+}
+
+static RowRole
+read_role(Training *t)
+{
+    double value;
+
+    if (t->map->validation.attribute < 0)
+        return ROLE_CHANCE;
+    value = row_number(t->map, &t->map->validation);
+    return value > 0 ? ROLE_VALIDATION : ROLE_TRAINING; /* NULL counts as false */
+}
+
+/*
+ * The current row joins the training. One of weight 0 is as if it were not there: else it would count in means, quantiles,
+ * vocabularies and the statistics of batches.
+ */
+static void
+take_row(Training *t)
+{
+    const double weight = read_weight(t);
+    int label;
+
+    if (weight == 0)
+        t->weightless++;
+    else if (!row_class(t->map, t->options.label, t->options.net.n_classes, &label))
+        t->skipped++;
+    else {
+        check_weight(t, weight);
+        dataset_add(t->dataset, t->map, (float)label, (float)weight, read_role(t));
+        t->rows++;
+    }
+}
+
+/* CREATE FUNCTION ctr_train_transition(internal, record [, jsonb [, ctr_model]]) RETURNS internal */
+PG_FUNCTION_INFO_V1(ctr_train_transition);
+Datum
+ctr_train_transition(PG_FUNCTION_ARGS)
+{
+    MemoryContext aggregate;
+    Training *t = PG_ARGISNULL(0) ? NULL : (Training *)PG_GETARG_POINTER(0);
+    Row row;
+
+    if (!AggCheckCallContext(fcinfo, &aggregate))
+        elog(ERROR, "ctr_train_transition called in non-aggregate context");
+    if (PG_ARGISNULL(1)) { /* no row */
+        if (t == NULL)
+            PG_RETURN_NULL();
+        PG_RETURN_POINTER(t);
+    }
+    row = row_of_record(PG_GETARG_HEAPTUPLEHEADER(1));
+    if (t == NULL)
+        t = training_start(fcinfo, aggregate, &row);
+    else {
+        check_same_options(t, fcinfo);
+        check_same_model(t, fcinfo);
+    }
+    if (!rowmap_fits(t->map, &row))
+        rowmap_change_error(t->map, &row);
+
+    rowmap_read(t->map, &row);
+    take_row(t);
+    PG_RETURN_POINTER(t);
+}
+
+/* ------------------------------------------------------------------ the result */
+
+static void
+report_weightless(const Training *t, const Report *report)
+{
+    report_untrainable(report, ERRCODE_INVALID_PARAMETER_VALUE,
+                       psprintf("weight column \"%s\" is 0 in all training rows", t->options.weight), NULL,
+                       NULL);
+}
+
+/* The training rows have one class, `only`: rows of the others may be among those held back. */
+static void
+report_one_class(const Training *t, const Report *report, int only)
+{
+    const int64 *held_back = dataset_class_rows(t->dataset, true);
+    const int64 rows = dataset_rows(t->dataset, false);
+    char *message = psprintf("label column \"%s\" has no other value than %d", t->options.label, only);
+    int64 others = 0;
+
+    for (int k = 0; k < Max(t->options.net.n_classes, 2); k++)
+        others += k != only ? held_back[k] : 0;
+    if (others == 0)
+        report_untrainable(report, ERRCODE_INVALID_PARAMETER_VALUE, message,
+                           rows == 1
+                               ? "There is 1 training row; a model needs at least two classes to learn from."
+                               : psprintf("There are " INT64_FORMAT " training rows; a model needs at least "
+                                          "two classes to learn from.",
+                                          rows),
+                           NULL);
+    else
+        report_untrainable(
+            report, ERRCODE_INVALID_PARAMETER_VALUE, psprintf("%s in training rows", message),
+            psprintf("Of the " INT64_FORMAT " rows held back for validation, " INT64_FORMAT
+                     " %s another value.",
+                     dataset_rows(t->dataset, true), others, others == 1 ? "has" : "have"),
+            "Lower \"validation\", or mark the rows to hold back by \"validation_column\", so that "
+            "rows of two classes train.");
+}
+
+/* Do rows take part? If not, that is reported. */
+static bool
+check_rows(const Training *t, const Report *report)
+{
+    if (t->rows > 0)
+        return true;
+    if (t->weightless > 0)
+        report_weightless(t, report);
+    else
+        report_untrainable(report, ERRCODE_NO_DATA_FOUND, "no rows to train on",
+                           psprintf("The label is NULL in all rows (" INT64_FORMAT ").", t->skipped), NULL);
+    return false;
+}
+
+/* Is there something to learn from? If not, that is reported. */
+static bool
+check_labels(const Training *t, const Report *report)
+{
+    const int64 *class_rows = dataset_class_rows(t->dataset, false);
+    int seen = 0, last = 0;
+
+    for (int k = 0; k < Max(t->options.net.n_classes, 2); k++) {
+        if (class_rows[k] > 0) {
+            seen++;
+            last = k;
+        }
+    }
+    if (dataset_rows(t->dataset, false) == 0 && t->weightless > 0)
+        report_weightless(t, report);
+    else if (dataset_rows(t->dataset, false) == 0)
+        report_untrainable(report, ERRCODE_INVALID_PARAMETER_VALUE, "all rows are for validation", NULL,
+                           "\"validation_column\" marks the rows to hold back; the others train.");
+    else if (seen == 1)
+        report_one_class(t, report, last);
+    else
+        return true;
+    return false;
+}
+
+static Model *
+model_create(Training *t)
+{
+    Model *model = MemoryContextAllocZero(t->context, sizeof(Model));
+    int epochs_before = t->given ? t->given->n_epochs : 0;
+
+    model->context = t->context;
+    model->options = t->options;
+    model->encoder = dataset_encode(t->dataset, t->context);
+    model->train_rows = dataset_rows(t->dataset, false);
+    model->validation_rows = dataset_rows(t->dataset, true);
+    model->skipped_rows = t->skipped;
+    model_create_net(model, NULL);
+    model->history = MemoryContextAllocZero(
+        t->context, mul_size(sizeof(Epoch), add_size(epochs_before, t->options.epochs)));
+    if (t->given) {
+        memcpy(model->history, t->given->history, sizeof(Epoch) * epochs_before);
+        model->n_epochs = epochs_before;
+    }
+    return model;
+}
+
+static void
+report_skipped(const Training *t, const Report *report)
+{
+    if (t->skipped > 0)
+        report_notice(report,
+                      t->skipped == 1 ? "skipped " INT64_FORMAT " row whose label \"%s\" is NULL"
+                                      : "skipped " INT64_FORMAT " rows whose label \"%s\" is NULL",
+                      t->skipped, t->options.label);
+    if (t->weightless > 0)
+        report_notice(report,
+                      t->weightless == 1 ? "skipped " INT64_FORMAT " row whose weight \"%s\" is 0"
+                                         : "skipped " INT64_FORMAT " rows whose weight \"%s\" is 0",
+                      t->weightless, t->options.weight);
+}
+
+/* Memory of the result alone stays, in the aggregate's context. NULL: no model can be trained, which is reported. */
+static ctr_model *
+train(Training *t, const Report *report, MemoryContext aggregate)
+{
+    Model *model;
+
+    if (!check_rows(t, report))
+        return NULL;
+    report_skipped(t, report);
+    if (!gemm_prepare())
+        ctr_check_status(NN_NO_BLAS, "train");
+    model = model_create(t);
+    if (!check_labels(t, report) || !model_fit(model, t->dataset, t->given, t->shared->pool, report))
+        return NULL;
+    report_group(report, model, dataset_class_rows(t->dataset, false));
+    training_close(PointerGetDatum(t));
+    return model_pack(model, aggregate);
+}
+
+/* How messages name the group that this call ends; NULL: the query has no GROUP BY. */
+static char *
+group_name(FunctionCallInfo fcinfo, const Training *t)
+{
+    char *keys = group_keys(fcinfo);
+
+    return keys ? psprintf("group %d (%s)", ++t->shared->finished, keys) : NULL;
+}
+
+/* CREATE FUNCTION ctr_train_final(internal) RETURNS ctr_model */
+PG_FUNCTION_INFO_V1(ctr_train_final);
+Datum
+ctr_train_final(PG_FUNCTION_ARGS)
+{
+    Training *t = PG_ARGISNULL(0) ? NULL : (Training *)PG_GETARG_POINTER(0);
+    MemoryContext aggregate;
+
+    if (!AggCheckCallContext(fcinfo, &aggregate))
+        elog(ERROR, "ctr_train_final called in non-aggregate context");
+    if (t == NULL) {
+        ereport(WARNING, (errmsg("no rows to train on")));
+        PG_RETURN_NULL();
+    }
+    if (!t->finished) {
+        Report report = {.options = &t->options, .group = group_name(fcinfo, t)};
+
+        t->result = train(t, &report, aggregate);
+        t->finished = true;
+        training_close(PointerGetDatum(t));
+        MemoryContextDelete(t->context);
+    }
+    if (t->result == NULL)
+        PG_RETURN_NULL();
+    PG_RETURN_MODEL_P(t->result);
+}

@@ -1,0 +1,86 @@
+/*
+ * train.h: a training: its rows, its epochs, and what it says.
+ */
+#ifndef CTR_TRAIN_H
+#define CTR_TRAIN_H
+
+#include "model/model.h"
+
+#include "nn/train/trainer.h"
+
+/* ------------------------------------------------------------------ dataset.c: a training's rows */
+
+/*
+ * Collects raw rows while they arrive; dataset_encode then decides which are for validation, fits the encoder on
+ * the others, and writes both sets as the network's inputs. Shuffling never depends on the memory there is.
+ */
+typedef struct Dataset Dataset;
+
+typedef enum RowRole { ROLE_CHANCE, ROLE_TRAINING, ROLE_VALIDATION } RowRole;
+
+/*
+ * features [n_num + n_cat]; known: the encoder of a model to go on from, or NULL; pool: shares the work. budget: its limit is
+ * set from maintenance_work_mem.
+ */
+Dataset *dataset_create(MemoryContext context, const Options *options, const Feature *features, int n_num,
+                        int n_cat, const Encoder *known, NnPool *pool, RowBudget *budget);
+/* The current row of map. label: 0 … n_classes-1; weight > 0 */
+void dataset_add(Dataset *dataset, RowMap *map, float label, float weight, RowRole role);
+/* Roles, vocabularies, transforms; the encoder lives in `context`. Serves interrupts. */
+Encoder *dataset_encode(Dataset *dataset, MemoryContext context);
+int64 dataset_rows(const Dataset *dataset, bool validation); /* after dataset_encode */
+/* rows of each class, [max(n_classes, 2)] */
+const int64 *dataset_class_rows(const Dataset *dataset, bool validation);
+/* sums of the rows' weights, for each class, [max(n_classes, 2)], and in all */
+const double *dataset_class_weights(const Dataset *dataset, bool validation);
+double dataset_weight(const Dataset *dataset, bool validation);
+/* Starts a pass: training rows in an order that seed and epoch decide, validation rows as they came. */
+void dataset_start(Dataset *dataset, bool validation, uint64 epoch);
+/* The pass's next rows, at most batch_size; rows = 0 at the end. Pointers are good until the next call. */
+void dataset_next(Dataset *dataset, NnBatch *batch);
+/* Must be called in a transaction that goes on (not at abort: there PostgreSQL deletes the files itself). */
+void dataset_close(Dataset *dataset);
+
+/* ------------------------------------------------------------------ group.c, report.c: what a training says */
+
+/*
+ * While an aggregate's final function runs: the names and values by which its rows were grouped, "country = DE, day = 3";
+ * NULL: the query has no GROUP BY. In the current context.
+ */
+char *group_keys(FunctionCallInfo fcinfo);
+
+typedef struct Report {
+    const Options *options;
+    const char *group; /* of many, as messages name it; NULL: this training is the only one */
+} Report;
+
+/* The data's fault: an error with the code, or a warning and return, as the options say. detail and hint may be NULL. */
+void report_untrainable(const Report *report, int code, const char *message, const char *detail,
+                        const char *hint);
+/* NOTICEs of a training that is the only one; of a group nothing */
+void report_rows(const Report *report, const Model *model);
+void report_epoch(const Report *report, int epoch, const Epoch *e);
+void report_notice(const Report *report, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A WARNING where the loss of validation rows is no less than that of answering their labels' shares. */
+void report_no_better(const Report *report, const Model *model, double loss, const double *class_weights);
+/* The NOTICE of a group that is trained. class_rows: of its training rows */
+void report_group(const Report *report, const Model *model, const int64 *class_rows);
+
+/* ------------------------------------------------------------------ fit.c: the epochs */
+
+/*
+ * Trains the model, whose options, encoder and net are there, and history has room for all epochs: fills its parameters,
+ * history and best epoch. given: the model to go on from, or NULL. Tells `report`; serves interrupts. false: it diverged, which
+ * was reported.
+ */
+bool model_fit(Model *model, Dataset *dataset, const Model *given, NnPool *pool, const Report *report);
+
+/* ------------------------------------------------------------------ diverged.c */
+
+/*
+ * Reports that the model under training has a number beyond what floats hold; `what` says where. Blames the column whose numbers
+ * are huge, else the learning rate. ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE
+ */
+void report_diverged(const Report *report, const Model *model, const char *what);
+
+#endif /* CTR_TRAIN_H */
