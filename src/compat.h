@@ -125,8 +125,8 @@ tuplesort_next(Tuplesortstate *sort, Datum *value, bool *is_null)
 #include "utils/acl.h"
 
 /*
- * May the row that the variable is of be missing? Beyond outer joins, which variables know of since 16; before, any
- * outer join of the query is taken for one. As the row before or after a change (since 18) too.
+ * May the row that the variable is of be missing? Beyond outer joins, which variables know of since 16;
+ * before, any outer join of the query is taken for one. As the row before or after a change (since 18) too.
  */
 static inline bool
 var_may_be_null(const List *rtable, const Var *var)

@@ -85,7 +85,9 @@ ctr_copy(void *to, const void *from, Size n)
     }
 }
 
-/* Zeroes in pieces: touching gigabytes for the first time takes seconds, in which a cancel must get through. */
+/*
+ * Zeroes in pieces: touching gigabytes for the first time takes seconds, in which a cancel must get through.
+ */
 static void *
 nn_context_alloc(void *owner, size_t size)
 {

@@ -1,14 +1,15 @@
 /*
- * ctr.h: the bottom of the PostgreSQL side: settings, and memory for the engine. The arithmetic is in nn/ (nn/nn.h); in the
- * folders above, rows become features, memory contexts own things, interrupts are served, and the model is a value.
+ * ctr.h: the bottom of the PostgreSQL side: settings, and memory for the engine. The arithmetic is in nn/
+ * (nn/nn.h); in the folders above, rows become features, memory contexts own things, interrupts are served,
+ * and the model is a value.
  *
  * One row's way through the folders
- *   ctr_train:    record -> rows/row.c (columns by name) -> rows/rowblock.c -> encode/categories.c (category -> provisional
- *                 number) -> train/dataset.c (stored, spilled) -> at the end: encode/encoder.c (fit, encode) ->
+ *   ctr_train     record -> rows/row.c (its columns) -> rows/rowblock.c -> encode/categories.c (provisional
+ *                 numbers) -> train/dataset.c (stored, spilled) -> at the end: encode/encoder.c ->
  *                 train/fit.c, nn/train/trainer.c -> model/pack.c (one safetensors file)
- *   ctr_predict:  ctr_model -> model/cache.c (unpacked once per backend) -> rows/row.c -> encode/encoder.c ->
- *                 nn/infer/scorer.c (score/predict_columns.c: the planner may hand over the record as its columns)
- *   threads.c:    the only place where threads meet PostgreSQL; the engine's own are in nn/pool.c
+ *   ctr_predict   ctr_model -> model/cache.c (unpacked once per backend) -> rows/row.c -> encode/encoder.c ->
+ *                 nn/infer/scorer.c (score/predict_columns.c: the planner may hand over the record's columns)
+ *   threads.c     the only place where threads meet PostgreSQL; the engine's own are in nn/pool.c
  *
  * Structs by lifetime
  *   Model      a memory context of its own: in the cache, or for the length of one call
@@ -39,8 +40,9 @@ extern int ctr_model_cache_size; /* kB */
 extern void (*ctr_model_cache_resized)(int kilobytes);
 
 /*
- * Asks the system for large pages, before memory is touched for the first time: it then has fewer pages to hand out, and
- * reading here and there meets fewer misses of the address translation. A hint; small pieces are left alone.
+ * Asks the system for large pages, before memory is touched for the first time: it then has fewer pages to
+ * hand out, and reading here and there meets fewer misses of the address translation. A hint; small pieces
+ * are left alone.
  */
 void ctr_huge_pages(void *memory, Size size);
 /* An NnAlloc over a memory context: zeroed, 64-byte aligned, NULL when memory is out. */
@@ -57,7 +59,10 @@ ctr_pause_at(int64 i)
 
 /* memcpy, in pieces between which interrupts are served */
 void ctr_copy(void *to, const void *from, Size n);
-/* Turns a failed NnStatus into an error; `doing` completes "could not …". Serves interrupts for NN_INTERRUPTED. */
+/*
+ * Turns a failed NnStatus into an error; `doing` completes "could not …". Serves interrupts for
+ * NN_INTERRUPTED.
+ */
 void ctr_check_status(NnStatus status, const char *doing);
 
 #endif /* CTR_H */

@@ -24,8 +24,8 @@ int threads_of_query(void);
  */
 NnPool *threads_create_pool(MemoryContext context, int threads);
 /*
- * Runs tasks 0 .. n-1 by the pool's threads and this one. Serves interrupts: a task may be run again, or never to its
- * end when an error ends the query.
+ * Runs tasks 0 .. n-1 by the pool's threads and this one. Serves interrupts: a task may be run again, or
+ * never to its end when an error ends the query.
  */
 void threads_run(NnPool *pool, NnTask task, void *arg, int n);
 /*

@@ -47,7 +47,9 @@ hash_ahead(const RowBlock *block, int f, int first, int n, const Vocab *vocab, u
 #define UNKNOWN (CODE_UNSEEN - CODE_KNOWN) /* as numbers, beside those of known categories */
 #define MISSING (CODE_MISSING - CODE_KNOWN)
 
-/* ids[n] of rows [first, first + n); adding: the same vocabulary, where new ones go; NULL: they are UNKNOWN */
+/*
+ * ids[n] of rows [first, first + n); adding: the same vocabulary, where new ones go; NULL: they are UNKNOWN
+ */
 static inline void
 look_up(const RowBlock *block, int f, int first, int n, const Vocab *vocab, Vocab *adding, int32 *ids)
 {

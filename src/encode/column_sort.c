@@ -1,9 +1,9 @@
 /*
  * column_sort.c: the values of one numerical column in ascending order.
  *
- * Most columns have few different values, however many rows there are: these are counted. A column that turns out to
- * have more goes on in an array where the memory allows, else in PostgreSQL's tuple sort, which goes through temporary
- * files. All give the same numbers in the same order.
+ * Most columns have few different values, however many rows there are: these are counted. A column that turns
+ * out to have more goes on in an array where the memory allows, else in PostgreSQL's tuple sort, which goes
+ * through temporary files. All give the same numbers in the same order.
  */
 #include "encode/encoder.h"
 

@@ -26,8 +26,8 @@ Vocab *vocab_create_for(MemoryContext context, int32 n, Size bytes);
 VocabFilled vocab_fill(Vocab *vocab, const char *bytes, uint32 begin, const uint32 *ends, int32 n,
                        NnPool *pool);
 /*
- * Makes room for n categories in all, and for `bytes` more of vocab_string_bytes: until then adding allocates nothing,
- * raises nothing, and so may be done by a thread. Serves interrupts.
+ * Makes room for n categories in all, and for `bytes` more of vocab_string_bytes: until then adding allocates
+ * nothing, raises nothing, and so may be done by a thread. Serves interrupts.
  */
 void vocab_reserve(Vocab *vocab, int32 n, Size bytes);
 /* what a string of so many bytes takes besides its place by number */
@@ -36,8 +36,9 @@ Size vocab_string_bytes(uint32 length);
 uint64 vocab_hash(const char *bytes, uint32 length);
 void vocab_choose_key(void);
 /*
- * Fetches into the cache what finding needs, in two stages, 0 and 1. The second, which only longer strings need, reads
- * what the first has asked for, so other work, such as the same stage of other vocabularies, should lie between.
+ * Fetches into the cache what finding needs, in two stages, 0 and 1. The second, which only longer strings
+ * need, reads what the first has asked for, so other work, such as the same stage of other vocabularies,
+ * should lie between.
  */
 void vocab_prefetch(const Vocab *vocab, uint32 length, uint64 hash, int stage);
 int32 vocab_find(const Vocab *vocab, const char *bytes, uint32 length, uint64 hash); /* -1: unknown */
@@ -46,7 +47,7 @@ int32 vocab_count(const Vocab *vocab);
 const char *vocab_get(const Vocab *vocab, int32 id, uint32 *length); /* until the next addition */
 Size vocab_bytes(const Vocab *vocab);                                /* sum of lengths */
 
-/* ------------------------------------------------------------------ vocab_load.c: vocabularies from a model's bytes */
+/* -------------------------------------------------------- vocab_load.c: vocabularies from a model's bytes */
 
 /*
  * Makes vocabs[n] in `context`, column f's of counts[f] strings, which lie one after the other in `bytes` and
@@ -56,27 +57,27 @@ Size vocab_bytes(const Vocab *vocab);                                /* sum of l
 int32 vocab_load(Vocab **vocabs, MemoryContext context, const char *bytes, const uint32 *ends,
                  const uint32 *counts, int n, void (*meanwhile)(void *), void *arg);
 
-/* ------------------------------------------------------------------ categories.c: a row's categories, and those of blocks of rows, to codes */
+/* -------------------------------- categories.c: a row's categories, and those of blocks of rows, to codes */
 
 #define CODE_UNSEEN  0 /* a category that training did not see or that was too rare */
 #define CODE_MISSING 1 /* NULL */
 #define CODE_KNOWN   2 /* the first known category */
 
 /*
- * The categories of n columns, hashed, and soon to be looked up in vocabs[n]: for all columns at once, so that a row
- * waits for memory a few times, not for each.
+ * The categories of n columns, hashed, and soon to be looked up in vocabs[n]: for all columns at once, so
+ * that a row waits for memory a few times, not for each.
  */
 void categories_of_row(RowMap *map, Column *columns, int n, Vocab *const *vocabs);
 /* Field f of rows [first, first + n): codes[n] by what the vocabulary knows. For threads. */
 void categories_find(const RowBlock *block, int f, int first, int n, const Vocab *vocab, int32 *codes);
 /*
- * Field f of all rows: ids[n], added where they are new; -1: no category. For threads, each with fields of its own, once
- * categories_reserve has made room.
+ * Field f of all rows: ids[n], added where they are new; -1: no category. For threads, each with fields of
+ * its own, once categories_reserve has made room.
  */
 void categories_reserve(const RowBlock *block, int f, Vocab *vocab);
 void categories_number(const RowBlock *block, int f, Vocab *vocab, int32 *ids);
 
-/* ------------------------------------------------------------------ encoder.c: rows to the network's inputs */
+/* ---------------------------------------------------------------- encoder.c: rows to the network's inputs */
 
 #define COUNT_MOST INT64CONST(0x1FFFFFFFFFFFFF) /* of rows; 2^53 - 1: what every JSON reader keeps exactly */
 
@@ -100,7 +101,10 @@ typedef struct Encoder {
     int32 **frequencies;     /* [n_cat][known]: training rows of each known category */
     int *categories;         /* [d_cat]: rows of each field's table = known + CODE_KNOWN */
     float **statistics;      /* [n_statistics][categories]: target statistics (nn/derive.c) */
-    /* What they come from, to go on from it: [n_statistics][categories][STATISTICS_GROUPS]. NULL: only to score. */
+    /*
+     * What they come from, to go on from it: [n_statistics][categories][STATISTICS_GROUPS]. NULL: only to
+     * score.
+     */
     NnKeptSum **sums;
     NnKeptSum *totals; /* [STATISTICS_GROUPS]: of all rows */
 } Encoder;
@@ -109,7 +113,10 @@ typedef struct Encoder {
 void encoder_widths(Encoder *encoder, const Options *options);
 /* One row of map -> x_num [d_num], and category f's code at x_cat[f * ld_cat]. Never fails on a value. */
 void encoder_encode(const Encoder *encoder, RowMap *map, float *x_num, int32 *x_cat, Size ld_cat);
-/* Rows [first, first + n) of a block, to x_num [n, d_num] and, field f, to x_cat[f * ld_cat + 0 … n - 1]. For threads. */
+/*
+ * Rows [first, first + n) of a block, to x_num [n, d_num] and, field f, to x_cat[f * ld_cat + 0 … n - 1]. For
+ * threads.
+ */
 void encoder_encode_block(const Encoder *encoder, const RowBlock *block, int first, int n, float *x_num,
                           int32 *x_cat, Size ld_cat);
 

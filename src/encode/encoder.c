@@ -1,8 +1,8 @@
 /*
- * encoder.c: features to the network's inputs. A numerical column goes through its transform (nn/transform.c); a
- * category becomes its code: 0 unseen or rare, 1 missing, from 2 on the known ones. From these the options may derive
- * more: a numerical column's bucket as one more category field, and the categories' target statistics as more numbers
- * (nn/derive.c).
+ * encoder.c: features to the network's inputs. A numerical column goes through its transform
+ * (nn/transform.c); a category becomes its code: 0 unseen or rare, 1 missing, from 2 on the known ones. From
+ * these the options may derive more: a numerical column's bucket as one more category field, and the
+ * categories' target statistics as more numbers (nn/derive.c).
  */
 #include "encode/encoder.h"
 
@@ -13,8 +13,8 @@
 #include "nn/denormals.h"
 
 /*
- * DeepCross takes the statistic of every categorical field. FiBiNET pairs all of its inputs with one another, so it takes
- * one number, their sum: the log odds of naive Bayes.
+ * DeepCross takes the statistic of every categorical field. FiBiNET pairs all of its inputs with one another,
+ * so it takes one number, their sum: the log odds of naive Bayes.
  */
 void
 encoder_widths(Encoder *encoder, const Options *options)

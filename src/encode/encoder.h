@@ -1,4 +1,7 @@
-/* encoder.h: fitting an encoder on a training's rows; private to dataset.c, dataset_fit.c, encoder.c and column_sort.c. */
+/*
+ * encoder.h: fitting an encoder on a training's rows; private to dataset.c, dataset_fit.c, encoder.c and
+ * column_sort.c.
+ */
 #ifndef CTR_ENCODER_H
 #define CTR_ENCODER_H
 
@@ -12,14 +15,18 @@ void encoder_fit_number(Encoder *encoder, int i, const Options *options, NnColum
 /* The same where they are taken over. */
 void encoder_keep_number(Encoder *encoder, int i, const Encoder *known, int64 missing);
 /*
- * Category field f. seen: the categories of all rows; counts: in how many training rows each occurs, [seen]. Known are
- * those of `known` (may be NULL), under their old codes, then those that occur at least min_count times, in the order of
- * their first appearance. Returns the code of every category in `seen`, in the current context.
+ * Category field f. seen: the categories of all rows; counts: in how many training rows each occurs, [seen].
+ * Known are those of `known` (may be NULL), under their old codes, then those that occur at least min_count
+ * times, in the order of their first appearance. Returns the code of every category in `seen`, in the current
+ * context.
  */
 int32 *encoder_fit_categories(Encoder *encoder, int f, const Vocab *seen, const int32 *counts, int min_count,
                               const Encoder *known, int64 missing);
 
-/* Once all categories are known: room for the statistics and their sums, which stand beside these totals [STATISTICS_GROUPS]. */
+/*
+ * Once all categories are known: room for the statistics and their sums, which stand beside these totals
+ * [STATISTICS_GROUPS].
+ */
 void encoder_create_statistics(Encoder *encoder, const NnKeptSum *totals);
 /* the code of numerical column i's value as a category */
 int32 encoder_bucket(const Encoder *encoder, int i, double value);
@@ -36,7 +43,9 @@ typedef struct ColumnSort ColumnSort;
 
 /* bytes at most for so many columns of n values inside of memory, sorted one after the other */
 Size column_sort_memory(int64 n, int columns);
-/* For at most n values, in so many bytes and in files; memory 0: inside of memory. From the current context. */
+/*
+ * For at most n values, in so many bytes and in files; memory 0: inside of memory. From the current context.
+ */
 ColumnSort *column_sort_create(int64 n, Size memory);
 void column_sort_add(ColumnSort *cs, double value); /* finite, and no -0 */
 NnColumn *column_sort_finish(ColumnSort *cs);

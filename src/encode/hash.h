@@ -1,6 +1,6 @@
 /*
- * hash.h: hashes of byte strings and of sequences of 64-bit words. They multiply words into 128 bits and fold the halves
- * together, the idea of Wang Yi's wyhash. Equal input and seed give equal hashes on every machine.
+ * hash.h: hashes of byte strings and of sequences of 64-bit words. They multiply words into 128 bits and fold
+ * the halves together, the idea of Wang Yi's wyhash. Equal input and seed give equal hashes on every machine.
  */
 #ifndef CTR_HASH_H
 #define CTR_HASH_H

@@ -1,9 +1,10 @@
 /*
  * vocab.c: the categories of one field: byte strings numbered in order of arrival.
  *
- * A hash table with open addressing and linear probing. A slot has the string itself if it is of at most eight bytes, as
- * most are, so that finding one reads one place of memory; of a longer one it has the hash. All strings are also there
- * by number, with longer ones in chunks that never move. Growing the table reads nothing but the slots.
+ * A hash table with open addressing and linear probing. A slot has the string itself if it is of at most
+ * eight bytes, as most are, so that finding one reads one place of memory; of a longer one it has the hash.
+ * All strings are also there by number, with longer ones in chunks that never move. Growing the table reads
+ * nothing but the slots.
  *
  * The hash's key is a secret of the process: who can choose the categories could else make them collide, and
  * a search would go through all of them. Nothing that a table gives out depends on it.
@@ -15,7 +16,7 @@
 #include "encode/hash.h"
 
 #define VOCAB_FIRST_SLOTS 32
-#define VOCAB_LIMIT       (PG_INT32_MAX - 2) /* codes begin at CODE_KNOWN, and tables have a row for each code */
+#define VOCAB_LIMIT       (PG_INT32_MAX - 2) /* codes begin at CODE_KNOWN; a table has a row for each */
 #define CHUNK_FIRST       ((Size)1024)
 #define CHUNK_LARGEST     ((Size)1024 * 1024)
 #define AHEAD             16              /* strings whose slot is fetched before it is needed */
@@ -31,7 +32,9 @@ typedef struct Slot {
 
 #define SHORT_LENGTH 12
 
-/* A category's bytes: in `bytes` up to SHORT_LENGTH; of a longer one its address is there, in the last eight. */
+/*
+ * A category's bytes: in `bytes` up to SHORT_LENGTH; of a longer one its address is there, in the last eight.
+ */
 typedef struct VocabString {
     uint32 length;
     char bytes[SHORT_LENGTH];

@@ -1,5 +1,6 @@
 /*
- * metrics.c: the aggregates ctr_auc and ctr_logloss, with their parallel halves. The arithmetic is in nn/math.
+ * metrics.c: the aggregates ctr_auc and ctr_logloss, with their parallel halves. The arithmetic is in
+ * nn/math.
  */
 #include "score/scores.h"
 

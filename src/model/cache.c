@@ -1,14 +1,14 @@
 /*
  * cache.c: models unpacked once per backend.
  *
- * An entry is found by its TOAST pointer, which costs nothing to compare, or else by the digest in the value's first
- * bytes, which names the content. TOAST ids are reused when a value is gone and 2^32 others were given out. So a pointer
- * is believed within a statement, and by others for a time in which nobody can give out so many; then one slice of the
- * value is fetched again.
+ * An entry is found by its TOAST pointer, which costs nothing to compare, or else by the digest in the
+ * value's first bytes, which names the content. TOAST ids are reused when a value is gone and 2^32 others
+ * were given out. So a pointer is believed within a statement, and by others for a time in which nobody can
+ * give out so many; then one slice of the value is fetched again.
  *
- * A call site pins the entry that it used last. Entries beyond ctr.model_cache_size are dropped, least recently
- * used first, unless pinned; so several models in one query do not evict each other while they are in use. What
- * was pinned and does not fit is dropped when its query ends.
+ * A call site pins the entry that it used last. Entries beyond ctr.model_cache_size are dropped, least
+ * recently used first, unless pinned; so several models in one query do not evict each other while they are
+ * in use. What was pinned and does not fit is dropped when its query ends.
  */
 #include "model/cache.h"
 
@@ -46,8 +46,8 @@ cached_size(const CachedModel *entry)
 }
 
 /*
- * Drops models that no call site holds, least recently used first, until the rest fits. Frees memory only, so it may be
- * called at the end of a transaction, be it an abort.
+ * Drops models that no call site holds, least recently used first, until the rest fits. Frees memory only, so
+ * it may be called at the end of a transaction, be it an abort.
  */
 static void
 model_cache_shrink(int kilobytes)

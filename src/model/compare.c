@@ -1,6 +1,6 @@
 /*
- * compare.c: comparing models: equality, order and hashes, all by the digest in their first bytes, so that nothing
- * but a value's first slice is read.
+ * compare.c: comparing models: equality, order and hashes, all by the digest in their first bytes, so that
+ * nothing but a value's first slice is read.
  */
 #include "model/model.h"
 

@@ -1,8 +1,8 @@
 /*
  * layout.h: the layout of a model's bytes, which pack.c writes and unpack.c reads.
  *
- * A ctr_model is one safetensors file (safetensors.c). All text is UTF-8, but for categories that cannot be spelt
- * in it (spelling.c) and those of databases of encoding SQL_ASCII, which are any bytes.
+ * A ctr_model is one safetensors file (safetensors.c). All text is UTF-8, but for categories that cannot be
+ * spelt in it (spelling.c) and those of databases of encoding SQL_ASCII, which are any bytes.
  *
  * Tensors of the network: each parameter under its state_dict name with its own shape, F32 (I64 for counters
  * and offsets). All other names begin with "ctr.".
@@ -21,10 +21,12 @@
  * Tensors of derived inputs, where the options ask for them (numerical_buckets, target_statistics):
  *   ctr.derived.bound_count      U32 [numerical]   bounds between each column's buckets
  *   ctr.derived.bounds           F64 [their sum]   column after column, ascending in each
- *   ctr.derived.statistics       F32 [codes]       target statistic of each code: categorical columns, then buckets
- *   ctr.derived.label_sums       F32 [codes, 6, 2] what it comes from: in each of five folds of the training rows and among
- *                                                  the rows held back by chance, the sum of weights and that of weight *
- *                                                  label. Only going on from the model reads them
+ *   ctr.derived.statistics       F32 [codes]       target statistic of each code: categorical columns, then
+ *                                                  buckets
+ *   ctr.derived.label_sums       F32 [codes, 6, 2] what it comes from: in each of five folds of the training
+ *                                                  rows and among the rows held back by chance, the sum of
+ *                                                  weights and that of weight * label. Only going on from the
+ *                                                  model reads them
  *   ctr.derived.label_totals     F32 [6, 2]        the same of all rows
  *
  * Tensors of the training:
@@ -32,8 +34,9 @@
  *
  * Metadata (all of them strings):
  *   digest          SHA-256 of all but itself and epoch_seconds; always first, so that a file's head has it
- *   epoch_seconds   wall-clock seconds of each epoch, MODEL_SECONDS_WIDTH characters each, as in "[  0.012345,  0.012311]";
- *                   always second, because the digest leaves it out (digest.c): the same training gives the same digest
+ *   epoch_seconds   wall-clock seconds of each epoch, MODEL_SECONDS_WIDTH characters each, as in
+ *                   "[  0.012345,  0.012311]"; always second, because the digest leaves it out (digest.c): the
+ *                   same training gives the same digest
  *   format_version  of this layout; version 1 was never released
  *   ctr_version     of the extension that wrote the file
  *   options         JSON object, see record.c

@@ -1,5 +1,6 @@
 /*
- * model.h: the model value: its bytes (one writer, one validator), what it is recognised by, and the unpacked model.
+ * model.h: the model value: its bytes (one writer, one validator), what it is recognised by, and the unpacked
+ * model.
  */
 #ifndef CTR_MODEL_H
 #define CTR_MODEL_H
@@ -7,7 +8,7 @@
 #include "encode/encode.h"
 #include "model/safetensors.h"
 
-/* ------------------------------------------------------------------ digest.c: what a model is recognised by */
+/* ---------------------------------------------------------------- digest.c: what a model is recognised by */
 
 #define MODEL_DIGEST_SIZE 64  /* hexadecimal SHA-256 */
 #define MODEL_HEAD_SIZE   128 /* the digest lies within the first so many bytes */

@@ -3,7 +3,9 @@
 
 #include "nn/arch/arch.h"
 
-/* of fields with a matrix each, at most; as many tensors, and some more, are no more than SAFE_TENSORS_MOST */
+/*
+ * of fields with a matrix each, at most; as many tensors, and some more, are no more than SAFE_TENSORS_MOST
+ */
 #define PAIRS_MOST 750000
 
 /* FiBiNET pairs all of its fields: there must be two, and not too many. */

@@ -229,7 +229,10 @@ seconds_text(const Model *model)
     return text.data;
 }
 
-/* Readers end at JSON_TREE_SIZE; only options that were forged, with lists of columns that are none, come near it. */
+/*
+ * Readers end at JSON_TREE_SIZE; only options that were forged, with lists of columns that are none, come
+ * near it.
+ */
 static void
 add_json(SafeFile *file, const char *key, const char *json)
 {

@@ -1,12 +1,13 @@
 /*
- * safetensors.h: the container format of a model's bytes (safetensors.c), and large values piece by piece (value_bytes.c).
+ * safetensors.h: the container format of a model's bytes (safetensors.c), and large values piece by piece
+ * (value_bytes.c).
  */
 #ifndef CTR_SAFETENSORS_H
 #define CTR_SAFETENSORS_H
 
 #include "ctr.h"
 
-/* ------------------------------------------------------------------ value_bytes.c: large values, piece by piece */
+/* ------------------------------------------------------------ value_bytes.c: large values, piece by piece */
 
 typedef struct ValueBytes {
     Size size;
@@ -67,7 +68,10 @@ const char *safetensors_dtype_name(SafeDtype dtype); /* "F32" */
 SafeFile *safetensors_parse(Datum value, Node *escontext);
 /* to [tensor->size] = its data */
 void safetensors_read(const SafeFile *file, const SafeTensor *tensor, void *to);
-/* An empty file to write, with room for so many tensors and SAFE_ENTRIES_WRITTEN entries, in the current context */
+/*
+ * An empty file to write, with room for so many tensors and SAFE_ENTRIES_WRITTEN entries, in the current
+ * context
+ */
 SafeFile *safetensors_create(int max_tensors);
 void safetensors_add_entry(SafeFile *file, const char *key, const char *value);
 /*

@@ -1,6 +1,6 @@
 /*
- * type.c: the type ctr_model: as text, as binary, and the cast from bytea. All bytes from outside go through the one
- * validator.
+ * type.c: the type ctr_model: as text, as binary, and the cast from bytea. All bytes from outside go through
+ * the one validator.
  */
 #include "model/layout.h"
 
@@ -42,8 +42,8 @@ ctr_model_in(PG_FUNCTION_ARGS)
 }
 
 /*
- * CREATE FUNCTION ctr_model_out(ctr_model) RETURNS cstring: in hexadecimal digits, whatever bytea_output says, because the
- * function is immutable. In pieces, so that a cancel gets through.
+ * CREATE FUNCTION ctr_model_out(ctr_model) RETURNS cstring: in hexadecimal digits, whatever bytea_output
+ * says, because the function is immutable. In pieces, so that a cancel gets through.
  */
 PG_FUNCTION_INFO_V1(ctr_model_out);
 Datum

@@ -1,6 +1,7 @@
 /*
- * value_bytes.c: the bytes of a value, which may be large: those that are asked for come out of its TOAST table, piece by
- * piece, to where they are wanted. A whole copy of a model would take more time to make than some functions have use for.
+ * value_bytes.c: the bytes of a value, which may be large: those that are asked for come out of its TOAST
+ * table, piece by piece, to where they are wanted. A whole copy of a model would take more time to make than
+ * some functions have use for.
  */
 #include "model/model.h"
 

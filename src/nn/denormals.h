@@ -1,9 +1,9 @@
 /*
  * denormals.h: numbers below 1e-38 count as zero while the engine computes.
  *
- * L2 on rows that no batch touches takes them to zero, and past it through the denormal numbers, with which a CPU
- * computes twenty times slower. The mode belongs to a thread; a caller's own is put back, for SQL's float8, and what a
- * pool's threads do with float8 keeps them.
+ * L2 on rows that no batch touches takes them to zero, and past it through the denormal numbers, with which a
+ * CPU computes twenty times slower. The mode belongs to a thread; a caller's own is put back, for SQL's
+ * float8, and what a pool's threads do with float8 keeps them.
  */
 #ifndef NN_DENORMALS_H
 #define NN_DENORMALS_H

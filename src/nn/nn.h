@@ -10,12 +10,13 @@
  *   logit      what the network says before the sigmoid (one class) or the softmax (several)
  *
  * How it is built
- *   1. An architecture (deepcross.c, fibinet.c) appends layers to an NnNet. Each layer names its input and output
+ *   1. An architecture (arch/) appends layers (layers/) to an NnNet. Each layer names its input and output
  *      tensors and its parameters; both are only descriptions: (name, shape, offset).
- *   2. net_finish() gives every parameter its offset in ONE block of floats: dense, then tables, then buffers.
- *      Saving, loading, Adam, counting and checking are single loops over that table.
- *   3. A layer's type is a row of functions over a block of rows. The executor (net.c) cuts the batch into blocks
- *      and gives them to the threads; where a layer needs the whole batch (batch normalisation) it waits for all.
+ *   2. net_finish() gives every parameter its offset in ONE block of floats: dense, then tables, then
+ *      buffers. Saving, loading, Adam, counting and checking are single loops over that table.
+ *   3. A layer's type is a row of functions over a block of rows. The executors (train/trainer.c,
+ *      infer/scorer.c) cut the batch into blocks and give them to the threads; where a layer needs the whole
+ *      batch (batch normalisation) they wait for all.
  *
  * Same bits for any number of threads
  *   A batch is always cut into the same lanes (at most NN_LANES, contiguous) and a lane into the same blocks,
@@ -42,9 +43,10 @@
 #define NN_ALIGN      16 /* floats; every parameter and tensor starts on a cache line */
 
 /*
- * A function of element-wise loops, compiled for the widest vectors that the CPU may have and chosen when the library
- * is loaded. Sanitizers start after such choices are made, so they get the plain version. "fma" alone, which older
- * compilers must do with, has no vectors of eight integers, and loops with a few integers then get half as wide.
+ * A function of element-wise loops, compiled for the widest vectors that the CPU may have and chosen when the
+ * library is loaded. Sanitizers start after such choices are made, so they get the plain version. "fma"
+ * alone, which older compilers must do with, has no vectors of eight integers, and loops with a few integers
+ * then get half as wide.
  */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) &&     \
     !defined(__SANITIZE_THREAD__)
@@ -72,8 +74,8 @@ typedef struct NnAlloc {
 } NnAlloc;
 
 /*
- * Called by long work of the caller's own thread every few milliseconds, where all memory is as its owner may free
- * it: so it may never return. NULL: nobody waits.
+ * Called by long work of the caller's own thread every few milliseconds, where all memory is as its owner may
+ * free it: so it may never return. NULL: nobody waits.
  */
 typedef void (*NnPause)(void);
 

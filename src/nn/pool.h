@@ -10,8 +10,8 @@ typedef struct NnPool NnPool;
 typedef void (*NnTask)(void *arg, int task, int worker);
 
 /*
- * threads >= 1, the caller's included. interrupt (may be NULL) is asked before every task, in any thread, whether to end
- * the run.
+ * threads >= 1, the caller's included. interrupt (may be NULL) is asked before every task, in any thread,
+ * whether to end the run.
  */
 NnPool *pool_create(NnAlloc alloc, int threads, bool (*interrupt)(void));
 int pool_threads(const NnPool *pool);

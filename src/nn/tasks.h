@@ -2,7 +2,10 @@
 #ifndef NN_TASKS_H
 #define NN_TASKS_H
 
-/* The owner of a task, by binary search. first [n + 1]: the number of each owner's first task, then of all tasks. */
+/*
+ * The owner of a task, by binary search. first [n + 1]: the number of each owner's first task, then of all
+ * tasks.
+ */
 static inline int
 task_owner(const int *first, int n, int task)
 {

@@ -44,13 +44,16 @@ typedef struct Options {
     int64 seed;
 } Options;
 
-/* Everything not given comes from the recipe. Errors: ERRCODE_INVALID_PARAMETER_VALUE, with a hint. NULL = all
- * defaults. Memory from the current context. */
+/*
+ * Everything not given comes from the recipe; NULL = all defaults. Memory from the current context. Errors:
+ * ERRCODE_INVALID_PARAMETER_VALUE, with a hint.
+ */
 void options_parse(Options *options, const Jsonb *json);
 /*
- * Instead of options_parse, to go on from a model that was trained with `given`: what is left out is the model's, or the
- * recipe's where another one is named. Error where the network or the transform contradict. The lists of columns have only
- * what json says: once they are checked, options_inherit_lists adds the model's. The result shares strings with `given`.
+ * Instead of options_parse, to go on from a model that was trained with `given`: what is left out is the
+ * model's, or the recipe's where another one is named. Error where the network or the transform contradict.
+ * The lists of columns have only what json says: once they are checked, options_inherit_lists adds the
+ * model's. The result shares strings with `given`.
  */
 void options_check_continues(Options *options, const Jsonb *json, const Options *given);
 void options_inherit_lists(Options *options, const Options *given);

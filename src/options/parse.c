@@ -161,7 +161,10 @@ keys_text(NnArchitecture architecture)
     return text.data;
 }
 
-/* The nearest valid key: one with few other letters, else one that has the word in it, else the least far one. */
+/*
+ * The nearest valid key: one with few other letters, else one that has the word in it, else the least far
+ * one.
+ */
 static const char *
 nearest_key(NnArchitecture architecture, const char *word)
 {

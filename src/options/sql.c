@@ -1,7 +1,7 @@
 /*
- * sql.c: the functions that make and explain options in SQL. ctr_deepcross, ctr_fibinet and ctr_fit turn their
- * arguments into a JSON object under the arguments' names, and ctr_options() lists what there is. What a value may be is
- * known to parse.c alone, which checks the result.
+ * sql.c: the functions that make and explain options in SQL. ctr_deepcross, ctr_fibinet and ctr_fit turn
+ * their arguments into a JSON object under the arguments' names, and ctr_options() lists what there is. What
+ * a value may be is known to parse.c alone, which checks the result.
  *
  * The builders are IMMUTABLE: no setting, such as extra_float_digits, may change a digit of what they write.
  */
@@ -34,7 +34,10 @@ append_float(StringInfo json, double value)
         escape_json(json, double_to_shortest_decimal(value));
 }
 
-/* A value of one of the types that the builders' arguments have; arrays are of integers or texts, of any shape. */
+/*
+ * A value of one of the types that the builders' arguments have; arrays are of integers or texts, of any
+ * shape.
+ */
 static void
 append_argument(StringInfo json, Oid type, Datum value)
 {
@@ -64,8 +67,8 @@ append_argument(StringInfo json, Oid type, Datum value)
 }
 
 /*
- * The options that the call of a builder gives: its arguments that are not NULL, by their names. architecture: what the
- * function stands for; NULL: none. Error 22023 for what the parser refuses.
+ * The options that the call of a builder gives: its arguments that are not NULL, by their names.
+ * architecture: what the function stands for; NULL: none. Error 22023 for what the parser refuses.
  */
 static Jsonb *
 options_of_call(FunctionCallInfo fcinfo, const char *architecture)

@@ -1,11 +1,12 @@
 /*
  * category.c: a column's value as a category.
  *
- * A category is a column's value as text, the same for every type that can hold the value: 42 is one category in
- * int4, int8, numeric and text alike, and true is one in boolean and text. No setting changes the text, because a
- * model is to see the same row in every session. So common types are written here: floats with the fewest digits
- * that say which they are, dates and timestamps as under DateStyle ISO, bytea as hexadecimal digits. For other
- * types the output function writes it, where that is the same under all settings (column_type.c).
+ * A category is a column's value as text, the same for every type that can hold the value: 42 is one category
+ * in int4, int8, numeric and text alike, and true is one in boolean and text. No setting changes the text,
+ * because a model is to see the same row in every session. So common types are written here: floats with the
+ * fewest digits that say which they are, dates and timestamps as under DateStyle ISO, bytea as hexadecimal
+ * digits. For other types the output function writes it, where that is the same under all settings
+ * (column_type.c).
  */
 #include "rows/rows.h"
 

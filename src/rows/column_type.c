@@ -1,6 +1,6 @@
 /*
- * column_type.c: what a column can be by its type: a number, a category whose text depends on no setting, or no
- * feature; and what to write instead of a column that can be none.
+ * column_type.c: what a column can be by its type: a number, a category whose text depends on no setting, or
+ * no feature; and what to write instead of a column that can be none.
  */
 #include "rows/column_type.h"
 
@@ -93,8 +93,8 @@ compares_by_itself(Oid base_type)
 }
 
 /*
- * The output function of an array, a range or a row is labelled STABLE for the sake of what it may contain. That of
- * enums is, too, because a label can be renamed; but no setting changes it.
+ * The output function of an array, a range or a row is labelled STABLE for the sake of what it may contain.
+ * That of enums is, too, because a label can be renamed; but no setting changes it.
  */
 static bool
 output_is_fixed(Oid base_type)

@@ -25,7 +25,9 @@ bool reads_number(ColumnReader reader);
 bool reads_text(ColumnReader reader);
 /* Is a column of this base type a category without being named as one? */
 bool type_is_category(Oid base_type);
-/* Can a column of this base type and collation be a category? Its text must be the same under all settings. */
+/*
+ * Can a column of this base type and collation be a category? Its text must be the same under all settings.
+ */
 ColumnFault category_fault(Oid base_type, Oid collation);
 
 /* The columns of a row type that cannot be features, for one error. Begins with desc alone. */

@@ -1,9 +1,10 @@
 /*
  * rowblock.c: the features of a block of rows, copied out of their records.
  *
- * A record lives until the next one comes, and taking it apart is PostgreSQL's business, which one thread does. What
- * follows, hashing categories and looking them up, is a matter of columns: they are independent of each other, and one
- * column's table stays in the CPU's caches while a block of rows asks it. So threads share the columns.
+ * A record lives until the next one comes, and taking it apart is PostgreSQL's business, which one thread
+ * does. What follows, hashing categories and looking them up, is a matter of columns: they are independent of
+ * each other, and one column's table stays in the CPU's caches while a block of rows asks it. So threads
+ * share the columns.
  */
 #include "rows/rows.h"
 

@@ -1,6 +1,6 @@
 /*
- * rowmap.c: which columns of a record are the label, weight, validation mark and features, found by name and type.
- * The row type is looked up once per call site.
+ * rowmap.c: which columns of a record are the label, weight, validation mark and features, found by name and
+ * type. The row type is looked up once per call site.
  */
 #include "rows/column_type.h"
 
@@ -32,7 +32,10 @@ compare_names(const void *a, const void *b, void *desc)
     return strcmp(attribute_name(desc, *(const int *)a), attribute_name(desc, *(const int *)b));
 }
 
-/* Sorted, because a query of one row spends half of its time here if each of n features is sought among n columns. */
+/*
+ * Sorted, because a query of one row spends half of its time here if each of n features is sought among n
+ * columns.
+ */
 static void
 sort_names(RowMap *map)
 {
@@ -172,7 +175,10 @@ row_of_record(HeapTupleHeader record)
                  .tuple = record};
 }
 
-/* Are the columns those of the row type? The planner sees to it (predict_columns.c), but anyone may call by hand. */
+/*
+ * Are the columns those of the row type? The planner sees to it (predict_columns.c), but anyone may call by
+ * hand.
+ */
 static void
 check_columns(const RowMap *map, const Row *row)
 {
@@ -337,7 +343,10 @@ no_feature_error(const char *name)
              errdetail("It is the label, weight or validation column.")));
 }
 
-/* The column is listed in this option, but the model to go on from, whose n features these are, takes it otherwise. */
+/*
+ * The column is listed in this option, but the model to go on from, whose n features these are, takes it
+ * otherwise.
+ */
 static void
 check_agrees(const char *name, const char *key, const Feature *features, int n, bool feature,
              FeatureKind kind)
@@ -357,7 +366,10 @@ check_agrees(const char *name, const char *key, const Feature *features, int n, 
              errhint("Leave it out of the option, or train a new model.")));
 }
 
-/* Every name is a column, and named once; and as the given model has it, whose n features these are (NULL: no model). */
+/*
+ * Every name is a column, and named once; and as the given model has it, whose n features these are (NULL: no
+ * model).
+ */
 static void
 check_lists(const RowMap *map, const Options *options, const Feature *features, int n)
 {
@@ -455,7 +467,10 @@ check_names(const RowMap *map, const Options *options)
         check_name(options->ignore.names[i]);
 }
 
-/* Sets the features' columns, numerical ones first, and counts them by kind. One error for all that cannot be. */
+/*
+ * Sets the features' columns, numerical ones first, and counts them by kind. One error for all that cannot
+ * be.
+ */
 static void
 choose_features(RowMap *map, const Options *options, MemoryContext context, Feature *features, int *counts)
 {

@@ -10,7 +10,7 @@
 #include "access/tupdesc.h"
 #include "fmgr.h"
 
-/* ------------------------------------------------------------------ rowmap.c, row.c, category.c: a record's columns, by name */
+/* ----------------------------------------------- rowmap.c, row.c, category.c: a record's columns, by name */
 
 typedef enum FeatureKind { FEATURE_NUMERICAL, FEATURE_CATEGORICAL } FeatureKind;
 
@@ -81,8 +81,8 @@ typedef struct RowMap {
 } RowMap;
 
 /*
- * Row types are found by looking, once per call site: the row's type is compared with the map's. A named type's columns may
- * also change while a query runs that holds no lock on it.
+ * Row types are found by looking, once per call site: the row's type is compared with the map's. A named
+ * type's columns may also change while a query runs that holds no lock on it.
  */
 bool rowmap_fits(RowMap *map, const Row *row);
 /* The error that it does not, where all rows must. */
@@ -98,24 +98,30 @@ RowMap *rowmap_for_training(const Row *row, const Options *options, MemoryContex
 RowMap *rowmap_for_continuing(const Row *row, const Options *options, const Feature *features, int n_num,
                               int n_cat, MemoryContext context);
 /*
- * For scoring: finds the features by name; one error lists all that are missing. label: name to look for, or NULL;
- * a label that is not there is no error (map->label.attribute is -1).
+ * For scoring: finds the features by name; one error lists all that are missing. label: name to look for, or
+ * NULL; a label that is not there is no error (map->label.attribute is -1).
  */
 RowMap *rowmap_for_scoring(const Row *row, const Feature *features, int n_num, int n_cat, const char *label,
                            MemoryContext context);
 /* Takes the row apart. The readers below speak of it until the next rowmap_read. */
 void rowmap_read(RowMap *map, const Row *row);
 double row_number(RowMap *map, Column *column); /* NaN: NULL or NaN */
-/* The same for columns of any type (a label): a text that spells a number is one; if not, *is_number is false. */
+/*
+ * The same for columns of any type (a label): a text that spells a number is one; if not, *is_number is
+ * false.
+ */
 double row_number_checked(RowMap *map, Column *column, bool *is_number);
-/* The label column's class, 0 … max(n_classes, 2) - 1; false: NULL. Any other value is an error that names `name` and it. */
+/*
+ * The label column's class, 0 … max(n_classes, 2) - 1; false: NULL. Any other value is an error that names
+ * `name` and it.
+ */
 bool row_class(RowMap *map, const char *name, int n_classes, int *label);
 /* false: NULL, or NaN. The bytes live until the next rowmap_read. */
 bool row_category(RowMap *map, Column *column, const char **bytes, uint32 *length);
 /* the column's value as text for an error message, shortened, in quotes unless it is NULL */
 char *row_value_text(RowMap *map, Column *column);
 
-/* ------------------------------------------------------------------ rowblock.c: rows for threads to work on */
+/* ---------------------------------------------------------------- rowblock.c: rows for threads to work on */
 
 #define NO_CATEGORY PG_UINT32_MAX /* in place of a length: NULL, or NaN */
 
@@ -156,7 +162,9 @@ bool rowstore_in_memory(const RowStore *store);
 const void *rowstore_row(const RowStore *store, int64 index);
 /* Copies rows [first, first + n) to `rows`. */
 void rowstore_fetch(RowStore *store, int64 first, int64 n, void *rows);
-/* Sequential reading that gives the memory back as it goes; NULL at the end. The store is empty afterwards. */
+/*
+ * Sequential reading that gives the memory back as it goes; NULL at the end. The store is empty afterwards.
+ */
 const void *rowstore_consume(RowStore *store);
 void rowstore_close(RowStore *store); /* frees memory, deletes the file */
 

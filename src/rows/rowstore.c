@@ -1,7 +1,7 @@
 /*
- * rowstore.c: an append-only list of fixed-width rows. They lie in chunks of memory as long as the budget allows, and
- * from the first row that it does not allow, in one of PostgreSQL's temporary files (so temp_file_limit holds, and the
- * file goes with the transaction).
+ * rowstore.c: an append-only list of fixed-width rows. They lie in chunks of memory as long as the budget
+ * allows, and from the first row that it does not allow, in one of PostgreSQL's temporary files (so
+ * temp_file_limit holds, and the file goes with the transaction).
  */
 #include "rows/rows.h"
 

@@ -2,9 +2,10 @@
  * spelling.c: how a model's file spells categories and names, which are in the database's encoding: in UTF-8.
  *
  * A model goes from database to database, and not every category can be spelt in every encoding. One that the
- * database cannot spell never occurs there, but keeps its place in the model: in memory it is a zero byte, which no
- * text has, and the file's bytes. A category that UTF-8 cannot spell, or not so that it comes back, is a byte FF in
- * the file, which no UTF-8 has, and the database's bytes. So each has one spelling, and comes back from it.
+ * database cannot spell never occurs there, but keeps its place in the model: in memory it is a zero byte,
+ * which no text has, and the file's bytes. A category that UTF-8 cannot spell, or not so that it comes back,
+ * is a byte FF in the file, which no UTF-8 has, and the database's bytes. So each has one spelling, and comes
+ * back from it.
  */
 #include "rows/spelling.h"
 

@@ -1,5 +1,6 @@
 /*
- * spelling.h: categories and names in the database's encoding and in a model file's, which is UTF-8 (spelling.c).
+ * spelling.h: categories and names in the database's encoding and in a model file's, which is UTF-8
+ * (spelling.c).
  */
 #ifndef CTR_SPELLING_H
 #define CTR_SPELLING_H

@@ -16,8 +16,9 @@
 typedef struct Evaluation Evaluation;
 
 /*
- * Rows that wait to be scored together, of one call site; all belong to one state, and to the model and row type that the
- * site used last. States outlive neither the site nor a reset of their context, which takes their rows from here.
+ * Rows that wait to be scored together, of one call site; all belong to one state, and to the model and row
+ * type that the site used last. States outlive neither the site nor a reset of their context, which takes
+ * their rows from here.
  */
 typedef struct EvaluationBlock {
     Site *site;
@@ -250,8 +251,8 @@ forget_warned(void *query)
 }
 
 /*
- * One warning for a query, which may have many groups without rows, or an aggregate for each column of the result.
- * e: as in ctr_evaluate_final
+ * One warning for a query, which may have many groups without rows, or an aggregate for each column of the
+ * result. e: as in ctr_evaluate_final
  */
 static void
 warn_empty(FunctionCallInfo fcinfo, const Evaluation *e)

@@ -1,6 +1,6 @@
 /*
- * predict.c: the functions that score rows in a query: ctr_predict, ctr_predict_classes, ctr_predict_batch, and
- * ctr_encode, which shows what the network sees.
+ * predict.c: the functions that score rows in a query: ctr_predict, ctr_predict_classes, ctr_predict_batch,
+ * and ctr_encode, which shows what the network sees.
  */
 #include "score/score.h"
 
@@ -34,8 +34,8 @@ check_one_class(const Model *model, const char *function, const char *instead)
 /* ------------------------------------------------------------------ one row */
 
 /*
- * The row of ctr_predict_columns(model, regtype, columns …), as the planner calls it; false: no model or no type. Error at
- * the call site's first row where the role may not execute ctr_predict.
+ * The row of ctr_predict_columns(model, regtype, columns …), as the planner calls it; false: no model or no
+ * type. Error at the call site's first row where the role may not execute ctr_predict.
  */
 static bool
 row_of_columns(FunctionCallInfo fcinfo, Row *row)
@@ -141,7 +141,10 @@ typedef struct BatchState {
     Chunk chunks[2];
 } BatchState;
 
-/* Argument `number` of the row `ahead` rows further on. Its memory is good until the next call: the rows share a slot. */
+/*
+ * Argument `number` of the row `ahead` rows further on. Its memory is good until the next call: the rows
+ * share a slot.
+ */
 static Datum
 batch_argument(WindowObject window, int number, int ahead, bool *is_null, bool *outside)
 {
@@ -195,10 +198,10 @@ batch_take(WindowObject window, Site *site, int ahead, int at)
 }
 
 /*
- * Takes rows from position `first` on: at most `most`, as many as share one model and row type. Rows whose model or record
- * is NULL are NULL and take part in the chunk. ahead: only rows for which the site is ready. An argument may be volatile:
- * what is evaluated here is evaluated once, but for a row that ends the chunk and begins the next. What a row's arguments
- * take is freed with the row.
+ * Takes rows from position `first` on: at most `most`, as many as share one model and row type. Rows whose
+ * model or record is NULL are NULL and take part in the chunk. ahead: only rows for which the site is ready.
+ * An argument may be volatile: what is evaluated here is evaluated once, but for a row that ends the chunk
+ * and begins the next. What a row's arguments take is freed with the row.
  */
 static void
 chunk_read(WindowObject window, Site *site, Chunk *chunk, int64 first, int most, bool ahead)

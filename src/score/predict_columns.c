@@ -1,15 +1,17 @@
 /*
- * predict_columns.c: what the planner does with ctr_predict(model, c) where c is a table's or a view's row: it hands
- * over the columns as they are, ctr_predict_columns(model, 'c''s type', c.a, c.b, …), instead of putting them together
- * to one value, which costs a copy of the row that ctr_predict would only take apart again. For 40 columns that saves
- * 0.7 µs per row, a tenth of a DCN's score.
+ * predict_columns.c: what the planner does with ctr_predict(model, c) where c is a table's or a view's row:
+ * it hands over the columns as they are, ctr_predict_columns(model, 'c''s type', c.a, c.b, …), instead of
+ * putting them together to one value, which costs a copy of the row that ctr_predict would only take apart
+ * again. For 40 columns that saves 0.7 µs per row, a tenth of a DCN's score.
  *
- * The two calls must agree for every row. So nothing is changed where the row itself may be NULL: beyond an outer join,
- * and in a grouping set that leaves it out. Nor for a foreign table, whose server does not know the row's type; that
- * ctr_predict_columns is STABLE keeps postgres_fdw from sending it for what a view or a partition has of one.
+ * The two calls must agree for every row. So nothing is changed where the row itself may be NULL: beyond an
+ * outer join, and in a grouping set that leaves it out. Nor for a foreign table, whose server does not know
+ * the row's type; that ctr_predict_columns is STABLE keeps postgres_fdw from sending it for what a view or a
+ * partition has of one.
  *
- * A plan may be made by one role and run by another, so that who plans decides nothing. Whether the role that runs it may
- * execute ctr_predict is what ctr_predict_columns asks when it is first called (check_may_predict).
+ * A plan may be made by one role and run by another, so that who plans decides nothing. Whether the role that
+ * runs it may execute ctr_predict is what ctr_predict_columns asks when it is first called
+ * (check_may_predict).
  */
 #include "score/score.h"
 
@@ -44,9 +46,9 @@ find_exists(Node *node, void *context)
 }
 
 /*
- * Is this a row of a table of the query, one that is surely there? Planning EXISTS (SELECT …), PostgreSQL simplifies the
- * inner query's conditions under the name of the outer one (convert_EXISTS_to_ANY), whose tables are other ones: a query
- * with EXISTS is left alone.
+ * Is this a row of a table of the query, one that is surely there? Planning EXISTS (SELECT …), PostgreSQL
+ * simplifies the inner query's conditions under the name of the outer one (convert_EXISTS_to_ANY), whose
+ * tables are other ones: a query with EXISTS is left alone.
  */
 static bool
 is_table_row(PlannerInfo *root, const Var *row)
@@ -109,7 +111,10 @@ row_columns(PlannerInfo *root, Node *row, Oid *type)
     if (get_typtype(*type) != TYPTYPE_COMPOSITE)
         return NIL;
     desc = lookup_rowtype_tupdesc(*type, -1);
-    /* a view's row, of which the planner has found the columns; of ROW(…)::type the plan would not know the type */
+    /*
+     * a view's row, of which the planner has found the columns; of ROW(…)::type the plan would not know the
+     * type
+     */
     if (IsA(row, RowExpr) && ((RowExpr *)row)->row_format == COERCE_IMPLICIT_CAST)
         columns = ((RowExpr *)row)->args;
     else if (IsA(row, Var) && is_table_row(root, (Var *)row))
@@ -129,8 +134,8 @@ find_function(Oid schema, const char *name, const Oid *types, int n_types)
 }
 
 /*
- * The function of the same schema that takes columns; InvalidOid where not everybody may execute it. A plan that calls it
- * is made anew when that changes.
+ * The function of the same schema that takes columns; InvalidOid where not everybody may execute it. A plan
+ * that calls it is made anew when that changes.
  */
 static Oid
 columns_function(Oid function, Oid model_type)
@@ -170,8 +175,8 @@ check_may_predict(Oid called)
 }
 
 /*
- * Such a call can stand in an index, where the planner, which looks for the same expression, does not ask us: its model is a
- * constant, or comes from the same table as the row.
+ * Such a call can stand in an index, where the planner, which looks for the same expression, does not ask us:
+ * its model is a constant, or comes from the same table as the row.
  */
 static bool
 may_be_indexed(PlannerInfo *root, Node *model, const Node *row)

@@ -42,7 +42,10 @@ typedef struct Site {
 } Site;
 
 Site *site_create(MemoryContext context, int capacity, bool wants_label);
-/* Rows that it pays to score at once: blocks enough for all threads that a query may have, while one reads more rows. */
+/*
+ * Rows that it pays to score at once: blocks enough for all threads that a query may have, while one reads
+ * more rows.
+ */
 int site_most_rows(void);
 /* Makes the site ready for this model and row type; models[0] and view speak of them afterwards. */
 SiteModel *site_use(Site *site, Datum model, const Row *row);
@@ -51,7 +54,10 @@ bool site_has_model(Site *site, Datum model);
 bool site_is(Site *site, Datum model, const Row *row);
 /* Takes the row as number `at` of the site's inputs; rows come in order, but the last one may be replaced. */
 void site_take(Site *site, const Row *row, int at);
-/* Encodes and scores rows 0 .. n-1, n <= NN_BLOCK; returns [n, n_classes] logits. Error where one is not finite. */
+/*
+ * Encodes and scores rows 0 .. n-1, n <= NN_BLOCK; returns [n, n_classes] logits. Error where one is not
+ * finite.
+ */
 const float *site_score(Site *site, int n);
 /*
  * The same for any n, by threads. Meanwhile `meanwhile` runs in this one: site_take may take the next rows

@@ -1,6 +1,6 @@
 /*
- * scores.c: scores and labels as an aggregate collects them, for the area under the ROC curve, and their way between the
- * processes of a parallel plan.
+ * scores.c: scores and labels as an aggregate collects them, for the area under the ROC curve, and their way
+ * between the processes of a parallel plan.
  */
 #include "score/scores.h"
 

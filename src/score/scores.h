@@ -14,10 +14,15 @@ typedef struct Scores {
 /* Both allocate in `context`, which must be the same for all additions. */
 void scores_add(Scores *scores, MemoryContext context, double score, double label);
 void scores_append(Scores *into, MemoryContext context, const Scores *from);
-/* The area under the ROC curve; NaN where there is one class only. Leaves the scores as they are. Serves interrupts. */
+/*
+ * The area under the ROC curve; NaN where there is one class only. Leaves the scores as they are. Serves
+ * interrupts.
+ */
 double scores_auc(const Scores *scores);
 
-/* The bytes that go from one process to another: `head`, then the scores. Error where they would pass 1 GB. */
+/*
+ * The bytes that go from one process to another: `head`, then the scores. Error where they would pass 1 GB.
+ */
 bytea *scores_serialize(const void *head, Size head_size, const Scores *scores);
 /* Reads them back, the scores into the current context. */
 void scores_deserialize(bytea *bytes, void *head, Size head_size, Scores *scores);

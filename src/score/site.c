@@ -1,8 +1,8 @@
 /*
  * site.c: a call site that scores rows. Looks the row type up once per model, then: encode, score.
  *
- * Several blocks of rows are scored by threads, which are started when a site first has so many rows and touch the
- * engine's memory only. Meanwhile the site can take the next rows.
+ * Several blocks of rows are scored by threads, which are started when a site first has so many rows and
+ * touch the engine's memory only. Meanwhile the site can take the next rows.
  */
 #include "score/score.h"
 
@@ -177,7 +177,10 @@ site_take(Site *site, const Row *row, int at)
     rowblock_add(rows->block, sm->map);
 }
 
-/* A slice of a block lies between two looks at whether to go on: some ten milliseconds at most, whatever the network. */
+/*
+ * A slice of a block lies between two looks at whether to go on: some ten milliseconds at most, whatever the
+ * network.
+ */
 #define SLICE_PRODUCTS ((Size)1 << 30)
 #define SLICE_LEAST    16 /* fewer rows would wait for the weights */
 
@@ -204,8 +207,9 @@ copy_row(const Site *site, const SiteRows *rows, int to, int from)
 }
 
 /*
- * Rows [first, first + n), a slice. The last row of all, if it is alone, is scored twice: products with a single row round
- * differently, and a row's score should not depend on how many are scored with it. There is room: it does not end a block.
+ * Rows [first, first + n), a slice. The last row of all, if it is alone, is scored twice: products with a
+ * single row round differently, and a row's score should not depend on how many are scored with it. There is
+ * room: it does not end a block.
  */
 static void
 score_slice(const Site *site, const SiteRows *rows, NnScorer *scorer, int first, int n)

@@ -15,7 +15,9 @@ products(void)
     return gemm_kernels() ? psprintf("ctr's %s kernels, in place of %s", gemm_kernels(), library) : library;
 }
 
-/* CREATE FUNCTION ctr_build_info(OUT version text, OUT postgresql text, OUT blas text, OUT threads integer) */
+/*
+ * CREATE FUNCTION ctr_build_info(OUT version text, OUT postgresql text, OUT blas text, OUT threads integer)
+ */
 PG_FUNCTION_INFO_V1(ctr_build_info);
 Datum
 ctr_build_info(PG_FUNCTION_ARGS)

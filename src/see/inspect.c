@@ -49,7 +49,8 @@ append_features(StringInfo text, const char *key, const Feature *features, int n
 }
 
 /*
- * What the network sees: the numbers that the reference's class takes, and the names of the inputs that are no columns.
+ * What the network sees: the numbers that the reference's class takes, and the names of the inputs that are
+ * no columns.
  */
 static void
 append_inputs(StringInfo text, const Encoder *encoder)

@@ -1,9 +1,9 @@
 /*
- * calibrate.c: what the robust recipe does so that probabilities hold, not the ranking alone, also where rows are few or
- * one label is rare. The network starts by answering the labels' shares. After each epoch the last bias is moved until the
- * mean prediction is the mean label: batch normalisation's running statistics lag behind weights that move, and can be
- * wrong by several logits. Validation, and the result, see the moved bias; the next epoch goes on with the trained one,
- * because a training step normalises by its own batch.
+ * calibrate.c: what the robust recipe does so that probabilities hold, not the ranking alone, also where rows
+ * are few or one label is rare. The network starts by answering the labels' shares. After each epoch the last
+ * bias is moved until the mean prediction is the mean label: batch normalisation's running statistics lag
+ * behind weights that move, and can be wrong by several logits. Validation, and the result, see the moved
+ * bias; the next epoch goes on with the trained one, because a training step normalises by its own batch.
  */
 #include "train/fit.h"
 
@@ -15,7 +15,7 @@
 #define SAMPLE_LARGEST 65536
 #define SAMPLE_PART    32 /* of the training rows, one in so many: a hundredth of an epoch's time */
 #define SAMPLE_LOGITS  ((Size)1024 * 1024)
-#define GIVEN_ROWS     1000 /* that a model to go on from counts as: few new rows say little of the mean label */
+#define GIVEN_ROWS     1000 /* that a given model counts as: few new rows say little of the mean label */
 #define CLOSE_ENOUGH   1e-6 /* of a step, in logits */
 #define STEPS_LARGEST  200
 
@@ -74,8 +74,8 @@ take_sample(Fit *fit, Calibration *c)
 }
 
 /*
- * Labels of the training rows, and of those that chance has held back: the more, the surer. Rows of a validation_column
- * stay apart: a user may want to score them as rows that the model has never seen.
+ * Labels of the training rows, and of those that chance has held back: the more, the surer. Rows of a
+ * validation_column stay apart: a user may want to score them as rows that the model has never seen.
  */
 static void
 set_targets(const Fit *fit, Calibration *c)
@@ -87,7 +87,10 @@ set_targets(const Fit *fit, Calibration *c)
         c->targets[k] = training[k] + (fit->options->validation_column ? 0 : held_back[k]);
 }
 
-/* Adds to the targets what the model to go on from predicts for the training rows, as if it were GIVEN_ROWS of them. */
+/*
+ * Adds to the targets what the model to go on from predicts for the training rows, as if it were GIVEN_ROWS
+ * of them.
+ */
 static void
 add_given(Fit *fit, Calibration *c)
 {

@@ -1,17 +1,19 @@
 /*
  * dataset.c: a training's rows, from their arrival to the batches that the network sees.
  *
- * While rows arrive they are stored raw: numbers as float8, categories as provisional numbers, since neither roles
- * nor frequencies are known before the end. dataset_encode then reads them several times: to fit the encoder
- * (dataset_fit.c), and to write them, encoded, into the stores of the training and the validation rows.
+ * While rows arrive they are stored raw: numbers as float8, categories as provisional numbers, since neither
+ * roles nor frequencies are known before the end. dataset_encode then reads them several times: to fit the
+ * encoder (dataset_fit.c), and to write them, encoded, into the stores of the training and the validation
+ * rows.
  *
- * Memory: raw and encoded rows together stay within maintenance_work_mem, what is more goes to temporary files. Besides
- * there is one working buffer at a time of DATASET_WORKING_MEMORY: for finding equal rows while they arrive (half of it,
- * which counts as rows, because many groups may be at it), for sorting columns, then for shuffling spilled rows.
+ * Memory: raw and encoded rows together stay within maintenance_work_mem, what is more goes to temporary
+ * files. Besides there is one working buffer at a time of DATASET_WORKING_MEMORY: for finding equal rows
+ * while they arrive (half of it, which counts as rows, because many groups may be at it), for sorting
+ * columns, then for shuffling spilled rows.
  *
- * Order: an epoch's order is decided by seed and epoch alone, never by memory, and still spilled rows are read in
- * stretches: pages of neighbouring rows are shuffled, as many as fit a window are taken, and the rows of the window
- * are shuffled. A training set that fits one window is so shuffled as a whole.
+ * Order: an epoch's order is decided by seed and epoch alone, never by memory, and still spilled rows are
+ * read in stretches: pages of neighbouring rows are shuffled, as many as fit a window are taken, and the rows
+ * of the window are shuffled. A training set that fits one window is so shuffled as a whole.
  */
 #include "train/dataset.h"
 
@@ -31,7 +33,10 @@
 #define ENCODE_TASK     64 /* rows that one thread encodes at a time */
 #define DATASET_LARGEST (PG_INT32_MAX - BLOCK_ROWS)
 
-/* A stream of random numbers. Parameter i takes i * 2^32 and the next ones, roles take 2^40, as parameter 256 does. */
+/*
+ * A stream of random numbers. Parameter i takes i * 2^32 and the next ones, roles take 2^40, as parameter 256
+ * does.
+ */
 #define STREAM_ORDER ((uint64)1 << 41) /* + epoch */
 
 static void *
@@ -157,8 +162,8 @@ row_label(const Dataset *ds, const char *row)
 }
 
 /*
- * A row that goes on from a model takes its statistics from the model's sums without its fold and without the rows that were
- * held back then, whether it trains or is held back: it may have been either before.
+ * A row that goes on from a model takes its statistics from the model's sums without its fold and without the
+ * rows that were held back then, whether it trains or is held back: it may have been either before.
  */
 static void
 encode_row(const Dataset *ds, const Encoder *encoder, const Fitted *fitted, const char *raw, int group,
@@ -398,8 +403,8 @@ prefetch_rows(const Dataset *ds, int first, int end)
 }
 
 /*
- * Copies rows [first, first + n) of the window to the batch from row `at` on. Codes change from rows to columns,
- * GATHER_ROWS rows at a time so that whole cache lines are written.
+ * Copies rows [first, first + n) of the window to the batch from row `at` on. Codes change from rows to
+ * columns, GATHER_ROWS rows at a time so that whole cache lines are written.
  */
 static void
 gather(Dataset *ds, int at, int first, int n)

@@ -103,7 +103,8 @@ raw_tail(const Dataset *ds, const char *row)
 
 /*
  * Decides what a row is for, one row after the other as they arrived: the same whenever it is started.
- * Of the `left` rows that chance decides it draws exactly `needed` for validation (Fan, Muller and Rezucha 1962).
+ * Of the `left` rows that chance decides it draws exactly `needed` for validation (Fan, Muller and Rezucha
+ * 1962).
  */
 typedef struct RoleSampler {
     NnRng roles;

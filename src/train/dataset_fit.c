@@ -1,6 +1,7 @@
 /*
- * dataset_fit.c: what the training rows teach before training: which they are, how often every category occurs, the
- * numerical columns' transforms and buckets, and the target statistics. Each is a pass over the raw rows.
+ * dataset_fit.c: what the training rows teach before training: which they are, how often every category
+ * occurs, the numerical columns' transforms and buckets, and the target statistics. Each is a pass over the
+ * raw rows.
  */
 #include "train/dataset.h"
 
@@ -15,7 +16,10 @@
 
 #define STREAM_ROLES ((uint64)1 << 40) /* of random numbers; see dataset.c for the others */
 
-/* A column that differs in nearly every row is told of where that is no chance: from so many rows with a value on. */
+/*
+ * A column that differs in nearly every row is told of where that is no chance: from so many rows with a
+ * value on.
+ */
 #define KEY_NUMBERS    1000
 #define KEY_CATEGORIES 100
 #define KEY_SHARE      0.95 /* of these rows have a category that no other has */
@@ -29,7 +33,10 @@ roles_start(const Dataset *ds, RoleSampler *sampler)
 
     rng_seed(&sampler->roles, (uint64)ds->options->seed, STREAM_ROLES);
     sampler->left = ds->n_chance;
-    /* 0.07 of 100 rows are 7, not the 8 that the product's rounding error would make of it; one row is left to train */
+    /*
+     * 0.07 of 100 rows are 7, not the 8 that the product's rounding error would make of it; one row is left
+     * to train
+     */
     sampler->needed = (int64)ceil(share * (double)ds->n_chance * (1 - 4 * DBL_EPSILON));
     sampler->needed = Max(Min(sampler->needed, ds->n_chance - 1), 0);
 }
@@ -196,9 +203,10 @@ fit_numbers(Dataset *ds, Encoder *encoder, const int64 *missing)
 /* ------------------------------------------------------------------ target statistics */
 
 /*
- * The labels' sums in every field, code and group, [n_statistics][categories][STATISTICS_GROUPS]; totals: of all rows.
- * Rows that chance has held back count, too: once the best epoch is known there is no reason to waste them. Those of
- * validation_column do not: a user may want to score them as rows that the model has never seen.
+ * The labels' sums in every field, code and group, [n_statistics][categories][STATISTICS_GROUPS]; totals: of
+ * all rows. Rows that chance has held back count, too: once the best epoch is known there is no reason to
+ * waste them. Those of validation_column do not: a user may want to score them as rows that the model has
+ * never seen.
  */
 static NnLabelSum **
 sum_labels(Dataset *ds, const Encoder *encoder, int32 *const *codes, NnLabelSum *totals)

@@ -1,14 +1,14 @@
 /*
- * diverged.c: the error for a training whose numbers have left the range of floats, and what it blames: a column of huge
- * numbers where there is one, else the learning rate.
+ * diverged.c: the error for a training whose numbers have left the range of floats, and what it blames: a
+ * column of huge numbers where there is one, else the learning rate.
  */
 #include "train/train.h"
 
 #include "options/table.h"
 
 /*
- * What a column may give the network without being blamed. Standardised numbers are seldom larger; of larger ones, a few
- * cross layers make products whose variance no float holds.
+ * What a column may give the network without being blamed. Standardised numbers are seldom larger; of larger
+ * ones, a few cross layers make products whose variance no float holds.
  */
 #define BLAMELESS 100
 

@@ -1,7 +1,9 @@
 /*
- * fit.c: the epochs of a training: parameters to start from, passes over the rows, what is best so far, when to stop.
+ * fit.c: the epochs of a training: parameters to start from, passes over the rows, what is best so far, when
+ * to stop.
  *
- * The engine's threads work only inside of the engine's calls: whatever ends a training, none of them is at work.
+ * The engine's threads work only inside of the engine's calls: whatever ends a training, none of them is at
+ * work.
  */
 #include "train/fit.h"
 
@@ -302,8 +304,9 @@ monitor_auc(const Fit *fit)
 }
 
 /*
- * Of a training without a best epoch. With validation rows, their metric was never a number. Without, no loss has seen what
- * the last step left, because a step's loss is that before the step: a batch of training rows tells.
+ * Of a training without a best epoch. With validation rows, their metric was never a number. Without, no loss
+ * has seen what the last step left, because a step's loss is that before the step: a batch of training rows
+ * tells.
  */
 static bool
 check_last_step(Fit *fit, int epoch)

@@ -1,6 +1,6 @@
 /*
- * fit.h: a training's epochs under way, for the files that share them: fit.c runs them, calibrate.c sees to it that
- * probabilities hold.
+ * fit.h: a training's epochs under way, for the files that share them: fit.c runs them, calibrate.c sees to
+ * it that probabilities hold.
  */
 #ifndef CTR_FIT_H
 #define CTR_FIT_H
@@ -38,7 +38,10 @@ double fit_evaluate(Fit *fit, const NnBatch *batch);
 
 /* ------------------------------------------------------------------ calibrate.c */
 
-/* Before the first epoch: a new network answers the labels' shares; a given one's mean prediction counts besides these. */
+/*
+ * Before the first epoch: a new network answers the labels' shares; a given one's mean prediction counts
+ * besides these.
+ */
 Calibration *calibrate_start(Fit *fit, bool given);
 /* After an epoch: moves the last bias until the mean prediction is the mean label. Serves interrupts. */
 void calibrate_epoch(Fit *fit);

@@ -1,6 +1,7 @@
 /*
- * group.c: which group of a query's GROUP BY an aggregate's call is for, so that messages can name it. The aggregate
- * function is not told; the executor's node that calls it knows the columns of the grouping and their values.
+ * group.c: which group of a query's GROUP BY an aggregate's call is for, so that messages can name it. The
+ * aggregate function is not told; the executor's node that calls it knows the columns of the grouping and
+ * their values.
  */
 #include "train/train.h"
 

@@ -1,6 +1,7 @@
 /*
- * report.c: what a training says. On its own: what it trains on, each epoch, why it stops. As one group of many: a
- * single line at its end. Of rows that no model can be trained on: an error or a warning, as if_untrainable says.
+ * report.c: what a training says. On its own: what it trains on, each epoch, why it stops. As one group of
+ * many: a single line at its end. Of rows that no model can be trained on: an error or a warning, as
+ * if_untrainable says.
  */
 #include "train/train.h"
 

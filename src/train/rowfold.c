@@ -1,19 +1,21 @@
 /*
  * rowfold.c: the fold that a row is in, which target statistics leave out for it.
  *
- * A model keeps its labels' sums by fold, and a row that trains it a second time must not find its own label in them. So
- * the fold follows what the row is, not where it stands: it comes from a hash of the label and of all features' values, the
- * same in every process. The weight has no part in it, since that of a row may change from one training to the next; the
- * seed has none, either.
+ * A model keeps its labels' sums by fold, and a row that trains it a second time must not find its own label
+ * in them. So the fold follows what the row is, not where it stands: it comes from a hash of the label and of
+ * all features' values, the same in every process. The weight has no part in it, since that of a row may
+ * change from one training to the next; the seed has none, either.
  *
- * Equal rows would all be in one fold, and make a label known by its absence: of a table with one column, all rows of a
- * category and a label would miss in their statistic. So the hash also takes in how many equal rows came before. To deal
- * equal rows out to the folds in turn would be no better: where a fold has one of each, again a row's statistic lacks its
- * own label more than chance would have it. Which of several equal rows comes first does not matter, because they have the
- * same label: the k-th of them is in the same fold in every training that has at least k of them.
+ * Equal rows would all be in one fold, and make a label known by its absence: of a table with one column, all
+ * rows of a category and a label would miss in their statistic. So the hash also takes in how many equal rows
+ * came before. To deal equal rows out to the folds in turn would be no better: where a fold has one of each,
+ * again a row's statistic lacks its own label more than chance would have it. Which of several equal rows
+ * comes first does not matter, because they have the same label: the k-th of them is in the same fold in
+ * every training that has at least k of them.
  *
- * Equal rows are found in a table of hashes whose size is bounded, so beyond some 800,000 different rows a further one
- * counts as the first each time. Hashes that were made to collide cost no more than PROBES_MOST steps.
+ * Equal rows are found in a table of hashes whose size is bounded, so beyond some 800,000 different rows a
+ * further one counts as the first each time. Hashes that were made to collide cost no more than PROBES_MOST
+ * steps.
  */
 #include "train/dataset.h"
 
@@ -30,7 +32,10 @@
 struct RowFolds {
     MemoryContext context;
     RowBudget *budget;
-    /* [mask + 1]: 0 where free, else a hash whose last COUNT_BITS say how many rows had it, from 1; then 1 again */
+    /*
+     * [mask + 1]: 0 where free, else a hash whose last COUNT_BITS say how many rows had it, from 1; then 1
+     * again
+     */
     uint64 *slots;
     uint64 mask, used;
 };

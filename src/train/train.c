@@ -1,7 +1,7 @@
 /*
- * train.c: the aggregate ctr_train. Rows come in through the transition function and go to the dataset; the final
- * function has them encoded and the model fitted (fit.c), and returns it; report.c tells of it. All memory of a
- * training is in one context under the aggregate's, from the first row to the result.
+ * train.c: the aggregate ctr_train. Rows come in through the transition function and go to the dataset; the
+ * final function has them encoded and the model fitted (fit.c), and returns it; report.c tells of it. All
+ * memory of a training is in one context under the aggregate's, from the first row to the result.
  */
 #include "train/train.h"
 
@@ -200,8 +200,8 @@ read_role(Training *t)
 }
 
 /*
- * The current row joins the training. One of weight 0 is as if it were not there: else it would count in means, quantiles,
- * vocabularies and the statistics of batches.
+ * The current row joins the training. One of weight 0 is as if it were not there: else it would count in
+ * means, quantiles, vocabularies and the statistics of batches.
  */
 static void
 take_row(Training *t)
@@ -366,7 +366,10 @@ report_skipped(const Training *t, const Report *report)
                       t->weightless, t->options.weight);
 }
 
-/* Memory of the result alone stays, in the aggregate's context. NULL: no model can be trained, which is reported. */
+/*
+ * Memory of the result alone stays, in the aggregate's context. NULL: no model can be trained, which is
+ * reported.
+ */
 static ctr_model *
 train(Training *t, const Report *report, MemoryContext aggregate)
 {

@@ -11,16 +11,17 @@
 /* ------------------------------------------------------------------ dataset.c: a training's rows */
 
 /*
- * Collects raw rows while they arrive; dataset_encode then decides which are for validation, fits the encoder on
- * the others, and writes both sets as the network's inputs. Shuffling never depends on the memory there is.
+ * Collects raw rows while they arrive; dataset_encode then decides which are for validation, fits the encoder
+ * on the others, and writes both sets as the network's inputs. Shuffling never depends on the memory there
+ * is.
  */
 typedef struct Dataset Dataset;
 
 typedef enum RowRole { ROLE_CHANCE, ROLE_TRAINING, ROLE_VALIDATION } RowRole;
 
 /*
- * features [n_num + n_cat]; known: the encoder of a model to go on from, or NULL; pool: shares the work. budget: its limit is
- * set from maintenance_work_mem.
+ * features [n_num + n_cat]; known: the encoder of a model to go on from, or NULL; pool: shares the work.
+ * budget: its limit is set from maintenance_work_mem.
  */
 Dataset *dataset_create(MemoryContext context, const Options *options, const Feature *features, int n_num,
                         int n_cat, const Encoder *known, NnPool *pool, RowBudget *budget);
@@ -41,11 +42,11 @@ void dataset_next(Dataset *dataset, NnBatch *batch);
 /* Must be called in a transaction that goes on (not at abort: there PostgreSQL deletes the files itself). */
 void dataset_close(Dataset *dataset);
 
-/* ------------------------------------------------------------------ group.c, report.c: what a training says */
+/* ---------------------------------------------------------------- group.c, report.c: what a training says */
 
 /*
- * While an aggregate's final function runs: the names and values by which its rows were grouped, "country = DE, day = 3";
- * NULL: the query has no GROUP BY. In the current context.
+ * While an aggregate's final function runs: the names and values by which its rows were grouped, "country =
+ * DE, day = 3"; NULL: the query has no GROUP BY. In the current context.
  */
 char *group_keys(FunctionCallInfo fcinfo);
 
@@ -54,7 +55,10 @@ typedef struct Report {
     const char *group; /* of many, as messages name it; NULL: this training is the only one */
 } Report;
 
-/* The data's fault: an error with the code, or a warning and return, as the options say. detail and hint may be NULL. */
+/*
+ * The data's fault: an error with the code, or a warning and return, as the options say. detail and hint may
+ * be NULL.
+ */
 void report_untrainable(const Report *report, int code, const char *message, const char *detail,
                         const char *hint);
 /* NOTICEs of a training that is the only one; of a group nothing */
@@ -69,17 +73,17 @@ void report_group(const Report *report, const Model *model, const int64 *class_r
 /* ------------------------------------------------------------------ fit.c: the epochs */
 
 /*
- * Trains the model, whose options, encoder and net are there, and history has room for all epochs: fills its parameters,
- * history and best epoch. given: the model to go on from, or NULL. Tells `report`; serves interrupts. false: it diverged, which
- * was reported.
+ * Trains the model, whose options, encoder and net are there, and history has room for all epochs: fills its
+ * parameters, history and best epoch. given: the model to go on from, or NULL. Tells `report`; serves
+ * interrupts. false: it diverged, which was reported.
  */
 bool model_fit(Model *model, Dataset *dataset, const Model *given, NnPool *pool, const Report *report);
 
 /* ------------------------------------------------------------------ diverged.c */
 
 /*
- * Reports that the model under training has a number beyond what floats hold; `what` says where. Blames the column whose numbers
- * are huge, else the learning rate. ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE
+ * Reports that the model under training has a number beyond what floats hold; `what` says where. Blames the
+ * column whose numbers are huge, else the learning rate. ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE
  */
 void report_diverged(const Report *report, const Model *model, const char *what);
 

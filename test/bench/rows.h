@@ -1,10 +1,10 @@
 /*
- * rows.h: Criteo-shaped rows by the million for benchmarks: 13 numbers and 26 categories, of which a million rows show
- * 1.3 million values, five columns between 150,000 and 300,000 each.
+ * rows.h: Criteo-shaped rows by the million for benchmarks: 13 numbers and 26 categories, of which a million
+ * rows show 1.3 million values, five columns between 150,000 and 300,000 each.
  *
- * Everything is a hash of (row, column): any row can be made on its own, and the same way by every program. Labels
- * depend a little on a few columns, so that training has something to find; test/demo/generate.sql plants a harder
- * model and is the one for questions of quality.
+ * Everything is a hash of (row, column): any row can be made on its own, and the same way by every program.
+ * Labels depend a little on a few columns, so that training has something to find; test/demo/generate.sql
+ * plants a harder model and is the one for questions of quality.
  */
 #ifndef BENCH_ROWS_H
 #define BENCH_ROWS_H
@@ -19,8 +19,8 @@
 #define N_CATEGORIES 26
 
 /*
- * Categories that a column could have. Half of the rows draw evenly from all of them, half from a heavy tail: so a
- * million rows show about 300,000 of 330,000, and a batch of 2048 rows repeats the frequent ones.
+ * Categories that a column could have. Half of the rows draw evenly from all of them, half from a heavy tail:
+ * so a million rows show about 300,000 of 330,000, and a batch of 2048 rows repeats the frequent ones.
  */
 static const int bench_categories[N_CATEGORIES] = {
     1400, 550,   330000, 153000, 300,  16,   11000, 600,    3,  40000, 5000,  300000, 3200,

@@ -215,8 +215,9 @@ history_fills_up(void)
 }
 
 /*
- * Rows of which most are not touched for thousands of steps, brought up to date every few steps (each) or once: the same
- * bits. In the end they come to rest, which the replay takes a short way through, and L2 has taken them to zero.
+ * Rows of which most are not touched for thousands of steps, brought up to date every few steps (each) or
+ * once: the same bits. In the end they come to rest, which the replay takes a short way through, and L2 has
+ * taken them to zero.
  */
 static void
 replay_in_pieces(float embedding_decay)

@@ -120,7 +120,9 @@ products(void)
                 }
 }
 
-/* Each length of a kernel's edges on its own: rows of a tile, columns of a strip, k of a transposed square. */
+/*
+ * Each length of a kernel's edges on its own: rows of a tile, columns of a strip, k of a transposed square.
+ */
 static void
 edges_of(Gemm *product)
 {

@@ -1,6 +1,7 @@
 /*
- * test_matvec.c: a weight times one row, by the transposed copy, against sums in float8: widths at and around the
- * kernel's tiles, a part of the weight's columns, setting and adding; and each kernel that the CPU can run.
+ * test_matvec.c: a weight times one row, by the transposed copy, against sums in float8: widths at and around
+ * the kernel's tiles, a part of the weight's columns, setting and adding; and each kernel that the CPU can
+ * run.
  */
 #include "nn/math/rows.h"
 #include "nn/kernels/simd.h"

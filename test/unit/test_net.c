@@ -174,8 +174,9 @@ failures_are_statuses(void)
 }
 
 /*
- * FiBiNET of 500 fields has a matrix for each pair of them. Describing, drawing and taking over so many parameters takes time
- * in proportion to their number: looking for each from the first one on would take minutes.
+ * FiBiNET of 500 fields has a matrix for each pair of them. Describing, drawing and taking over so many
+ * parameters takes time in proportion to their number: looking for each from the first one on would take
+ * minutes.
  */
 static void
 many_parameters_are_drawn(void)

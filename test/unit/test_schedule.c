@@ -85,7 +85,10 @@ test_report(void)
     CHECK(schedule_report(&s, 6, 0.4));
 }
 
-/* every row once, never more than a batch, as many steps as without sharing, and none of less than half a batch */
+/*
+ * every row once, never more than a batch, as many steps as without sharing, and none of less than half a
+ * batch
+ */
 static void
 few_rows_are_no_batch(void)
 {

@@ -1,7 +1,7 @@
 /*
  * test_trainer.c: whole steps: the same bits for any number of threads and after interrupts, batches of odd
- * sizes, evaluation and scoring agree, clipping, many blocks, long trainings, dropout's coins, denormals, and a planted
- * model is learnt.
+ * sizes, evaluation and scoring agree, clipping, many blocks, long trainings, dropout's coins, denormals, and
+ * a planted model is learnt.
  */
 #include <signal.h>
 #include <stdatomic.h>
@@ -404,8 +404,9 @@ product_of_moves(const float *a, const float *b, const float *before, size_t n)
 }
 
 /*
- * Adam's step does not tell how long a gradient was, unless epsilon is so large that nothing else counts below the line:
- * then a clipped step is as much shorter as the gradient of all parameters, the tables' among them, is too long.
+ * Adam's step does not tell how long a gradient was, unless epsilon is so large that nothing else counts
+ * below the line: then a clipped step is as much shorter as the gradient of all parameters, the tables' among
+ * them, is too long.
  */
 static void
 clipping_shortens_the_whole_gradient(void)
@@ -444,7 +445,10 @@ clipping_shortens_the_whole_gradient(void)
     run_release(&runs[1]);
 }
 
-/* Rows that come thirty times have the gradient that they have when they come once; lanes then have several blocks. */
+/*
+ * Rows that come thirty times have the gradient that they have when they come once; lanes then have several
+ * blocks.
+ */
 static void
 many_blocks_are_as_one(void)
 {
@@ -616,7 +620,10 @@ learns_a_planted_model(void)
     run_release(&run);
 }
 
-/* A training longer than the history of steps gives the same bits as one whose rows are brought up to date now and then. */
+/*
+ * A training longer than the history of steps gives the same bits as one whose rows are brought up to date
+ * now and then.
+ */
 static void
 long_trainings_lose_no_step(void)
 {
@@ -662,7 +669,9 @@ short_gradients_are_not_clipped(void)
     free(free_run.params);
 }
 
-/* a step without a learning rate moves nothing, but the next one leaves out other units; so does another seed */
+/*
+ * a step without a learning rate moves nothing, but the next one leaves out other units; so does another seed
+ */
 static void
 dropout_depends_on_step_and_seed(void)
 {
@@ -733,7 +742,10 @@ unsound_parameters_are_found(void)
     run_release(&run);
 }
 
-/* Denormal numbers are zero while the engine computes, and only then: the caller's arithmetic is the server's. */
+/*
+ * Denormal numbers are zero while the engine computes, and only then: the caller's arithmetic is the
+ * server's.
+ */
 static void
 callers_keep_their_denormals(void)
 {

@@ -1,7 +1,7 @@
 /*
- * test_transfer.c: net_take_over. A net whose fields have grown computes what the old one did: exactly the same terms for
- * known categories, and for new ones what the old net says of the unseen one; for every architecture. Widths grow
- * where a field crosses a square number of categories.
+ * test_transfer.c: net_take_over. A net whose fields have grown computes what the old one did: exactly the
+ * same terms for known categories, and for new ones what the old net says of the unseen one; for every
+ * architecture. Widths grow where a field crosses a square number of categories.
  */
 #include "unit.h"
 
@@ -55,7 +55,10 @@ score(Side *s, const float *x_num, const int32_t *x_cat)
     scorer_run(scorer, x_num, x_cat, ROWS, ROWS, s->logits);
 }
 
-/* x_cat [FIELDS, ROWS]: codes that the grown net knows, and the same where the old net knows them too, else UNSEEN */
+/*
+ * x_cat [FIELDS, ROWS]: codes that the grown net knows, and the same where the old net knows them too, else
+ * UNSEEN
+ */
 static void
 draw_rows(float *x_num, int n_num, int32_t *x_cat, int32_t *x_old, int n_cat)
 {

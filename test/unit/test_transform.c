@@ -1,6 +1,6 @@
 /*
- * test_transform.c: numerical transforms against scikit-learn's values (transform_fixture.h), and where scikit-learn
- * has none: infinities, empty columns, huge numbers, columns that are not in memory.
+ * test_transform.c: numerical transforms against scikit-learn's values (transform_fixture.h), and where
+ * scikit-learn has none: infinities, empty columns, huge numbers, columns that are not in memory.
  */
 #include "unit.h"
 
@@ -150,7 +150,10 @@ test_none(void)
     CHECK(transform_largest(&t) == 5);
 }
 
-/* a number beyond the training values counts as the nearest of them, however far away it is, in every transform */
+/*
+ * a number beyond the training values counts as the nearest of them, however far away it is, in every
+ * transform
+ */
 static void
 test_beyond(void)
 {

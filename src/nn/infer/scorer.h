@@ -13,13 +13,14 @@ size_t scorer_size(const NnNet *net, int capacity);
 NnStatus scorer_create(NnScorer **scorer, const NnNet *net, const float *params, int capacity, NnAlloc alloc,
                        NnPause pause);
 /*
- * Makes *copy (NULL: takes memory for it) a scorer of the same weights with room of its own, for another thread. Its room
- * serves any scorer of a net of the same shape; its weights are the original's, which must outlive it.
+ * Makes *copy (NULL: takes memory for it) a scorer of the same weights with room of its own, for another
+ * thread. Its room serves any scorer of a net of the same shape; its weights are the original's, which must
+ * outlive it.
  */
 NnStatus scorer_share(NnScorer **copy, const NnScorer *scorer, NnAlloc alloc);
 /*
- * rows <= capacity; logits [rows, n_classes], of which weights that are too large may make some infinite or NaN. No allocation,
- * one thread.
+ * rows <= capacity; logits [rows, n_classes], of which weights that are too large may make some infinite or
+ * NaN. No allocation, one thread.
  */
 void scorer_run(NnScorer *s, const float *x_num, const int32_t *x_cat, size_t ld_cat, int rows,
                 float *logits);

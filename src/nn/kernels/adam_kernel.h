@@ -1,11 +1,13 @@
 /*
  * adam_kernel.h: Adam's formula for the vectors of simd_*.h.
  *
- * A square root and a division of a vector take a CPU longer than all the rest of the formula. Both are replaced by the
- * CPU's estimates (12 or 14 bits), each made exact to one or two units in the last place by a step of Newton's method.
- * Replayed steps keep their numbers in registers, as far as there are enough, from the first to the last.
+ * A square root and a division of a vector take a CPU longer than all the rest of the formula. Both are
+ * replaced by the CPU's estimates (12 or 14 bits), each made exact to one or two units in the last place by a
+ * step of Newton's method. Replayed steps keep their numbers in registers, as far as there are enough, from
+ * the first to the last.
  *
- * A row that has come to rest (see adam.h) costs a replay next to nothing: the ends of stretches, which shrink v.
+ * A row that has come to rest (see adam.h) costs a replay next to nothing: the ends of stretches, which
+ * shrink v.
  */
 #include <float.h>
 
@@ -16,8 +18,8 @@ typedef struct State {
 } State;
 
 /*
- * The formula of adam.h, where the gradient's share of the moments is factor times share. v > 0. Newton's step for the
- * root, v r (3 - v r r) / 2, is left doubled, with the rate and epsilon: a multiplication less.
+ * The formula of adam.h, where the gradient's share of the moments is factor times share. v > 0. Newton's
+ * step for the root, v r (3 - v r r) / 2, is left doubled, with the rate and epsilon: a multiplication less.
  */
 SIMD_INLINE State
 adam_vector(State s, Vector m_factor, Vector m_share, Vector v_factor, Vector v_share, float rate,

@@ -10,8 +10,9 @@
 /*
  * Adam's formula for step number t, the p-th of its stretch:
  *     m += m_part * g      v += v_part * g * g      w -= rate * m / (sqrt(v) + epsilon)
- * Neither moment is multiplied by its beta at every step. Both are kept divided by beta^p instead, which all four factors
- * make up for, and are multiplied by beta^ADAM_STRETCH where a stretch ends: a replayed step is shorter by that.
+ * Neither moment is multiplied by its beta at every step. Both are kept divided by beta^p instead, which all
+ * four factors make up for, and are multiplied by beta^ADAM_STRETCH where a stretch ends: a replayed step is
+ * shorter by that.
  */
 typedef struct AdamStep {
     float m_part, v_part; /* (1 - beta) / beta^p */

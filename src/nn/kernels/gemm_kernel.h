@@ -1,12 +1,12 @@
 /*
  * gemm_kernel.h: matrix products of the sizes that a network of this kind has, for the vectors of simd_*.h.
  *
- * A layer multiplies a block of NN_BLOCK rows by a weight of a few ten to a few hundred columns. For sizes like
- * these a BLAS library, which copies both factors into buffers made for large matrices, spends a quarter of its
- * time on the copying. Here only B is copied, DEPTH rows of a strip of at most MOST_VECTORS vectors at a time, so that
- * it stays in the L1 cache; A is read where it lies, one number broadcast to a vector; and a tile of TILE_ROWS rows of
- * C stays in registers while the strip passes. Whatever the sizes, each element of C is summed over k in order, DEPTH
- * terms at a time: the same bits in every call.
+ * A layer multiplies a block of NN_BLOCK rows by a weight of a few ten to a few hundred columns. For sizes
+ * like these a BLAS library, which copies both factors into buffers made for large matrices, spends a quarter
+ * of its time on the copying. Here only B is copied, DEPTH rows of a strip of at most MOST_VECTORS vectors at
+ * a time, so that it stays in the L1 cache; A is read where it lies, one number broadcast to a vector; and a
+ * tile of TILE_ROWS rows of C stays in registers while the strip passes. Whatever the sizes, each element of
+ * C is summed over k in order, DEPTH terms at a time: the same bits in every call.
  */
 
 typedef Vector Strip[DEPTH * MOST_VECTORS]; /* [k, vectors]: the strip's rows of B */

@@ -4,7 +4,10 @@
 
 /* ------------------------------------------------------------------ times a tile of a transposed weight */
 
-/* All columns of the result stay in registers while the tile is read in one stretch, which the CPU prefetches well. */
+/*
+ * All columns of the result stay in registers while the tile is read in one stretch, which the CPU prefetches
+ * well.
+ */
 
 /* y [vectors] = x [d_in] w;  w [d_in, vectors] */
 SIMD_INLINE void

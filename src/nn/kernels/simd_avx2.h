@@ -45,7 +45,10 @@ load_lanes(const float *x, int n)
     return n == LANES ? load(x) : _mm256_maskload_ps(x, _mm256_cmpgt_epi32(_mm256_set1_epi32(n), lane));
 }
 
-/* Part of a vector goes by way of memory: AMD's CPUs take tens of clocks for the instruction that stores under a mask. */
+/*
+ * Part of a vector goes by way of memory: AMD's CPUs take tens of clocks for the instruction that stores
+ * under a mask.
+ */
 SIMD_INLINE void
 store_lanes(float *x, Vector a, int n)
 {

@@ -1,13 +1,13 @@
 /*
  * batchnorm.c: batch normalisation (Ioffe, Szegedy 2015) with torch.nn.BatchNorm1d's conventions: eps 1e-5,
  * the batch's biased variance to normalise, an exponential mean (momentum 0.1) of the unbiased one for
- * evaluation. A single row has no variance, and PyTorch refuses it; here it is normalised as in evaluation, and moves no
- * statistics.
+ * evaluation. A single row has no variance, and PyTorch refuses it; here it is normalised as in evaluation,
+ * and moves no statistics.
  *
  * The batch's mean and variance come from every block's mean and sum of squared deviations (M2), merged by
  * the formula of Chan, Golub and LeVeque (1979), in float8: no cancellation however far the mean is from
- * zero. Within a block, STRETCH rows at a time are added up in float4, which is twice as fast and as exact: what
- * is added are differences from a value of the column's own size.
+ * zero. Within a block, STRETCH rows at a time are added up in float4, which is twice as fast and as exact:
+ * what is added are differences from a value of the column's own size.
  */
 #include "nn/layers/layers.h"
 

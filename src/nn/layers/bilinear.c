@@ -64,7 +64,9 @@ strip_end(int fields, int d, int first, int *width)
     return i;
 }
 
-/* y[r, j d + c] = q[r,c] v[r, j d + c]: a field's projection q [n, d] times the k fields v [n, k d] after it */
+/*
+ * y[r, j d + c] = q[r,c] v[r, j d + c]: a field's projection q [n, d] times the k fields v [n, k d] after it
+ */
 static NN_KERNEL void
 pairs_forward(float *restrict y, int ldy, const float *restrict q, int ldq, const float *restrict v, int ldv,
               int n, int k, int d)
@@ -214,7 +216,9 @@ strip_backward(const Side *s, int first, int end)
     }
 }
 
-/* y [n, d_out] += interactions of this side times its columns of the Linear's weight, which begin at `column` */
+/*
+ * y [n, d_out] += interactions of this side times its columns of the Linear's weight, which begin at `column`
+ */
 static void
 side_forward(float *y, int ldy, int column, const Side *s, int d_out)
 {

@@ -106,8 +106,8 @@ softmax_rows_backward(float *dg, int lddg, const float *g, int ldg, int n, int e
 }
 
 /*
- * The way back of h [n, d] = g * c, with the gate g [n, 1], and of c = tanh of something, from h's gradient dh [n, d]:
- * dg [n, 1], and dc [n, d] of that something.
+ * The way back of h [n, d] = g * c, with the gate g [n, 1], and of c = tanh of something, from h's gradient
+ * dh [n, d]: dg [n, 1], and dc [n, d] of that something.
  */
 static NN_KERNEL void
 gate_rows_backward(float *restrict dc, int lddc, float *restrict dg, const float *restrict dh, int lddh,
@@ -181,7 +181,9 @@ cross_mix_backward(float *dx, int lddx, float *da, float *dc, float *dg, float *
     softmax_rows_backward(dg, m->ldg, m->g, m->ldg, n, m->experts);
 }
 
-/* The gates' weights are parameters of their own, but lie one after the other: a matrix with a row for each. */
+/*
+ * The gates' weights are parameters of their own, but lie one after the other: a matrix with a row for each.
+ */
 static int
 gate_distance(const NnLayer *l, const NnNet *net)
 {

@@ -24,18 +24,20 @@ void net_input_numerical(NnNet *net, int y); /* y[:, :] = x_num */
 /* y = table[row_offset + code of field]; adds the lookup */
 void net_embedding(NnNet *net, int field, int param, int64_t row_offset, int rows, int y, const char *name);
 /*
- * y = bias + sum over all category fields of table[offset of field + code], where fields follow each other in the
- * table: FiBiNET's wide part over categories. Adds the lookups. y_add: add to y instead of setting it.
+ * y = bias + sum over all category fields of table[offset of field + code], where fields follow each other in
+ * the table: FiBiNET's wide part over categories. Adds the lookups. y_add: add to y instead of setting it.
  */
 void net_embedding_sum(NnNet *net, int param, int bias, int y, bool y_add, const char *name);
-/* y[:, f, :] = x[:, f] * weight[f, :], where y has n_fields * d columns (the first ones of y, if y is wider) */
+/*
+ * y[:, f, :] = x[:, f] * weight[f, :], where y has n_fields * d columns (the first ones of y, if y is wider)
+ */
 void net_num_embedding(NnNet *net, int x, int y, int n_fields, int d, const char *name);
 /* [B, n_fields, d] to the same shape: every field times its attention */
 int net_senet(NnNet *net, int x, int n_fields, double reduction_ratio, const char *name);
 /*
- * Linear(flatten([bilinear(x), bilinear(x0)])): the interactions of the plain (x) and the re-weighted (x0) fields
- * and the MLP's first layer in one, because the matrix between them, n_fields * (n_fields - 1) * d columns, is too
- * large to be kept. `linear` names the Linear.
+ * Linear(flatten([bilinear(x), bilinear(x0)])): the interactions of the plain (x) and the re-weighted (x0)
+ * fields and the MLP's first layer in one, because the matrix between them, n_fields * (n_fields - 1) * d
+ * columns, is too large to be kept. `linear` names the Linear.
  */
 int net_bilinear_linear(NnNet *net, int x, int x0, int n_fields, NnBilinearType type, int d_out,
                         const char *name, const char *linear);

@@ -1,17 +1,18 @@
 /*
  * derive.c: buckets of numerical columns, and target statistics of categories.
  *
- * A target statistic is the log odds of label 1 among a category's rows, less the log odds among all rows. Both are
- * shrunk: the category's as if SMOOTHING rows of the average had been seen besides (Micci-Barreca 2001), the average by
- * half a row of each label. So a category without rows has exactly 0. A training row must not see its own label: its
- * statistic, average included, is computed without the fold that the row is in. Rows held back for validation lend
- * their labels only to what rows outside of this training get.
+ * A target statistic is the log odds of label 1 among a category's rows, less the log odds among all rows.
+ * Both are shrunk: the category's as if SMOOTHING rows of the average had been seen besides (Micci-Barreca
+ * 2001), the average by half a row of each label. So a category without rows has exactly 0. A training row
+ * must not see its own label: its statistic, average included, is computed without the fold that the row is
+ * in. Rows held back for validation lend their labels only to what rows outside of this training get.
  *
- * What rows outside get must not be strange to the network: where no training row was shown another value than 0, there is
- * no other. An example is a code that only rows held back have.
+ * What rows outside get must not be strange to the network: where no training row was shown another value
+ * than 0, there is no other. An example is a code that only rows held back have.
  *
- * Going on from a model, its sums stay where it has any, so its statistics stay, and only categories that are new to it
- * get sums from the new rows. These are compared with the average that the model began with, as all others are.
+ * Going on from a model, its sums stay where it has any, so its statistics stay, and only categories that are
+ * new to it get sums from the new rows. These are compared with the average that the model began with, as all
+ * others are.
  */
 #include "nn/math/derive.h"
 

@@ -1,6 +1,6 @@
 /*
- * derive.h: inputs that are derived from a training's rows: buckets of numerical columns and target statistics of
- * categories.
+ * derive.h: inputs that are derived from a training's rows: buckets of numerical columns and target
+ * statistics of categories.
  */
 #ifndef CTR_DERIVE_H
 #define CTR_DERIVE_H
@@ -27,27 +27,32 @@ typedef struct NnLabelSum {
     double weight, positive; /* sum of weights, and of weight * label */
 } NnLabelSum;
 
-/* The same as a model keeps it, where all statistics come from. Up to 2^24 rows without weights it is exact. */
+/*
+ * The same as a model keeps it, where all statistics come from. Up to 2^24 rows without weights it is exact.
+ */
 typedef struct NnKeptSum {
     float weight, positive;
 } NnKeptSum;
 
-/* The first of sums [n][STATISTICS_GROUPS] that none can be, or that might overflow where it is added; NULL: there is none. */
+/*
+ * The first of sums [n][STATISTICS_GROUPS] that none can be, or that might overflow where it is added; NULL:
+ * there is none.
+ */
 const NnKeptSum *label_sums_find_unsound(const NnKeptSum *sums, size_t n);
 /* kept [n][STATISTICS_GROUPS] = sums of the same shape */
 void label_sums_keep(NnKeptSum *kept, const NnLabelSum *sums, size_t n);
 /*
- * Going on from a model: its sums [n][STATISTICS_GROUPS] take the place of the new rows', `kept`, where it has seen training
- * rows of a category. Adding them would count rows twice that it has trained on already.
+ * Going on from a model: its sums [n][STATISTICS_GROUPS] take the place of the new rows', `kept`, where it
+ * has seen training rows of a category. Adding them would count rows twice that it has trained on already.
  */
 void label_sums_take_over(NnKeptSum *kept, const NnKeptSum *known, size_t n);
 
 /*
- * How far a category's log odds lie above the average's, shrunk towards 0 where rows are few; 0 for a category whose training
- * rows, if it has any, are all in one fold: they could not be shown another value.
- * sums [n][STATISTICS_GROUPS], totals [STATISTICS_GROUPS]: the same of all rows; apart [n][STATISTICS_GROUPS]: the
- * statistic for each group's rows, from training rows of other folds; all [n]: from everything, for all other rows.
- * Finite for all sums that are sound.
+ * How far a category's log odds lie above the average's, shrunk towards 0 where rows are few; 0 for a
+ * category whose training rows, if it has any, are all in one fold: they could not be shown another value.
+ * sums [n][STATISTICS_GROUPS], totals [STATISTICS_GROUPS]: the same of all rows; apart
+ * [n][STATISTICS_GROUPS]: the statistic for each group's rows, from training rows of other folds; all [n]:
+ * from everything, for all other rows. Finite for all sums that are sound.
  */
 void statistics_fit(float *apart, float *all, const NnKeptSum *sums, const NnKeptSum *totals, size_t n);
 

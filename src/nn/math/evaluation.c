@@ -1,6 +1,7 @@
 /*
  * evaluation.c: sums over scored rows, and the quality figures made of them.
- * Normalized entropy and calibration: He et al. 2014, Practical Lessons from Predicting Clicks on Ads at Facebook.
+ * Normalized entropy and calibration: He et al. 2014, Practical Lessons from Predicting Clicks on Ads at
+ * Facebook.
  */
 #include "nn/math/evaluation.h"
 

@@ -1,6 +1,7 @@
 /*
- * loss.c: binary cross-entropy of a logit, softmax cross-entropy of several, and probabilities from both. Training's are
- * float4, a block of rows at a time; those of scored rows are float8, so that they tell apart what logits do.
+ * loss.c: binary cross-entropy of a logit, softmax cross-entropy of several, and probabilities from both.
+ * Training's are float4, a block of rows at a time; those of scored rows are float8, so that they tell apart
+ * what logits do.
  */
 #include "nn/math/loss.h"
 

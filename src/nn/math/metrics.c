@@ -2,8 +2,8 @@
  * metrics.c: area under the ROC curve, and the logarithmic loss.
  *
  * The area is the probability that a positive row's score is higher than a negative one's, ties counting half
- * (Mann and Whitney 1947), with weights: rows are put in the order of their scores, and every group of equal scores
- * adds positives * (negatives below + negatives in the group / 2).
+ * (Mann and Whitney 1947), with weights: rows are put in the order of their scores, and every group of equal
+ * scores adds positives * (negatives below + negatives in the group / 2).
  */
 #include "nn/math/metrics.h"
 
@@ -97,13 +97,14 @@ typedef struct Group {
 } Group;
 
 /*
- * Rows are kept one by one, eight bytes each: the score's ordered bits above, the weight's bits below, with the weight's sign
- * bit telling a negative row. When there is no more room they are sorted and merged into the groups of those before them,
- * which are then united until there are MOST_GROUPS at most, each of about the same share of the positives' and the
- * negatives' weights.
+ * Rows are kept one by one, eight bytes each: the score's ordered bits above, the weight's bits below, with
+ * the weight's sign bit telling a negative row. When there is no more room they are sorted and merged into
+ * the groups of those before them, which are then united until there are MOST_GROUPS at most, each of about
+ * the same share of the positives' and the negatives' weights.
  *
- * A pair of a positive and a negative row is judged wrongly at most where one is added while the other's group spans its
- * score, and counts half where both end in one group. Each is the case of no more than a group's share of all pairs.
+ * A pair of a positive and a negative row is judged wrongly at most where one is added while the other's
+ * group spans its score, and counts half where both end in one group. Each is the case of no more than a
+ * group's share of all pairs.
  */
 struct NnAuc {
     size_t max_rows, n; /* rows kept one by one: room, number */

@@ -13,15 +13,15 @@ typedef struct NnScore {
 } NnScore;
 
 /*
- * Area under the ROC curve, ties count half; labels > 0.5 are positive. Exact. Leaves scores in no useful state;
- * scratch [n]. NaN if there is one class only or a score is NaN.
+ * Area under the ROC curve, ties count half; labels > 0.5 are positive. Exact. Leaves scores in no useful
+ * state; scratch [n]. NaN if there is one class only or a score is NaN.
  */
 double auc(NnScore *scores, NnScore *scratch, size_t n, NnPause pause);
 
 /*
- * The same over a stream of any length in fixed memory: exact up to NN_AUC_EXACT rows; from then on neighbouring scores
- * share a group, each of no more than some millionths of the positives' and negatives' weights. The area is wrong by less than 1e-5
- * wherever the scores lie, and however close together.
+ * The same over a stream of any length in fixed memory: exact up to NN_AUC_EXACT rows; from then on
+ * neighbouring scores share a group, each of no more than some millionths of the positives' and negatives'
+ * weights. The area is wrong by less than 1e-5 wherever the scores lie, and however close together.
  */
 typedef struct NnAuc NnAuc;
 #define NN_AUC_EXACT ((size_t)1 << 20)

@@ -1,10 +1,10 @@
 /*
- * products.c: matrix products: by our own kernels (gemm_kernel.h, matvec_kernel.h) on a CPU that can run them, elsewhere by
- * OpenBLAS (or another CBLAS), which is loaded when it is first needed and has no other caller.
+ * products.c: matrix products: by our own kernels (gemm_kernel.h, matvec_kernel.h) on a CPU that can run
+ * them, elsewhere by OpenBLAS (or another CBLAS), which is loaded when it is first needed and has no other
+ * caller.
  *
- * Loading it late, instead of linking with it, spares a new backend 10 to 20 ms where our kernels do, and lets us decide
- * three things first, which OpenBLAS reads from
- * the environment only once, while it is loaded:
+ * Loading it late, instead of linking with it, spares a new backend 10 to 20 ms where our kernels do, and
+ * lets us decide three things first, which OpenBLAS reads from the environment only once, while it is loaded:
  *   - no threads of its own: they would run with our signal mask, and setting one later does not end them;
  *   - AVX-512 kernels where the CPU has the instructions: an OpenBLAS older than the CPU falls back to AVX2;
  *   - the true size of the L2 cache, by which it chooses its blocks; for an unknown CPU it guesses.

@@ -11,8 +11,8 @@ bool gemm_prepare(void);
 const char *gemm_kernels(void); /* "AVX2"; NULL: the library's */
 /*
  * Row-major. C[m,n] = A[m,k] B[k,n], or += if `add`, with A and B as stored or transposed; k >= 1. By our own
- * kernels where the CPU has what they need, else by the library. In a task of a pool whose run is interrupted, C
- * is left unfinished.
+ * kernels where the CPU has what they need, else by the library. In a task of a pool whose run is
+ * interrupted, C is left unfinished.
  */
 void gemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda, const float *b,
           int ldb, bool add, float *c, int ldc);

@@ -44,9 +44,9 @@ ordered_from_float(float x)
 }
 
 /*
- * items, scratch: n items of `size` bytes (a constant at the call, so that copies are moves), each beginning with a
- * uint64 key. Sorts by the key's bits from byte first_byte (0 = lowest) upwards, ascending, in place. pause: called
- * every RADIX_PAUSE items, and may never return; or NULL.
+ * items, scratch: n items of `size` bytes (a constant at the call, so that copies are moves), each beginning
+ * with a uint64 key. Sorts by the key's bits from byte first_byte (0 = lowest) upwards, ascending, in place.
+ * pause: called every RADIX_PAUSE items, and may never return; or NULL.
  */
 static inline __attribute__((always_inline)) void
 radix_sort(void *items, void *scratch, size_t n, size_t size, int first_byte, void (*pause)(void))

@@ -26,7 +26,9 @@ void rows_gate(float *y, int ldy, const float *x0, int ldx0, const float *x, int
 /*
  * Its way back, in one pass over the rows. All [n, d], but dbias [d], of a bias that is part of u:
  *
- * du = dy * x0     dbias += sum over r of du     dx (+)= dy     dx0 (+)= dy * u, after dx, which may be the same tensor
+ * du = dy * x0     dbias += sum over r of du     dx (+)= dy     dx0 (+)= dy * u
+ *
+ * dx0 comes after dx, which may be the same tensor.
  */
 void rows_gate_backward(float *du, int lddu, float *dbias, float *dx, int lddx, float *dx0, int lddx0,
                         const float *dy, int lddy, const float *x0, int ldx0, const float *u, int ldu, int n,

@@ -1,11 +1,11 @@
 /*
- * transform.c: numerical columns to the network's inputs: imputation by the mean, then one of quantile transform,
- * standardisation, standardised logarithm, or nothing.
+ * transform.c: numerical columns to the network's inputs: imputation by the mean, then one of quantile
+ * transform, standardisation, standardised logarithm, or nothing.
  *
- * The quantile transform is scikit-learn's (QuantileTransformer, uniform output, no subsample): the column's values
- * at NN_QUANTILES evenly spaced ranks; a value's image is its interpolated rank in [0, 1], and among equal values the
- * middle of their ranks. Ranks are computed with the same roundings as numpy's percentile, because one unit in the
- * last place decides whether a rank still belongs to a run of equal values.
+ * The quantile transform is scikit-learn's (QuantileTransformer, uniform output, no subsample): the column's
+ * values at NN_QUANTILES evenly spaced ranks; a value's image is its interpolated rank in [0, 1], and among
+ * equal values the middle of their ranks. Ranks are computed with the same roundings as numpy's percentile,
+ * because one unit in the last place decides whether a rank still belongs to a run of equal values.
  */
 #include "nn/math/transform.h"
 
@@ -82,8 +82,8 @@ scaled_space(NnTransformKind kind, double x)
 }
 
 /*
- * The rank of quantile i of q among n ordered values, counted from 0, with a fraction: i / (q - 1) of the way from
- * the first to the last, by way of percent, as sklearn and numpy round it.
+ * The rank of quantile i of q among n ordered values, counted from 0, with a fraction: i / (q - 1) of the way
+ * from the first to the last, by way of percent, as sklearn and numpy round it.
  */
 static double
 quantile_rank(int i, int q, size_t n)
@@ -100,7 +100,10 @@ interpolate(double a, double b, double t)
     return t >= 0.5 ? b - (b - a) * (1 - t) : a + (b - a) * t;
 }
 
-/* The column with its missing values imputed, in ascending order: `missing` copies of the mean stand in their place. */
+/*
+ * The column with its missing values imputed, in ascending order: `missing` copies of the mean stand in their
+ * place.
+ */
 typedef struct Imputed {
     NnColumn *column;
     double mean;
@@ -242,8 +245,8 @@ count_values(const double *values, size_t n, double x, size_t *below, size_t *no
 }
 
 /*
- * The same among all quantiles. Samples of them tell which stretch to look at: two rows of comparisons without a
- * branch, which the CPU makes eight at a time, are several times as fast as a binary search.
+ * The same among all quantiles. Samples of them tell which stretch to look at: two rows of comparisons
+ * without a branch, which the CPU makes eight at a time, are several times as fast as a binary search.
  */
 static NN_KERNEL void
 count_quantiles(const NnTransform *t, double x, size_t *below, size_t *not_above)

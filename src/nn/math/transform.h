@@ -9,7 +9,7 @@
 typedef enum NnTransformKind { NN_QUANTILE, NN_STANDARD, NN_LOG, NN_NONE } NnTransformKind;
 
 #define NN_QUANTILES      1000
-#define NN_LARGEST        1e140 /* training numbers beyond count as infinite, so that no sum of squares overflows */
+#define NN_LARGEST        1e140 /* numbers beyond count as infinite, so that no sum of squares overflows */
 #define NN_SAMPLES        32
 #define NN_SAMPLE_STRETCH 32 /* quantiles for each sample; so the last sample lies beyond the last quantile */
 
@@ -24,7 +24,10 @@ typedef struct NnTransform {
     double samples[NN_SAMPLES]; /* the last quantile of every stretch, or infinity: by transform_sample */
 } NnTransform;
 
-/* A column's n training values in ascending order: in memory (values), or from a sort that keeps them elsewhere. */
+/*
+ * A column's n training values in ascending order: in memory (values), or from a sort that keeps them
+ * elsewhere.
+ */
 typedef struct NnColumn {
     size_t n;
     const double *values; /* NULL: next and rewind give them */
@@ -35,17 +38,17 @@ typedef struct NnColumn {
 } NnColumn;
 
 /*
- * column: the training values, missing ones and infinities (beyond NN_LARGEST) left out; missing: how many training
- * rows had none. quantiles: room for NN_QUANTILES doubles (may be NULL for other kinds).
- * Equals sklearn's SimpleImputer(mean) followed by QuantileTransformer() / StandardScaler() on the same rows.
- * A column without any value is 0 everywhere.
+ * column: the training values, missing ones and infinities (beyond NN_LARGEST) left out; missing: how many
+ * training rows had none. quantiles: room for NN_QUANTILES doubles (may be NULL for other kinds). Equals
+ * sklearn's SimpleImputer(mean) followed by QuantileTransformer() / StandardScaler() on the same rows. A
+ * column without any value is 0 everywhere.
  */
 void transform_fit(NnTransform *t, NnTransformKind kind, NnColumn *column, size_t missing, double *quantiles);
 /* Fills samples from the quantiles; transform_fit does so itself. */
 void transform_sample(NnTransform *t);
 /*
- * NaN is missing. A number beyond the smallest or largest training value, an infinity too, counts as that one: what the
- * network was never shown, it is never asked. The result is always finite.
+ * NaN is missing. A number beyond the smallest or largest training value, an infinity too, counts as that
+ * one: what the network was never shown, it is never asked. The result is always finite.
  */
 float transform_apply(const NnTransform *t, double x);
 /* the largest absolute value that it gives to a number that is not missing */

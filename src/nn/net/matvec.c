@@ -1,10 +1,10 @@
 /*
- * matvec.c: products with a Linear's weight: gemm for blocks of rows, and for a single row, as ctr_predict scores them,
- * a kernel of our own on a transposed copy of the weight.
+ * matvec.c: products with a Linear's weight: gemm for blocks of rows, and for a single row, as ctr_predict
+ * scores them, a kernel of our own on a transposed copy of the weight.
  *
- * A single row reads every weight once: it costs what the weights cost to bring from the L2 cache. The copy is cut into
- * tiles, each as many columns of the result as fit the CPU's registers and one stretch of memory: twice to three times
- * as fast as sgemv, whose dot products read several rows at once.
+ * A single row reads every weight once: it costs what the weights cost to bring from the L2 cache. The copy
+ * is cut into tiles, each as many columns of the result as fit the CPU's registers and one stretch of memory:
+ * twice to three times as fast as sgemv, whose dot products read several rows at once.
  */
 #include "nn/net/net.h"
 
@@ -15,7 +15,10 @@
 #define LEAST_WEIGHTS 1024
 #define MOST_LANES    16
 
-/* How a transposed copy is cut: tiles [d_in, vectors * lanes], one after the other, the last one's last columns unused. */
+/*
+ * How a transposed copy is cut: tiles [d_in, vectors * lanes], one after the other, the last one's last
+ * columns unused.
+ */
 typedef struct Tiles {
     int n, vectors, floats; /* vectors and floats of a tile's row */
 } Tiles;

@@ -54,7 +54,10 @@ typedef struct NnParam {
     bool grad_set; /* a lane's first block sets its gradient, the others add to it: nobody clears it before */
 } NnParam;
 
-/* [capacity, d] floats at `offset` of the value block and of the gradient block; a view shares its parent's rows */
+/*
+ * [capacity, d] floats at `offset` of the value block and of the gradient block; a view shares its parent's
+ * rows
+ */
 typedef struct NnTensor {
     int d, ld;
     int parent;    /* tensor whose columns this one is, or -1 */
@@ -74,15 +77,15 @@ typedef struct NnLayerType {
     /* y from x for block b, rows [b->row, b->row + b->n) */
     void (*forward)(const NnLayer *l, const NnBlock *b);
     /*
-     * dx (+)= and the lane's parameter gradients (+)= from dy; NULL: nothing to do. dx comes before dx0: where x and x0
-     * are the same tensor, dx0_add is set.
+     * dx (+)= and the lane's parameter gradients (+)= from dy; NULL: nothing to do. dx comes before dx0:
+     * where x and x0 are the same tensor, dx0_add is set.
      */
     void (*backward)(const NnLayer *l, const NnBlock *b);
     /*
      * For layers that need the whole batch, NULL for the others. In training, forward_stats adds this block's
-     * sums to b->stats (this layer's, this lane's, l->n_stats doubles, zeroed before), and forward_merge, called
-     * once after all blocks, turns lanes' sums (lane i at stats + i * stride) into l's batch statistics in
-     * `merged` (l->n_merged floats) before any block's forward. The same going back.
+     * sums to b->stats (this layer's, this lane's, l->n_stats doubles, zeroed before), and forward_merge,
+     * called once after all blocks, turns lanes' sums (lane i at stats + i * stride) into l's batch
+     * statistics in `merged` (l->n_merged floats) before any block's forward. The same going back.
      */
     void (*forward_stats)(const NnLayer *l, const NnBlock *b);
     void (*forward_merge)(const NnLayer *l, const NnNet *net, const float *params, const double *stats,
@@ -91,15 +94,15 @@ typedef struct NnLayerType {
     void (*backward_merge)(const NnLayer *l, const double *stats, size_t stride, int lanes, int rows,
                            float *merged);
     /*
-     * After the backward pass, once: move buffers (running statistics) towards this batch's; may be NULL. mean_first: as
-     * NnHyper has it.
+     * After the backward pass, once: move buffers (running statistics) towards this batch's; may be NULL.
+     * mean_first: as NnHyper has it.
      */
     void (*update_buffers)(const NnLayer *l, const NnNet *net, float *params, const float *merged, int rows,
                            bool mean_first);
     /*
-     * For scoring: moves this layer into the linear layer before it, whose parameters are `weight` [d, d_in] and
-     * `bias` [d], in `folded`, a copy of the dense parameters: of their d rows, row r. Afterwards forward sees
-     * b->folded. NULL: cannot.
+     * For scoring: moves this layer into the linear layer before it, whose parameters are `weight` [d, d_in]
+     * and `bias` [d], in `folded`, a copy of the dense parameters: of their d rows, row r. Afterwards forward
+     * sees b->folded. NULL: cannot.
      */
     void (*fold)(const NnLayer *l, const NnNet *net, const float *params, float *folded, int weight, int bias,
                  int r);
@@ -214,7 +217,10 @@ block_dvalue(const NnBlock *b, int tensor)
 
 /* ------------------------------------------------------------------ net.c: building and describing */
 
-/* An empty net, to which an architecture appends its layers before net_finish. NN_BAD_CONFIG when it has no inputs. */
+/*
+ * An empty net, to which an architecture appends its layers before net_finish. NN_BAD_CONFIG when it has no
+ * inputs.
+ */
 NnStatus net_begin(NnNet *net, const NnConfig *config, NnAlloc alloc);
 
 /* builders, for architectures and layers; all return an index into the net's lists, and record failures */
@@ -232,15 +238,15 @@ void net_lookup(NnNet *net, int field, int param, int64_t row_offset, int rows, 
 void net_finish(NnNet *net);
 
 /*
- * Writes a freshly initialised block (all kinds of parameters; zeroed before, for what lies between them). The same
- * seed gives the same bits. embedding_init > 0: tables are drawn from N(0, embedding_init) instead of the
- * architecture's own distribution. pool: shares the work and can be interrupted; NULL: neither.
+ * Writes a freshly initialised block (all kinds of parameters; zeroed before, for what lies between them).
+ * The same seed gives the same bits. embedding_init > 0: tables are drawn from N(0, embedding_init) instead
+ * of the architecture's own distribution. pool: shares the work and can be interrupted; NULL: neither.
  */
 NnStatus net_init(const NnNet *net, float *params, float embedding_init, uint64_t seed, NnPool *pool);
 
 /*
- * transfer.c: parameters of `old` into `params`, which net_init has filled. Both nets have the same options and
- * inputs; net's fields may have more categories. New table rows start from their field's row `unseen`.
+ * transfer.c: parameters of `old` into `params`, which net_init has filled. Both nets have the same options
+ * and inputs; net's fields may have more categories. New table rows start from their field's row `unseen`.
  */
 void net_take_over(const NnNet *net, float *params, const NnNet *old, const float *old_params, int unseen,
                    NnPause pause);
@@ -248,8 +254,8 @@ void net_take_over(const NnNet *net, float *params, const NnNet *old, const floa
 /* the parameter's index, or -1 */
 int net_find_param(const NnNet *net, const char *name);
 /*
- * The first parameter with a number that no training can leave there: one that is not finite, a variance below 0, or a count
- * of steps that is not 0 … NN_STEPS_MOST. -1: there is none.
+ * The first parameter with a number that no training can leave there: one that is not finite, a variance
+ * below 0, or a count of steps that is not 0 … NN_STEPS_MOST. -1: there is none.
  */
 int net_find_unsound(const NnNet *net, const float *params, NnPause pause);
 
@@ -261,7 +267,10 @@ int net_find_unsound(const NnNet *net, const float *params, NnPause pause);
  */
 void weight_product(const NnBlock *b, float *y, int ldy, const float *x, int ldx, int param, int column,
                     int d_in, int d_out, bool add);
-/* The transposed copy by which weight_product multiplies a single row: its floats (0: none is worth it), and its making. */
+/*
+ * The transposed copy by which weight_product multiplies a single row: its floats (0: none is worth it), and
+ * its making.
+ */
 size_t transposed_floats(const NnParam *p);
 void transpose_weight(float *transposed, const NnParam *p, const float *weight, NnPause pause);
 

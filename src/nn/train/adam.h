@@ -6,9 +6,10 @@
  * them all at every step, each row carries the number of the last step that it has seen; `history` has what
  * the steps since then need, and they are replayed when a batch touches the row, and for all rows by a sync.
  *
- * L2 takes such a row to zero within a few thousand steps, or nearly: single precision leaves it hanging at 1e-36, and
- * when v has faded in its turn, Adam's quotient of two such numbers throws it back to 1e-3. So what is nearly zero is
- * settled at zero where a stretch of steps ends, which does not depend on what is replayed when, and rests there.
+ * L2 takes such a row to zero within a few thousand steps, or nearly: single precision leaves it hanging at
+ * 1e-36, and when v has faded in its turn, Adam's quotient of two such numbers throws it back to 1e-3. So
+ * what is nearly zero is settled at zero where a stretch of steps ends, which does not depend on what is
+ * replayed when, and rests there.
  */
 #ifndef NN_ADAM_H
 #define NN_ADAM_H
@@ -73,8 +74,8 @@ void adam_dense(Adam *adam, AdamStep step, size_t first, size_t n, const float *
  */
 void adam_find_rows(Adam *adam, int lookup, const int32_t *codes, int rows, NnPool *pool);
 /*
- * Adds up the gradients of equal codes, in row order. dy [rows, d], leading dimension ld. Returns early when the
- * pool's interrupt says so: what is there then is of no use.
+ * Adds up the gradients of equal codes, in row order. dy [rows, d], leading dimension ld. Returns early when
+ * the pool's interrupt says so: what is there then is of no use.
  */
 void adam_merge_rows(Adam *adam, int lookup, const float *dy, size_t ld, int rows, NnPool *pool);
 /* Moves the rows that were found. Returns early when the pool's interrupt says so: the next call goes on. */

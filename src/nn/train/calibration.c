@@ -1,6 +1,7 @@
 /*
- * calibration.c: the network's last bias: where it starts, and where it must be so that predictions are on average the
- * labels'. The start matters where one class is rare: steps are too few to get there from one half.
+ * calibration.c: the network's last bias: where it starts, and where it must be so that predictions are on
+ * average the labels'. The start matters where one class is rare: steps are too few to get there from one
+ * half.
  */
 #include "nn/train/calibration.h"
 
@@ -59,7 +60,10 @@ add_softmax(double *sum, const float *z, const double *shift, int classes, doubl
         sum[k] += weight * exp((double)z[k] + shift[k] - largest) / total;
 }
 
-/* Adds weight * probability of label 0 and of label 1, each computed so that it keeps its digits where it is small. */
+/*
+ * Adds weight * probability of label 0 and of label 1, each computed so that it keeps its digits where it is
+ * small.
+ */
 static void
 add_sigmoid(double *sum, double z, double weight)
 {

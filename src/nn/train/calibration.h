@@ -9,20 +9,21 @@
 /* The parameter [n_classes] that is added to the logits. Every architecture has one. */
 int net_last_bias(const NnNet *net);
 /*
- * bias [classes]: with it alone the network answers the shares of the classes; weights [max(classes, 2)]: of the rows of each
- * class, not all 0. Finite also where a class has none.
+ * bias [classes]: with it alone the network answers the shares of the classes; weights [max(classes, 2)]: of
+ * the rows of each class, not all 0. Finite also where a class has none.
  */
 void calibration_start(float *bias, const double *weights, int classes);
 /*
- * means [max(classes, 2)]: of the predictions, label 0's first, after shift [classes] is added to all logits [n, classes];
- * row_weights [n], not all 0
+ * means [max(classes, 2)]: of the predictions, label 0's first, after shift [classes] is added to all logits
+ * [n, classes]; row_weights [n], not all 0
  */
 void calibration_means(double *means, const double *shift, const float *logits, const float *row_weights,
                        int n, int classes);
 /*
- * One step of the search for what makes the mean of the predictions the shares of the classes when it is added to all
- * logits. shift [classes]: so far, 0 at first; scratch [max(classes, 2)]; logits and row_weights as above;
- * class_weights [max(classes, 2)] as above. Returns by how much shift has changed, at most: each step brings it closer to its end.
+ * One step of the search for what makes the mean of the predictions the shares of the classes when it is
+ * added to all logits. shift [classes]: so far, 0 at first; scratch [max(classes, 2)]; logits and row_weights
+ * as above; class_weights [max(classes, 2)] as above. Returns by how much shift has changed, at most: each
+ * step brings it closer to its end.
  */
 double calibration_step(double *shift, double *scratch, const float *logits, const float *row_weights, int n,
                         int classes, const double *class_weights);

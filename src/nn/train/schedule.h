@@ -21,13 +21,13 @@ typedef struct NnSchedule {
 void schedule_init(NnSchedule *s, NnScheduleKind kind, bool maximize, double rate, int patience, int epochs);
 /*
  * The rate of the next step; progress: steps done / steps of all epochs, in [0, 1].
- * NN_COSINE: falls from the full rate to 0 along half a cosine wave, without warm-up. NN_PLATEAU: halves after every
- * epoch that did not improve the metric.
+ * NN_COSINE: falls from the full rate to 0 along half a cosine wave, without warm-up. NN_PLATEAU: halves
+ * after every epoch that did not improve the metric.
  */
 double schedule_rate(const NnSchedule *s, double progress);
 /*
- * Rows of the next batch of a pass that has `left` rows to come. Where the last batch would have less than half of the rows
- * of a batch, the last two share theirs: batch normalisation would take the few for all.
+ * Rows of the next batch of a pass that has `left` rows to come. Where the last batch would have less than
+ * half of the rows of a batch, the last two share theirs: batch normalisation would take the few for all.
  */
 int schedule_batch_rows(int64_t left, int batch_size);
 /* Tells it of an epoch's metric; NaN never is best. Returns whether this epoch is the best so far. */

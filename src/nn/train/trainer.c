@@ -7,8 +7,8 @@
  * the next, so that the block stays in cache. The pass in the middle turns round: last layers, loss, and back
  * through them. Then the lanes' gradients are added up in lane order and Adam moves the parameters.
  *
- * Nothing but the replay of rows (see adam.h) changes the parameters before that last run. Interrupted, the step
- * begins anew; the last run goes on where it was.
+ * Nothing but the replay of rows (see adam.h) changes the parameters before that last run. Interrupted, the
+ * step begins anew; the last run goes on where it was.
  */
 #include "nn/train/adam.h"
 

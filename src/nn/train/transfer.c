@@ -1,10 +1,10 @@
 /*
  * transfer.c: a trained net's parameters into a net of the same options whose fields have grown.
  *
- * A known category keeps its table row, a new one starts from its field's unseen row. A field that crosses a square
- * number of categories also gets wider embeddings in DeepCross; then every weight that reads the network's input gets
- * new columns. They keep their fresh values, and the known categories' new embedding columns start at 0, so that the
- * grown net computes what the old one did.
+ * A known category keeps its table row, a new one starts from its field's unseen row. A field that crosses a
+ * square number of categories also gets wider embeddings in DeepCross; then every weight that reads the
+ * network's input gets new columns. They keep their fresh values, and the known categories' new embedding
+ * columns start at 0, so that the grown net computes what the old one did.
  */
 #include "nn/net/net.h"
 
@@ -24,8 +24,8 @@ input_width(const NnNet *net)
 }
 
 /*
- * Walks along an axis of a parameter. One that has grown ends with the network's input; what stands before (the MLP's output)
- * and the numerical columns have not changed, then come the fields' columns.
+ * Walks along an axis of a parameter. One that has grown ends with the network's input; what stands before
+ * (the MLP's output) and the numerical columns have not changed, then come the fields' columns.
  */
 typedef struct Axis {
     const NnNet *net, *old;
