@@ -77,7 +77,7 @@ format:
 
 format-check:
 	$(CLANG_FORMAT) --style=file --dry-run --Werror $(FORMATTED)
-	@! grep -nE '^.{111}' $(SOURCES) $(OWN_HEADERS) || { echo "lines, comments too, have at most 110 characters"; exit 1; }
+	@! LC_ALL=C.UTF-8 grep -nE '^.{111}' $(SOURCES) $(OWN_HEADERS) || { echo "lines, comments too, have at most 110 characters"; exit 1; }
 
 help:
 	@echo "make               build the extension (WERROR=1: warnings are errors)"

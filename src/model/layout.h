@@ -35,8 +35,8 @@
  * Metadata (all of them strings):
  *   digest          SHA-256 of all but itself and epoch_seconds; always first, so that a file's head has it
  *   epoch_seconds   wall-clock seconds of each epoch, MODEL_SECONDS_WIDTH characters each, as in
- *                   "[  0.012345,  0.012311]"; always second, because the digest leaves it out (digest.c): the
- *                   same training gives the same digest
+ *                   "[  0.012345,  0.012311]"; always second, because the digest leaves it out (digest.c):
+ *                   the same training gives the same digest
  *   format_version  of this layout; version 1 was never released
  *   ctr_version     of the extension that wrote the file
  *   options         JSON object, see record.c
