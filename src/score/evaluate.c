@@ -21,7 +21,7 @@ typedef struct Evaluation Evaluation;
  * their rows from here.
  */
 typedef struct EvaluationBlock {
-    Site *site;
+    CtrSite *site;
     Evaluation *owner; /* NULL: no rows wait */
     int n;
     int labels[NN_BLOCK];
@@ -127,7 +127,7 @@ block_add(EvaluationBlock *block, Evaluation *e, int label)
         block->n = 0;
     block->owner = e;
     block->labels[block->n++] = label;
-    if (block->n == (int)block->site->models[0]->capacity)
+    if (block->n == site_capacity(block->site))
         block_score(block);
 }
 
@@ -140,15 +140,22 @@ evaluation_datum(FunctionCallInfo fcinfo, const Evaluation *e)
     PG_RETURN_POINTER(e);
 }
 
-/* The row's label; false: NULL. */
+/* The label of the row that the site took last; false: NULL. */
 static bool
-evaluation_label(const Model *model, RowMap *map, int *label)
+evaluation_label(const CtrSite *site, int *label)
 {
-    if (map->label.attribute < 0)
-        ereport(ERROR,
-                (errcode(ERRCODE_UNDEFINED_COLUMN),
-                 errmsg("label column \"%s\" is missing in the rows to evaluate", model->options.label)));
-    return row_class(map, model->options.label, model->options.net.n_classes, label);
+    if (!site_has_label(site))
+        ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+                        errmsg("label column \"%s\" is missing in the rows to evaluate",
+                               site_model(site)->options.label)));
+    return site_label(site, label);
+}
+
+/* Do rows of this state wait at its call site, for the same model and row type? */
+static bool
+block_continues(const EvaluationBlock *block, const Evaluation *e, Datum model, const Row *row)
+{
+    return block->owner == e && site_has_model(block->site, model) && site_has_type(block->site, row);
 }
 
 /* CREATE FUNCTION ctr_evaluate_transition(internal, ctr_model, record) RETURNS internal */
@@ -161,7 +168,7 @@ ctr_evaluate_transition(PG_FUNCTION_ARGS)
     EvaluationBlock *block;
     const Model *model;
     Row row;
-    Site *site;
+    CtrSite *site;
     int label;
 
     if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
@@ -169,15 +176,15 @@ ctr_evaluate_transition(PG_FUNCTION_ARGS)
     block = evaluation_block(fcinfo);
     site = block->site;
     row = row_of_record(PG_GETARG_HEAPTUPLEHEADER(2));
-    if (block->owner != NULL && (block->owner != e || !site_is(site, PG_GETARG_DATUM(1), &row)))
+    if (block->owner != NULL && !block_continues(block, e, PG_GETARG_DATUM(1), &row))
         block_score(block);
     site_use(site, PG_GETARG_DATUM(1), &row);
-    model = site->view->model;
+    model = site_model(site);
     if (e == NULL)
         e = evaluation_create(context, model->digest, model->options.net.n_classes, block);
     evaluation_check_model(e, model->digest);
     site_take(site, &row, block->owner ? block->n : 0);
-    if (evaluation_label(model, site->models[0]->map, &label))
+    if (evaluation_label(site, &label))
         block_add(block, e, label);
     PG_RETURN_POINTER(e);
 }

@@ -4,66 +4,58 @@
 
 #include "model/cache.h"
 
-/* Rows that a site has taken, and their logits. */
-typedef struct SiteRows {
-    RowBlock *block; /* rows that are not encoded yet; NULL: capacity is 1 */
-    int encoded;     /* rows before them, which are */
-    float *x_num;    /* [capacity, d_num] */
-    int32 *x_cat;    /* [d_cat, capacity] */
-    float *logits;   /* [capacity, n_classes] */
-} SiteRows;
+/* ------------------------------------------------------------------ site.c */
 
-/* One model at one call site: where its features are in the rows that come here, and room for its inputs. */
-typedef struct SiteModel {
-    char digest[MODEL_DIGEST_SIZE + 1];
-    MemoryContext context;
-    RowMap *map;
-    Size capacity;      /* rows that there is room for */
-    SiteRows *rows;     /* where site_take puts them */
-    SiteRows *scoring;  /* where site_score_during found them; NULL: it was never called */
-    NnScorer **scorers; /* [threads of the site's pool] for all but the first; NULL: not needed yet */
-} SiteModel;
+/*
+ * One call of a function in a query, or one aggregate: the models and row types that come to it, and the rows
+ * that it has taken to score them together. Use a model, take rows, score them.
+ */
+typedef struct CtrSite CtrSite;
 
-#define SITE_MODELS 16
-#define SITE_BLOCKS 8 /* of NN_BLOCK rows that a site takes at once, at most */
+/* capacity: rows that are scored at once, 1 or blocks; wants_label: the rows may have the model's label */
+CtrSite *site_create(MemoryContext context, int capacity, bool wants_label);
+/* The site of a function that scores one row at a time. Kept in fn_extra: it lives as long as the query. */
+CtrSite *site_of_call(FunctionCallInfo fcinfo);
+#define SITE_BLOCKS    8 /* of NN_BLOCK rows, that a site scores at once at most */
+#define SITE_MOST_ROWS (NN_BLOCK * SITE_BLOCKS)
 
-/* Lives in fn_extra or in an aggregate's state. */
-typedef struct Site {
-    MemoryContext context;
-    ModelHold *hold;
-    bool wants_label;       /* also find the model's label column */
-    int capacity;           /* rows scored at once: 1, or blocks */
-    NnPool *pool;           /* NULL: not needed yet */
-    int n_scoring;          /* rows that threads are scoring */
-    MemoryContext of_a_row; /* a window function's: what one row's arguments take; NULL elsewhere */
-    int n_models;
-    SiteModel *models[SITE_MODELS]; /* most recently used first: a join may bring several models in turn */
-    const CachedModelView *view;    /* of the model in use: models[0] */
-} Site;
-
-Site *site_create(MemoryContext context, int capacity, bool wants_label);
 /*
  * Rows that it pays to score at once: blocks enough for all threads that a query may have, while one reads
- * more rows.
+ * more rows; at most SITE_MOST_ROWS.
  */
 int site_most_rows(void);
-/* Makes the site ready for this model and row type; models[0] and view speak of them afterwards. */
-SiteModel *site_use(Site *site, Datum model, const Row *row);
-/* Is the site ready for this model already? And for the row type, so that site_use would change nothing? */
-bool site_has_model(Site *site, Datum model);
-bool site_is(Site *site, Datum model, const Row *row);
+
+/* Makes the site ready for this model and row type: everything below speaks of them until the next use. */
+void site_use(CtrSite *site, Datum model, const Row *row);
+/* Is the site ready for this model already? */
+bool site_has_model(const CtrSite *site, Datum model);
+/* Is it ready for rows of this type, by the model in use? */
+bool site_has_type(const CtrSite *site, const Row *row);
+/* The model in use. Valid until the next use. */
+const Model *site_model(const CtrSite *site);
+int site_capacity(const CtrSite *site);
+/* Error unless the model in use has one class; the messages name `function` and what to call instead. */
+void site_check_one_class(const CtrSite *site, const char *function, const char *instead);
+
 /* Takes the row as number `at` of the site's inputs; rows come in order, but the last one may be replaced. */
-void site_take(Site *site, const Row *row, int at);
+void site_take(CtrSite *site, const Row *row, int at);
+/* Do the rows have the model's label column? */
+bool site_has_label(const CtrSite *site);
+/* The class of the row taken last, as row_class gives it; false: its label is NULL. */
+bool site_label(const CtrSite *site, int *label);
+/* The network's inputs for the row taken last, of a site of capacity 1: x_num [d_num], x_cat [d_cat]. */
+void site_inputs(const CtrSite *site, const float **x_num, const int32 **x_cat);
+
 /*
  * Encodes and scores rows 0 .. n-1, n <= NN_BLOCK; returns [n, n_classes] logits. Error where one is not
  * finite.
  */
-const float *site_score(Site *site, int n);
+const float *site_score(CtrSite *site, int n);
 /*
  * The same for any n, by threads. Meanwhile `meanwhile` runs in this one: site_take may take the next rows
  * there, for the same model and row type, from 0 on. The numbers are the same for any number of threads.
  */
-const float *site_score_during(Site *site, int n, void (*meanwhile)(void *), void *arg);
+const float *site_score_during(CtrSite *site, int n, void (*meanwhile)(void *), void *arg);
 
 /* ------------------------------------------------------------------ predict_columns.c */
 

@@ -11,22 +11,64 @@
 #include "threads.h"
 #include "nn/math/loss.h"
 
+/* Rows that a site has taken, and their logits. */
+typedef struct SiteRows {
+    RowBlock *block; /* rows that are not encoded yet; NULL: capacity is 1 */
+    int encoded;     /* rows before them, which are */
+    float *x_num;    /* [capacity, d_num] */
+    int32 *x_cat;    /* [d_cat, capacity] */
+    float *logits;   /* [capacity, n_classes] */
+} SiteRows;
+
+/* One model at one call site: where its features are in the rows that come here, and room for its inputs. */
+typedef struct SiteModel {
+    char digest[MODEL_DIGEST_SIZE + 1];
+    MemoryContext context;
+    RowMap *map;
+    Size capacity;      /* rows that there is room for */
+    SiteRows *rows;     /* where site_take puts them */
+    SiteRows *scoring;  /* where site_score_during found them; NULL: it was never called */
+    NnScorer **scorers; /* [threads of the site's pool] for all but the first; NULL: not needed yet */
+} SiteModel;
+
+#define SITE_MODELS 16
+
+struct CtrSite {
+    MemoryContext context;
+    ModelHold *hold;
+    bool wants_label; /* also find the model's label column */
+    int capacity;     /* rows scored at once: 1, or blocks */
+    NnPool *pool;     /* NULL: not needed yet */
+    int n_scoring;    /* rows that threads are scoring */
+    int n_models;
+    SiteModel *models[SITE_MODELS]; /* most recently used first: a join may bring several models in turn */
+    const CachedModelView *view;    /* of the model in use: models[0] */
+};
+
 int
 site_most_rows(void)
 {
     return NN_BLOCK * Min(2 * threads_of_query(), SITE_BLOCKS);
 }
 
-Site *
+CtrSite *
 site_create(MemoryContext context, int capacity, bool wants_label)
 {
-    Site *site = MemoryContextAllocZero(context, sizeof(Site));
+    CtrSite *site = MemoryContextAllocZero(context, sizeof(CtrSite));
 
     site->context = context;
     site->hold = model_hold_create(context);
     site->capacity = capacity;
     site->wants_label = wants_label;
     return site;
+}
+
+CtrSite *
+site_of_call(FunctionCallInfo fcinfo)
+{
+    if (fcinfo->flinfo->fn_extra == NULL)
+        fcinfo->flinfo->fn_extra = site_create(fcinfo->flinfo->fn_mcxt, 1, false);
+    return fcinfo->flinfo->fn_extra;
 }
 
 static SiteRows *
@@ -46,7 +88,7 @@ site_rows_create(const SiteModel *sm, const Model *model)
 }
 
 static SiteModel *
-site_model_create(Site *site, const CachedModelView *view, const Row *row)
+site_model_create(CtrSite *site, const CachedModelView *view, const Row *row)
 {
     const Model *model = view->model;
     const Encoder *encoder = model->encoder;
@@ -64,7 +106,7 @@ site_model_create(Site *site, const CachedModelView *view, const Row *row)
 
 /* Moves models[i] to the front. */
 static void
-site_promote(Site *site, int i)
+site_promote(CtrSite *site, int i)
 {
     SiteModel *sm = site->models[i];
 
@@ -73,7 +115,7 @@ site_promote(Site *site, int i)
 }
 
 static void
-site_forget(Site *site, int i)
+site_forget(CtrSite *site, int i)
 {
     MemoryContextDelete(site->models[i]->context);
     site->n_models--;
@@ -81,25 +123,25 @@ site_forget(Site *site, int i)
 }
 
 bool
-site_has_model(Site *site, Datum model)
+site_has_model(const CtrSite *site, Datum model)
 {
     return site->view && model_hold_view(site->hold, model) == site->view;
 }
 
 bool
-site_is(Site *site, Datum model, const Row *row)
+site_has_type(const CtrSite *site, const Row *row)
 {
-    return site_has_model(site, model) && rowmap_fits(site->models[0]->map, row);
+    return rowmap_fits(site->models[0]->map, row);
 }
 
-SiteModel *
-site_use(Site *site, Datum model, const Row *row)
+void
+site_use(CtrSite *site, Datum model, const Row *row)
 {
     const CachedModelView *view;
     int i;
 
-    if (site_is(site, model, row))
-        return site->models[0];
+    if (site_has_model(site, model) && site_has_type(site, row))
+        return;
 
     site->view = NULL; /* nothing is ready if what follows fails */
     view = model_cache_get(model, site->hold);
@@ -120,12 +162,34 @@ site_use(Site *site, Datum model, const Row *row)
     }
     site_promote(site, i);
     site->view = view;
-    return site->models[0];
+}
+
+const Model *
+site_model(const CtrSite *site)
+{
+    return site->view->model;
+}
+
+int
+site_capacity(const CtrSite *site)
+{
+    return site->capacity;
+}
+
+void
+site_check_one_class(const CtrSite *site, const char *function, const char *instead)
+{
+    const int n_classes = site_model(site)->options.net.n_classes;
+
+    if (n_classes > 1)
+        ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+                        errmsg("%s needs a model of one class, this one has %d classes", function, n_classes),
+                        errhint("Use %s.", instead)));
 }
 
 /* The threads, and a scorer for each but the first, whose is the cache's. */
 static void
-site_prepare_threads(Site *site)
+site_prepare_threads(CtrSite *site)
 {
     SiteModel *sm = site->models[0];
 
@@ -141,7 +205,7 @@ site_prepare_threads(Site *site)
 
 /* Encodes rows [first, end), as far as they wait in the block. */
 static void
-encode_waiting(const Site *site, const SiteRows *rows, int first, int end)
+encode_waiting(const CtrSite *site, const SiteRows *rows, int first, int end)
 {
     const Encoder *encoder = site->view->model->encoder;
 
@@ -156,7 +220,7 @@ encode_waiting(const Site *site, const SiteRows *rows, int first, int end)
 }
 
 void
-site_take(Site *site, const Row *row, int at)
+site_take(CtrSite *site, const Row *row, int at)
 {
     SiteModel *sm = site->models[0];
     SiteRows *rows = sm->rows;
@@ -177,6 +241,30 @@ site_take(Site *site, const Row *row, int at)
     rowblock_add(rows->block, sm->map);
 }
 
+bool
+site_has_label(const CtrSite *site)
+{
+    return site->models[0]->map->label.attribute >= 0;
+}
+
+bool
+site_label(const CtrSite *site, int *label)
+{
+    const Options *options = &site_model(site)->options;
+
+    return row_class(site->models[0]->map, options->label, options->net.n_classes, label);
+}
+
+void
+site_inputs(const CtrSite *site, const float **x_num, const int32 **x_cat)
+{
+    const SiteRows *rows = site->models[0]->rows;
+
+    Assert(site->capacity == 1);
+    *x_num = rows->x_num;
+    *x_cat = rows->x_cat;
+}
+
 /*
  * A slice of a block lies between two looks at whether to go on: some ten milliseconds at most, whatever the
  * network.
@@ -186,7 +274,7 @@ site_take(Site *site, const Row *row, int at)
 
 /* A multiple of SLICE_LEAST, as a block is: only the last slice of all can be a single row. */
 static int
-slice_rows(const Site *site)
+slice_rows(const CtrSite *site)
 {
     const Size rows = SLICE_PRODUCTS / Max(site->view->model->net.n_dense, 1);
 
@@ -195,7 +283,7 @@ slice_rows(const Site *site)
 
 /* Row `to` = row `from`, encoded. */
 static void
-copy_row(const Site *site, const SiteRows *rows, int to, int from)
+copy_row(const CtrSite *site, const SiteRows *rows, int to, int from)
 {
     const NnConfig *config = &site->view->model->net.config;
     const Size capacity = site->models[0]->capacity;
@@ -212,7 +300,7 @@ copy_row(const Site *site, const SiteRows *rows, int to, int from)
  * room: it does not end a block.
  */
 static void
-score_slice(const Site *site, const SiteRows *rows, NnScorer *scorer, int first, int n)
+score_slice(const CtrSite *site, const SiteRows *rows, NnScorer *scorer, int first, int n)
 {
     const NnConfig *config = &site->view->model->net.config;
 
@@ -227,7 +315,7 @@ score_slice(const Site *site, const SiteRows *rows, NnScorer *scorer, int first,
 
 /* Scores of rows [n]. ctr_train returns no weights that could do so, but a model may come from elsewhere. */
 static const float *
-checked_logits(const Site *site, const float *logits, int n)
+checked_logits(const CtrSite *site, const float *logits, int n)
 {
     if (!logits_finite(logits, (Size)n * site->view->model->net.config.n_classes))
         ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
@@ -239,7 +327,7 @@ checked_logits(const Site *site, const float *logits, int n)
 }
 
 const float *
-site_score(Site *site, int n)
+site_score(CtrSite *site, int n)
 {
     const SiteRows *rows = site->models[0]->rows;
     const int slice = n > 1 ? slice_rows(site) : 1; /* without a division for ctr_predict */
@@ -257,7 +345,7 @@ site_score(Site *site, int n)
 static void
 score_task(void *arg, int task, int worker)
 {
-    const Site *site = arg;
+    const CtrSite *site = arg;
     const SiteModel *sm = site->models[0];
     const int slice = slice_rows(site), end = Min((task + 1) * NN_BLOCK, site->n_scoring);
 
@@ -267,7 +355,7 @@ score_task(void *arg, int task, int worker)
 }
 
 const float *
-site_score_during(Site *site, int n, void (*meanwhile)(void *), void *arg)
+site_score_during(CtrSite *site, int n, void (*meanwhile)(void *), void *arg)
 {
     SiteModel *sm = site->models[0];
     SiteRows *taken = sm->rows;
