@@ -14,16 +14,16 @@
 
 /*
  * common/jsonapi.h: parse actions return a status since 16, and may end the parsing; lexers are made in a new
- * way since 17. JSON_ACTION_END(good) ends an action; good is false where an error was reported, which before
- * 16 was raised.
+ * way since 17. CTR_JSON_ACTION_END(good) ends an action; good is false where an error was reported, which
+ * before 16 was raised.
  */
 #if PG_VERSION_NUM >= 160000
-#define JSON_ACTION               JsonParseErrorType
-#define JSON_ACTION_END(good)     return (good) ? JSON_SUCCESS : JSON_SEM_ACTION_FAILED
+#define CTR_JSON_ACTION           JsonParseErrorType
+#define CTR_JSON_ACTION_END(good) return (good) ? JSON_SUCCESS : JSON_SEM_ACTION_FAILED
 #define json_action_ended(status) ((status) == JSON_SEM_ACTION_FAILED)
 #else
-#define JSON_ACTION void
-#define JSON_ACTION_END(good)                                                                                \
+#define CTR_JSON_ACTION void
+#define CTR_JSON_ACTION_END(good)                                                                            \
     do {                                                                                                     \
         (void)(good);                                                                                        \
         return;                                                                                              \
@@ -103,9 +103,9 @@ buffile_write(BufFile *file, const void *bytes, Size size)
 
 /* sorting parameter: the result is read more than once */
 #if PG_VERSION_NUM >= 150000
-#define SORT_REREAD TUPLESORT_RANDOMACCESS
+#define CTR_SORT_REREAD TUPLESORT_RANDOMACCESS
 #else
-#define SORT_REREAD true
+#define CTR_SORT_REREAD true
 #endif
 
 /* the next Datum of a by-value type; false at the end */

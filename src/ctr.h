@@ -12,10 +12,10 @@
  *   threads.c     the only place where threads meet PostgreSQL; the engine's own are in nn/pool.c
  *
  * Structs by lifetime
- *   Model      a memory context of its own: in the cache, or for the length of one call
- *   Encoder    part of a Model, or of a training under way
- *   RowMap     one query: the row type that a call site sees, looked up once
- *   Dataset    one training
+ *   CtrModel    a memory context of its own: in the cache, or for the length of one call
+ *   CtrEncoder  part of a CtrModel, or of a training under way
+ *   CtrRowMap   one query: the row type that a call site sees, looked up once
+ *   CtrDataset  one training
  */
 #ifndef CTR_H
 #define CTR_H

@@ -7,10 +7,10 @@
 #define CACHED_CATEGORIES 1024 /* a smaller vocabulary is in the CPU's caches anyway */
 
 void
-categories_of_row(RowMap *map, Column *columns, int n, Vocab *const *vocabs)
+categories_of_row(CtrRowMap *map, CtrColumn *columns, int n, CtrVocab *const *vocabs)
 {
     for (int i = 0; i < n; i++) {
-        Column *c = &columns[i];
+        CtrColumn *c = &columns[i];
 
         if (!row_category(map, c, &c->bytes, &c->length)) {
             c->bytes = NULL;
@@ -27,7 +27,7 @@ categories_of_row(RowMap *map, Column *columns, int n, Vocab *const *vocabs)
 
 /* Hashes of n <= AHEAD rows from `first` on; what finding them needs is on its way to the cache. */
 static void
-hash_ahead(const RowBlock *block, int f, int first, int n, const Vocab *vocab, uint64 *hashes)
+hash_ahead(const CtrRowBlock *block, int f, int first, int n, const CtrVocab *vocab, uint64 *hashes)
 {
     const Size cell = (Size)f * block->room + first;
 
@@ -35,7 +35,7 @@ hash_ahead(const RowBlock *block, int f, int first, int n, const Vocab *vocab, u
         for (int i = 0; i < n; i++) {
             const uint32 length = block->lengths[cell + i];
 
-            if (length == NO_CATEGORY)
+            if (length == CTR_NO_CATEGORY)
                 continue;
             if (stage == 0)
                 hashes[i] = vocab_hash(block->text + block->places[cell + i], length);
@@ -44,14 +44,15 @@ hash_ahead(const RowBlock *block, int f, int first, int n, const Vocab *vocab, u
     }
 }
 
-#define UNKNOWN (CODE_UNSEEN - CODE_KNOWN) /* as numbers, beside those of known categories */
-#define MISSING (CODE_MISSING - CODE_KNOWN)
+#define UNKNOWN (CTR_CODE_UNSEEN - CTR_CODE_KNOWN) /* as numbers, beside those of known categories */
+#define MISSING (CTR_CODE_MISSING - CTR_CODE_KNOWN)
 
 /*
  * ids[n] of rows [first, first + n); adding: the same vocabulary, where new ones go; NULL: they are UNKNOWN
  */
 static inline void
-look_up(const RowBlock *block, int f, int first, int n, const Vocab *vocab, Vocab *adding, int32 *ids)
+look_up(const CtrRowBlock *block, int f, int first, int n, const CtrVocab *vocab, CtrVocab *adding,
+        int32 *ids)
 {
     uint64 hashes[AHEAD];
 
@@ -64,7 +65,7 @@ look_up(const RowBlock *block, int f, int first, int n, const Vocab *vocab, Voca
             const uint32 length = block->lengths[cell + i];
             const char *bytes = block->text + block->places[cell + i];
 
-            if (length == NO_CATEGORY)
+            if (length == CTR_NO_CATEGORY)
                 ids[done + i] = MISSING;
             else if (adding)
                 ids[done + i] = vocab_add(adding, bytes, length, hashes[i]);
@@ -78,26 +79,26 @@ look_up(const RowBlock *block, int f, int first, int n, const Vocab *vocab, Voca
 }
 
 void
-categories_find(const RowBlock *block, int f, int first, int n, const Vocab *vocab, int32 *codes)
+categories_find(const CtrRowBlock *block, int f, int first, int n, const CtrVocab *vocab, int32 *codes)
 {
     look_up(block, f, first, n, vocab, NULL, codes);
     for (int i = 0; i < n; i++)
-        codes[i] += CODE_KNOWN;
+        codes[i] += CTR_CODE_KNOWN;
 }
 
 void
-categories_reserve(const RowBlock *block, int f, Vocab *vocab)
+categories_reserve(const CtrRowBlock *block, int f, CtrVocab *vocab)
 {
     const uint32 *lengths = block->lengths + (Size)f * block->room;
     Size bytes = 0;
 
     for (int row = 0; row < block->n; row++)
-        bytes += lengths[row] == NO_CATEGORY ? 0 : vocab_string_bytes(lengths[row]);
+        bytes += lengths[row] == CTR_NO_CATEGORY ? 0 : vocab_string_bytes(lengths[row]);
     vocab_reserve(vocab, vocab_count(vocab) + block->n, bytes);
 }
 
 void
-categories_number(const RowBlock *block, int f, Vocab *vocab, int32 *ids)
+categories_number(const CtrRowBlock *block, int f, CtrVocab *vocab, int32 *ids)
 {
     look_up(block, f, 0, block->n, vocab, vocab, ids);
 }

@@ -23,7 +23,7 @@ typedef struct Counted {
 } Counted;
 
 /* One of slots, values and sort is there. */
-struct ColumnSort {
+struct CtrColumnSort {
     NnColumn column;
     int64 most;     /* values that may come */
     Size memory;    /* for the tuple sort; 0: an array */
@@ -41,10 +41,10 @@ column_sort_memory(int64 n, int columns)
     return mul_size(mul_size(n, sizeof(double)), columns + 1);
 }
 
-ColumnSort *
+CtrColumnSort *
 column_sort_create(int64 n, Size memory)
 {
-    ColumnSort *cs = palloc0(sizeof(ColumnSort));
+    CtrColumnSort *cs = palloc0(sizeof(CtrColumnSort));
     Size room =
         memory > 0 ? memory : mul_size(n, sizeof(double)); /* a table takes no more than what may follow it */
 
@@ -60,7 +60,7 @@ column_sort_create(int64 n, Size memory)
 
 /* the slot that has the value, or the free one where it belongs */
 static inline Counted *
-slot_find(const ColumnSort *cs, double value)
+slot_find(const CtrColumnSort *cs, double value)
 {
     Size at = vocab_hash((const char *)&value, sizeof(value)) & (cs->n_slots - 1);
 
@@ -70,7 +70,7 @@ slot_find(const ColumnSort *cs, double value)
 }
 
 static inline void
-put(ColumnSort *cs, double value)
+put(CtrColumnSort *cs, double value)
 {
     if (cs->values)
         cs->values[cs->column.n++] = value;
@@ -82,7 +82,7 @@ put(ColumnSort *cs, double value)
 
 /* There are too many different values to be counted. */
 static void
-pour_out(ColumnSort *cs)
+pour_out(CtrColumnSort *cs)
 {
     Counted *slots = cs->slots;
 
@@ -92,7 +92,7 @@ pour_out(ColumnSort *cs)
         cs->values = MemoryContextAllocHuge(CurrentMemoryContext, mul_size(cs->most, sizeof(double)));
     else
         cs->sort = tuplesort_begin_datum(FLOAT8OID, Float8LessOperator, InvalidOid, false,
-                                         (int)Min(cs->memory / 1024, PG_INT32_MAX), NULL, SORT_REREAD);
+                                         (int)Min(cs->memory / 1024, PG_INT32_MAX), NULL, CTR_SORT_REREAD);
     for (Size i = 0; i < cs->n_slots; i++) {
         CHECK_FOR_INTERRUPTS();
         for (int64 k = 0; k < slots[i].count; k++)
@@ -102,7 +102,7 @@ pour_out(ColumnSort *cs)
 }
 
 void
-column_sort_add(ColumnSort *cs, double value)
+column_sort_add(CtrColumnSort *cs, double value)
 {
     Counted *slot;
 
@@ -138,7 +138,7 @@ counted_compare(const void *a, const void *b)
 static double
 counted_next(void *source)
 {
-    ColumnSort *cs = source;
+    CtrColumnSort *cs = source;
 
     if (cs->repeats == cs->slots[cs->n_read].count) {
         cs->repeats = 0;
@@ -152,14 +152,14 @@ counted_next(void *source)
 static void
 counted_rewind(void *source)
 {
-    ColumnSort *cs = source;
+    CtrColumnSort *cs = source;
 
     cs->n_read = 0;
     cs->repeats = 0;
 }
 
 static void
-sort_counted(ColumnSort *cs)
+sort_counted(CtrColumnSort *cs)
 {
     Size n = 0;
 
@@ -178,7 +178,7 @@ sort_counted(ColumnSort *cs)
 static double
 array_next(void *source)
 {
-    ColumnSort *cs = source;
+    CtrColumnSort *cs = source;
 
     if (cs->n_read % RUN_VALUES == 0)
         CHECK_FOR_INTERRUPTS();
@@ -188,7 +188,7 @@ array_next(void *source)
 static void
 array_rewind(void *source)
 {
-    ((ColumnSort *)source)->n_read = 0;
+    ((CtrColumnSort *)source)->n_read = 0;
 }
 
 /* Merges the sorted ranges [begin, middle) and [middle, end) of `from` into `to`. */
@@ -208,7 +208,7 @@ merge_runs(double *to, const double *from, Size begin, Size middle, Size end)
 
 /* Sorts runs, then merges neighbours until one is left. */
 static void
-sort_values(ColumnSort *cs)
+sort_values(CtrColumnSort *cs)
 {
     Size n = cs->column.n;
     double *from = cs->values;
@@ -238,7 +238,7 @@ sort_values(ColumnSort *cs)
 static double
 sort_next(void *source)
 {
-    ColumnSort *cs = source;
+    CtrColumnSort *cs = source;
     Datum value;
     bool is_null;
 
@@ -252,13 +252,13 @@ sort_next(void *source)
 static void
 sort_rewind(void *source)
 {
-    tuplesort_rescan(((ColumnSort *)source)->sort);
+    tuplesort_rescan(((CtrColumnSort *)source)->sort);
 }
 
 /* ------------------------------------------------------------------ all three */
 
 NnColumn *
-column_sort_finish(ColumnSort *cs)
+column_sort_finish(CtrColumnSort *cs)
 {
     if (cs->slots)
         sort_counted(cs);
@@ -274,7 +274,7 @@ column_sort_finish(ColumnSort *cs)
 }
 
 bool
-column_sort_is_key(ColumnSort *cs)
+column_sort_is_key(CtrColumnSort *cs)
 {
     NnColumn *column = &cs->column;
     double before = NAN;
@@ -292,7 +292,7 @@ column_sort_is_key(ColumnSort *cs)
 }
 
 void
-column_sort_free(ColumnSort *cs)
+column_sort_free(CtrColumnSort *cs)
 {
     if (cs->sort)
         tuplesort_end(cs->sort);

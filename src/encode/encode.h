@@ -11,25 +11,25 @@
 /* ------------------------------------------------------------------ vocab.c: categories of one field */
 
 /* Byte strings -> 0, 1, 2 … in order of arrival. All memory in one context. */
-typedef struct Vocab Vocab;
+typedef struct CtrVocab CtrVocab;
 
-Vocab *vocab_create(MemoryContext context);
+CtrVocab *vocab_create(MemoryContext context);
 /*
  * One for n strings that are known already, `bytes` of vocab_string_bytes in all, to be filled before all
  * else. Filling, which a thread of the pool may do, adds bytes[begin … ends[0]), bytes[ends[0] … ends[1]) ….
- * VOCAB_TWICE: one was there before, vocab_count() before it. VOCAB_UNFINISHED: the pool's run is
+ * CTR_VOCAB_TWICE: one was there before, vocab_count() before it. CTR_VOCAB_UNFINISHED: the pool's run is
  * interrupted; the same call goes on.
  */
-typedef enum VocabFilled { VOCAB_UNFINISHED, VOCAB_COMPLETE, VOCAB_TWICE } VocabFilled;
+typedef enum CtrVocabFilled { CTR_VOCAB_UNFINISHED, CTR_VOCAB_COMPLETE, CTR_VOCAB_TWICE } CtrVocabFilled;
 
-Vocab *vocab_create_for(MemoryContext context, int32 n, Size bytes);
-VocabFilled vocab_fill(Vocab *vocab, const char *bytes, uint32 begin, const uint32 *ends, int32 n,
-                       NnPool *pool);
+CtrVocab *vocab_create_for(MemoryContext context, int32 n, Size bytes);
+CtrVocabFilled vocab_fill(CtrVocab *vocab, const char *bytes, uint32 begin, const uint32 *ends, int32 n,
+                          NnPool *pool);
 /*
  * Makes room for n categories in all, and for `bytes` more of vocab_string_bytes: until then adding allocates
  * nothing, raises nothing, and so may be done by a thread. Serves interrupts.
  */
-void vocab_reserve(Vocab *vocab, int32 n, Size bytes);
+void vocab_reserve(CtrVocab *vocab, int32 n, Size bytes);
 /* what a string of so many bytes takes besides its place by number */
 Size vocab_string_bytes(uint32 length);
 /* By a key that vocab_choose_key has chosen: once per process, and not by a thread. vocab_create does. */
@@ -40,12 +40,12 @@ void vocab_choose_key(void);
  * need, reads what the first has asked for, so other work, such as the same stage of other vocabularies,
  * should lie between.
  */
-void vocab_prefetch(const Vocab *vocab, uint32 length, uint64 hash, int stage);
-int32 vocab_find(const Vocab *vocab, const char *bytes, uint32 length, uint64 hash); /* -1: unknown */
-int32 vocab_add(Vocab *vocab, const char *bytes, uint32 length, uint64 hash);        /* finds or adds */
-int32 vocab_count(const Vocab *vocab);
-const char *vocab_get(const Vocab *vocab, int32 id, uint32 *length); /* until the next addition */
-Size vocab_bytes(const Vocab *vocab);                                /* sum of lengths */
+void vocab_prefetch(const CtrVocab *vocab, uint32 length, uint64 hash, int stage);
+int32 vocab_find(const CtrVocab *vocab, const char *bytes, uint32 length, uint64 hash); /* -1: unknown */
+int32 vocab_add(CtrVocab *vocab, const char *bytes, uint32 length, uint64 hash);        /* finds or adds */
+int32 vocab_count(const CtrVocab *vocab);
+const char *vocab_get(const CtrVocab *vocab, int32 id, uint32 *length); /* until the next addition */
+Size vocab_bytes(const CtrVocab *vocab);                                /* sum of lengths */
 
 /* -------------------------------------------------------- vocab_load.c: vocabularies from a model's bytes */
 
@@ -54,52 +54,53 @@ Size vocab_bytes(const Vocab *vocab);                                /* sum of l
  * end at `ends`. Threads fill them while meanwhile(arg) runs. Returns 0, or the number, from 1, of a category
  * that its column has twice.
  */
-int32 vocab_load(Vocab **vocabs, MemoryContext context, const char *bytes, const uint32 *ends,
+int32 vocab_load(CtrVocab **vocabs, MemoryContext context, const char *bytes, const uint32 *ends,
                  const uint32 *counts, int n, void (*meanwhile)(void *), void *arg);
 
 /* -------------------------------- categories.c: a row's categories, and those of blocks of rows, to codes */
 
-#define CODE_UNSEEN  0 /* a category that training did not see or that was too rare */
-#define CODE_MISSING 1 /* NULL */
-#define CODE_KNOWN   2 /* the first known category */
+#define CTR_CODE_UNSEEN  0 /* a category that training did not see or that was too rare */
+#define CTR_CODE_MISSING 1 /* NULL */
+#define CTR_CODE_KNOWN   2 /* the first known category */
 
 /*
  * The categories of n columns, hashed, and soon to be looked up in vocabs[n]: for all columns at once, so
  * that a row waits for memory a few times, not for each.
  */
-void categories_of_row(RowMap *map, Column *columns, int n, Vocab *const *vocabs);
+void categories_of_row(CtrRowMap *map, CtrColumn *columns, int n, CtrVocab *const *vocabs);
 /* Field f of rows [first, first + n): codes[n] by what the vocabulary knows. For threads. */
-void categories_find(const RowBlock *block, int f, int first, int n, const Vocab *vocab, int32 *codes);
+void categories_find(const CtrRowBlock *block, int f, int first, int n, const CtrVocab *vocab, int32 *codes);
 /*
  * Field f of all rows: ids[n], added where they are new; -1: no category. For threads, each with fields of
  * its own, once categories_reserve has made room.
  */
-void categories_reserve(const RowBlock *block, int f, Vocab *vocab);
-void categories_number(const RowBlock *block, int f, Vocab *vocab, int32 *ids);
+void categories_reserve(const CtrRowBlock *block, int f, CtrVocab *vocab);
+void categories_number(const CtrRowBlock *block, int f, CtrVocab *vocab, int32 *ids);
 
 /* ---------------------------------------------------------------- encoder.c: rows to the network's inputs */
 
-#define COUNT_MOST INT64CONST(0x1FFFFFFFFFFFFF) /* of rows; 2^53 - 1: what every JSON reader keeps exactly */
+#define CTR_COUNT_MOST                                                                                       \
+    INT64CONST(0x1FFFFFFFFFFFFF) /* of rows; 2^53 - 1: what every JSON reader keeps exactly */
 
 /* A numerical column's values as categories: the bounds that cut it into n_bounds + 1 buckets. */
-typedef struct Buckets {
+typedef struct CtrBuckets {
     int n_bounds;
     double *bounds; /* ascending */
-} Buckets;
+} CtrBuckets;
 
-typedef struct Encoder {
+typedef struct CtrEncoder {
     MemoryContext context;
     int n_num, n_cat;
-    Feature *features;    /* [n_num + n_cat], numerical ones first */
+    CtrFeature *features; /* [n_num + n_cat], numerical ones first */
     int d_num;            /* width of the network's numerical input: n_num, then target statistics */
     int d_cat;            /* its categorical fields: n_cat, then the buckets of the n_num if there are any */
     int n_statistics;     /* fields with target statistics: d_cat or 0 */
     bool sums_statistics; /* their sum is one numerical input, instead of each being one */
     NnTransform *transforms; /* [n_num] */
-    Buckets *buckets;        /* [n_num]; NULL: none */
-    Vocab **vocabs;          /* [n_cat]: known categories; code = id + CODE_KNOWN */
+    CtrBuckets *buckets;     /* [n_num]; NULL: none */
+    CtrVocab **vocabs;       /* [n_cat]: known categories; code = id + CTR_CODE_KNOWN */
     int32 **frequencies;     /* [n_cat][known]: training rows of each known category */
-    int *categories;         /* [d_cat]: rows of each field's table = known + CODE_KNOWN */
+    int *categories;         /* [d_cat]: rows of each field's table = known + CTR_CODE_KNOWN */
     float **statistics;      /* [n_statistics][categories]: target statistics (nn/derive.c) */
     /*
      * What they come from, to go on from it: [n_statistics][categories][STATISTICS_GROUPS]. NULL: only to
@@ -107,17 +108,17 @@ typedef struct Encoder {
      */
     NnKeptSum **sums;
     NnKeptSum *totals; /* [STATISTICS_GROUPS]: of all rows */
-} Encoder;
+} CtrEncoder;
 
 /* From n_num, n_cat and the options: the network's inputs, and which of them are derived. */
-void encoder_widths(Encoder *encoder, const Options *options);
+void encoder_widths(CtrEncoder *encoder, const CtrOptions *options);
 /* One row of map -> x_num [d_num], and category f's code at x_cat[f * ld_cat]. Never fails on a value. */
-void encoder_encode(const Encoder *encoder, RowMap *map, float *x_num, int32 *x_cat, Size ld_cat);
+void encoder_encode(const CtrEncoder *encoder, CtrRowMap *map, float *x_num, int32 *x_cat, Size ld_cat);
 /*
  * Rows [first, first + n) of a block, to x_num [n, d_num] and, field f, to x_cat[f * ld_cat + 0 … n - 1]. For
  * threads.
  */
-void encoder_encode_block(const Encoder *encoder, const RowBlock *block, int first, int n, float *x_num,
+void encoder_encode_block(const CtrEncoder *encoder, const CtrRowBlock *block, int first, int n, float *x_num,
                           int32 *x_cat, Size ld_cat);
 
 #endif /* CTR_ENCODE_H */

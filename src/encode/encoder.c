@@ -17,7 +17,7 @@
  * so it takes one number, their sum: the log odds of naive Bayes.
  */
 void
-encoder_widths(Encoder *encoder, const Options *options)
+encoder_widths(CtrEncoder *encoder, const CtrOptions *options)
 {
     encoder->d_cat = encoder->n_cat + (options->numerical_buckets > 0 ? encoder->n_num : 0);
     encoder->n_statistics = options->target_statistics ? encoder->d_cat : 0;
@@ -27,15 +27,16 @@ encoder_widths(Encoder *encoder, const Options *options)
 }
 
 int32
-encoder_bucket(const Encoder *encoder, int i, double value)
+encoder_bucket(const CtrEncoder *encoder, int i, double value)
 {
-    const Buckets *buckets = &encoder->buckets[i];
+    const CtrBuckets *buckets = &encoder->buckets[i];
 
-    return isnan(value) ? CODE_MISSING : CODE_KNOWN + bucket_find(buckets->bounds, buckets->n_bounds, value);
+    return isnan(value) ? CTR_CODE_MISSING
+                        : CTR_CODE_KNOWN + bucket_find(buckets->bounds, buckets->n_bounds, value);
 }
 
 void
-encoder_derive(const Encoder *encoder, float *const *statistics, int stride, int fold, float *x_num,
+encoder_derive(const CtrEncoder *encoder, float *const *statistics, int stride, int fold, float *x_num,
                const int32 *x_cat, Size ld_cat)
 {
     float *derived = x_num + encoder->n_num;
@@ -54,7 +55,7 @@ encoder_derive(const Encoder *encoder, float *const *statistics, int stride, int
 }
 
 static inline void
-encode_number(const Encoder *encoder, int i, double value, float *x_num, int32 *x_cat, Size ld_cat)
+encode_number(const CtrEncoder *encoder, int i, double value, float *x_num, int32 *x_cat, Size ld_cat)
 {
     x_num[i] = transform_apply(&encoder->transforms[i], value);
     if (encoder->buckets != NULL)
@@ -62,21 +63,21 @@ encode_number(const Encoder *encoder, int i, double value, float *x_num, int32 *
 }
 
 void
-encoder_encode(const Encoder *encoder, RowMap *map, float *x_num, int32 *x_cat, Size ld_cat)
+encoder_encode(const CtrEncoder *encoder, CtrRowMap *map, float *x_num, int32 *x_cat, Size ld_cat)
 {
-    Column *columns = map->features + encoder->n_num;
+    CtrColumn *columns = map->features + encoder->n_num;
 
     categories_of_row(map, columns, encoder->n_cat,
                       encoder->vocabs); /* what it fetches arrives during the numbers */
     for (int i = 0; i < encoder->n_num; i++)
         encode_number(encoder, i, row_number(map, &map->features[i]), x_num, x_cat, ld_cat);
     for (int f = 0; f < encoder->n_cat; f++) {
-        int32 code = CODE_MISSING;
+        int32 code = CTR_CODE_MISSING;
 
         if (columns[f].bytes) {
             int32 id = vocab_find(encoder->vocabs[f], columns[f].bytes, columns[f].length, columns[f].hash);
 
-            code = id < 0 ? CODE_UNSEEN : id + CODE_KNOWN;
+            code = id < 0 ? CTR_CODE_UNSEEN : id + CTR_CODE_KNOWN;
         }
         x_cat[f * ld_cat] = code;
     }
@@ -84,7 +85,7 @@ encoder_encode(const Encoder *encoder, RowMap *map, float *x_num, int32 *x_cat, 
 }
 
 void
-encoder_encode_block(const Encoder *encoder, const RowBlock *block, int first, int n, float *x_num,
+encoder_encode_block(const CtrEncoder *encoder, const CtrRowBlock *block, int first, int n, float *x_num,
                      int32 *x_cat, Size ld_cat)
 {
     const unsigned mode = denormals_keep();
@@ -102,29 +103,29 @@ encoder_encode_block(const Encoder *encoder, const RowBlock *block, int first, i
     denormals_restore(mode);
 }
 
-Encoder *
-encoder_create(MemoryContext context, const Options *options, const Feature *features, int n_num, int n_cat,
-               const Encoder *known)
+CtrEncoder *
+encoder_create(MemoryContext context, const CtrOptions *options, const CtrFeature *features, int n_num,
+               int n_cat, const CtrEncoder *known)
 {
     MemoryContext old = MemoryContextSwitchTo(context);
-    Encoder *encoder = palloc0(sizeof(Encoder));
+    CtrEncoder *encoder = palloc0(sizeof(CtrEncoder));
 
     encoder->context = context;
     encoder->n_num = n_num;
     encoder->n_cat = n_cat;
     encoder_widths(encoder, options);
-    encoder->features = palloc(sizeof(Feature) * Max(n_num + n_cat, 1));
+    encoder->features = palloc(sizeof(CtrFeature) * Max(n_num + n_cat, 1));
     for (int i = 0; i < n_num + n_cat; i++) {
         encoder->features[i] = features[i];
         encoder->features[i].name = pstrdup(features[i].name);
         encoder->features[i].missing = known ? known->features[i].missing : 0;
     }
     encoder->transforms = palloc0(sizeof(NnTransform) * Max(n_num, 1));
-    encoder->vocabs = palloc0(sizeof(Vocab *) * Max(n_cat, 1));
+    encoder->vocabs = palloc0(sizeof(CtrVocab *) * Max(n_cat, 1));
     encoder->frequencies = palloc0(sizeof(int32 *) * Max(n_cat, 1));
     encoder->categories = palloc0(sizeof(int) * Max(encoder->d_cat, 1));
     if (options->numerical_buckets > 0)
-        encoder->buckets = palloc0(sizeof(Buckets) * Max(n_num, 1));
+        encoder->buckets = palloc0(sizeof(CtrBuckets) * Max(n_num, 1));
     encoder->statistics = palloc0(sizeof(float *) * Max(encoder->n_statistics, 1));
     encoder->sums = palloc0(sizeof(NnKeptSum *) * Max(encoder->n_statistics, 1));
     MemoryContextSwitchTo(old);
@@ -133,15 +134,15 @@ encoder_create(MemoryContext context, const Options *options, const Feature *fea
 
 /* The sum ends at what a model can say. */
 static void
-add_missing(Encoder *encoder, int feature, int64 missing)
+add_missing(CtrEncoder *encoder, int feature, int64 missing)
 {
     int64 *sum = &encoder->features[feature].missing;
 
-    *sum = Min(*sum + missing, COUNT_MOST);
+    *sum = Min(*sum + missing, CTR_COUNT_MOST);
 }
 
 void
-encoder_fit_number(Encoder *encoder, int i, const Options *options, NnColumn *column, int64 missing)
+encoder_fit_number(CtrEncoder *encoder, int i, const CtrOptions *options, NnColumn *column, int64 missing)
 {
     double *quantiles = NULL;
 
@@ -149,17 +150,17 @@ encoder_fit_number(Encoder *encoder, int i, const Options *options, NnColumn *co
         quantiles = MemoryContextAlloc(encoder->context, sizeof(double) * NN_QUANTILES);
     transform_fit(&encoder->transforms[i], options->numerical_transform, column, missing, quantiles);
     if (encoder->buckets != NULL) {
-        Buckets *buckets = &encoder->buckets[i];
+        CtrBuckets *buckets = &encoder->buckets[i];
 
         buckets->bounds = MemoryContextAlloc(encoder->context, sizeof(double) * options->numerical_buckets);
         buckets->n_bounds = buckets_fit(buckets->bounds, options->numerical_buckets, column);
-        encoder->categories[encoder->n_cat + i] = buckets->n_bounds + 1 + CODE_KNOWN;
+        encoder->categories[encoder->n_cat + i] = buckets->n_bounds + 1 + CTR_CODE_KNOWN;
     }
     add_missing(encoder, i, missing);
 }
 
 static double *
-copy_numbers(const Encoder *encoder, const double *numbers, int n)
+copy_numbers(const CtrEncoder *encoder, const double *numbers, int n)
 {
     Size size = sizeof(double) * n;
 
@@ -167,14 +168,14 @@ copy_numbers(const Encoder *encoder, const double *numbers, int n)
 }
 
 void
-encoder_keep_number(Encoder *encoder, int i, const Encoder *known, int64 missing)
+encoder_keep_number(CtrEncoder *encoder, int i, const CtrEncoder *known, int64 missing)
 {
     NnTransform *t = &encoder->transforms[i];
 
     *t = known->transforms[i];
     t->quantiles = copy_numbers(encoder, t->quantiles, t->n_quantiles);
     if (encoder->buckets != NULL) {
-        Buckets *buckets = &encoder->buckets[i];
+        CtrBuckets *buckets = &encoder->buckets[i];
 
         *buckets = known->buckets[i];
         buckets->bounds = copy_numbers(encoder, buckets->bounds, buckets->n_bounds);
@@ -184,7 +185,7 @@ encoder_keep_number(Encoder *encoder, int i, const Encoder *known, int64 missing
 }
 
 void
-encoder_create_statistics(Encoder *encoder, const NnKeptSum *totals)
+encoder_create_statistics(CtrEncoder *encoder, const NnKeptSum *totals)
 {
     Size size = STATISTICS_GROUPS * sizeof(NnKeptSum);
 
@@ -200,7 +201,7 @@ encoder_create_statistics(Encoder *encoder, const NnKeptSum *totals)
 
 /* Adds all of from's categories; the ids stay the same when `to` is empty. */
 static void
-copy_categories(Vocab *to, const Vocab *from)
+copy_categories(CtrVocab *to, const CtrVocab *from)
 {
     for (int32 id = 0; id < vocab_count(from); id++) {
         uint32 length;
@@ -212,13 +213,13 @@ copy_categories(Vocab *to, const Vocab *from)
 }
 
 int32 *
-encoder_fit_categories(Encoder *encoder, int f, const Vocab *seen, const int32 *counts, int min_count,
-                       const Encoder *known, int64 missing)
+encoder_fit_categories(CtrEncoder *encoder, int f, const CtrVocab *seen, const int32 *counts, int min_count,
+                       const CtrEncoder *known, int64 missing)
 {
-    const Vocab *before = known ? known->vocabs[f] : NULL;
+    const CtrVocab *before = known ? known->vocabs[f] : NULL;
     int32 n_seen = vocab_count(seen);
     int32 *codes = MemoryContextAllocHuge(CurrentMemoryContext, mul_size(Max(n_seen, 1), sizeof(int32)));
-    Vocab *vocab = vocab_create(encoder->context);
+    CtrVocab *vocab = vocab_create(encoder->context);
     int64 n = before ? vocab_count(before) : 0;
     Size n_bytes = 0;
     int32 *frequencies;
@@ -249,13 +250,13 @@ encoder_fit_categories(Encoder *encoder, int f, const Vocab *seen, const int32 *
         known_id = counts[id] >= Max(min_count, 1) ? vocab_add(vocab, bytes, length, hash)
                                                    : vocab_find(vocab, bytes, length, hash);
 
-        codes[id] = known_id < 0 ? CODE_UNSEEN : known_id + CODE_KNOWN;
+        codes[id] = known_id < 0 ? CTR_CODE_UNSEEN : known_id + CTR_CODE_KNOWN;
         if (known_id >= 0)
             frequencies[known_id] = (int32)Min((int64)frequencies[known_id] + counts[id], PG_INT32_MAX);
     }
     encoder->vocabs[f] = vocab;
     encoder->frequencies[f] = frequencies;
-    encoder->categories[f] = vocab_count(vocab) + CODE_KNOWN;
+    encoder->categories[f] = vocab_count(vocab) + CTR_CODE_KNOWN;
     add_missing(encoder, encoder->n_num + f, missing);
     return codes;
 }

@@ -8,8 +8,8 @@
 #include "ctr.h"
 
 /* arbitrary odd constants with as many ones as zeros */
-#define HASH_A UINT64CONST(0xa0761d6478bd642f)
-#define HASH_B UINT64CONST(0xe7037ed1a0b428db)
+#define CTR_HASH_A UINT64CONST(0xa0761d6478bd642f)
+#define CTR_HASH_B UINT64CONST(0xe7037ed1a0b428db)
 
 static inline uint64
 hash_fold(uint64 a, uint64 b)
@@ -41,16 +41,16 @@ hash_read4(const char *p)
 static inline uint64
 hash_word(uint64 hash, uint64 word)
 {
-    return hash_fold(word ^ HASH_B, hash ^ HASH_A);
+    return hash_fold(word ^ CTR_HASH_B, hash ^ CTR_HASH_A);
 }
 
 /* Who knows a key can construct strings of equal hash. */
-typedef struct HashKey {
+typedef struct CtrHashKey {
     uint64 seed, a, b;
-} HashKey;
+} CtrHashKey;
 
 static inline uint64
-hash_bytes_keyed(HashKey key, const char *bytes, uint32 length)
+hash_bytes_keyed(CtrHashKey key, const char *bytes, uint32 length)
 {
     uint64 hash = key.seed ^ length;
     uint64 low, high;
@@ -78,7 +78,7 @@ hash_bytes_keyed(HashKey key, const char *bytes, uint32 length)
 static inline uint64
 hash_bytes_seeded(uint64 seed, const char *bytes, uint32 length)
 {
-    return hash_bytes_keyed((HashKey){seed, HASH_A, HASH_B}, bytes, length);
+    return hash_bytes_keyed((CtrHashKey){seed, CTR_HASH_A, CTR_HASH_B}, bytes, length);
 }
 
 #endif /* CTR_HASH_H */

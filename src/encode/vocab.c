@@ -16,7 +16,7 @@
 #include "encode/hash.h"
 
 #define VOCAB_FIRST_SLOTS 32
-#define VOCAB_LIMIT       (PG_INT32_MAX - 2) /* codes begin at CODE_KNOWN; a table has a row for each */
+#define VOCAB_LIMIT       (PG_INT32_MAX - 2) /* codes begin at CTR_CODE_KNOWN; a table has a row for each */
 #define CHUNK_FIRST       ((Size)1024)
 #define CHUNK_LARGEST     ((Size)1024 * 1024)
 #define AHEAD             16              /* strings whose slot is fetched before it is needed */
@@ -40,7 +40,7 @@ typedef struct VocabString {
     char bytes[SHORT_LENGTH];
 } VocabString;
 
-struct Vocab {
+struct CtrVocab {
     MemoryContext context;
     Slot *slots;
     uint64 mask;          /* number of slots - 1; a power of two */
@@ -54,12 +54,12 @@ struct Vocab {
 
 /* ------------------------------------------------------------------ hash */
 
-static HashKey secret;
+static CtrHashKey secret;
 
 void
 vocab_choose_key(void)
 {
-    HashKey key;
+    CtrHashKey key;
 
     if (secret.b != 0)
         return;
@@ -79,7 +79,7 @@ vocab_hash(const char *bytes, uint32 length)
 
 /* where a search begins */
 static inline uint64
-first_slot(const Vocab *vocab, uint64 hash)
+first_slot(const CtrVocab *vocab, uint64 hash)
 {
     return hash >> 32 & vocab->mask;
 }
@@ -104,7 +104,7 @@ slot_hash(const Slot *slot)
 }
 
 static void *
-allocate(Vocab *vocab, Size n, Size size)
+allocate(CtrVocab *vocab, Size n, Size size)
 {
     void *memory = MemoryContextAllocHuge(vocab->context, mul_size(n, size));
 
@@ -113,7 +113,7 @@ allocate(Vocab *vocab, Size n, Size size)
 }
 
 static void
-slots_allocate(Vocab *vocab, uint64 n)
+slots_allocate(CtrVocab *vocab, uint64 n)
 {
     vocab->slots = allocate(vocab, n, sizeof(Slot));
     vocab->mask = n - 1;
@@ -122,7 +122,7 @@ slots_allocate(Vocab *vocab, uint64 n)
 
 /* Clears the next slots; true: there are more. */
 static bool
-slots_clear(Vocab *vocab)
+slots_clear(CtrVocab *vocab)
 {
     const uint64 end = Min(vocab->mask + 1, vocab->cleared + INTERVAL);
 
@@ -133,7 +133,7 @@ slots_clear(Vocab *vocab)
 }
 
 static void
-slots_clear_all(Vocab *vocab)
+slots_clear_all(CtrVocab *vocab)
 {
     while (slots_clear(vocab))
         CHECK_FOR_INTERRUPTS();
@@ -154,7 +154,7 @@ slots_for(int32 n)
  * An error in the midst of it leaves the table incomplete: whoever adds gives the whole vocabulary up then.
  */
 static void
-slots_grow(Vocab *vocab, uint64 n)
+slots_grow(CtrVocab *vocab, uint64 n)
 {
     Slot *old = vocab->slots;
     uint64 old_n = vocab->mask + 1;
@@ -178,7 +178,7 @@ slots_grow(Vocab *vocab, uint64 n)
 
 /* A new chunk of at least so many bytes; each is twice as large as the last one. */
 static void
-chunk_grow(Vocab *vocab, Size least)
+chunk_grow(CtrVocab *vocab, Size least)
 {
     Size size = Max(vocab->chunk_size, least);
 
@@ -187,10 +187,10 @@ chunk_grow(Vocab *vocab, Size least)
     vocab->chunk_size = Min(vocab->chunk_size * 2, CHUNK_LARGEST);
 }
 
-Vocab *
+CtrVocab *
 vocab_create_for(MemoryContext context, int32 n, Size bytes)
 {
-    Vocab *vocab = MemoryContextAllocZero(context, sizeof(Vocab));
+    CtrVocab *vocab = MemoryContextAllocZero(context, sizeof(CtrVocab));
 
     vocab_choose_key();
     vocab->context = context;
@@ -203,10 +203,10 @@ vocab_create_for(MemoryContext context, int32 n, Size bytes)
     return vocab;
 }
 
-Vocab *
+CtrVocab *
 vocab_create(MemoryContext context)
 {
-    Vocab *vocab = vocab_create_for(context, 0, 0);
+    CtrVocab *vocab = vocab_create_for(context, 0, 0);
 
     slots_clear_all(vocab);
     return vocab;
@@ -214,7 +214,7 @@ vocab_create(MemoryContext context)
 
 /* Room for n categories in a table that is at most two thirds full. */
 static void
-table_grow(Vocab *vocab, int32 n)
+table_grow(CtrVocab *vocab, int32 n)
 {
     CHECK_FOR_INTERRUPTS();
     if (slots_for(n) > vocab->mask + 1)
@@ -225,7 +225,7 @@ table_grow(Vocab *vocab, int32 n)
 
 /* n is doubled where that is little: many reservations in turn cost no more than one */
 void
-vocab_reserve(Vocab *vocab, int32 n, Size bytes)
+vocab_reserve(CtrVocab *vocab, int32 n, Size bytes)
 {
     if (n > vocab->room)
         table_grow(vocab, Max(n, Min((int64)vocab->count * 2, VOCAB_LIMIT)));
@@ -252,7 +252,7 @@ string_bytes(const VocabString *string)
 
 /* slot: of equal key and length */
 static inline bool
-slot_equals(const Vocab *vocab, const Slot *slot, const char *bytes)
+slot_equals(const CtrVocab *vocab, const Slot *slot, const char *bytes)
 {
     return slot->length <= KEY_LENGTH ||
            memcmp(string_bytes(&vocab->strings[slot->id]), bytes, slot->length) == 0;
@@ -260,7 +260,7 @@ slot_equals(const Vocab *vocab, const Slot *slot, const char *bytes)
 
 /* the slot that has the string, or the free one where it belongs */
 static inline Slot *
-slot_find(const Vocab *vocab, const char *bytes, uint32 length, uint64 hash)
+slot_find(const CtrVocab *vocab, const char *bytes, uint32 length, uint64 hash)
 {
     const uint64 key = string_key(bytes, length, hash);
 
@@ -273,7 +273,7 @@ slot_find(const Vocab *vocab, const char *bytes, uint32 length, uint64 hash)
 }
 
 void
-vocab_prefetch(const Vocab *vocab, uint32 length, uint64 hash, int stage)
+vocab_prefetch(const CtrVocab *vocab, uint32 length, uint64 hash, int stage)
 {
     const Slot *slot = &vocab->slots[first_slot(vocab, hash)];
 
@@ -284,13 +284,13 @@ vocab_prefetch(const Vocab *vocab, uint32 length, uint64 hash, int stage)
 }
 
 int32
-vocab_find(const Vocab *vocab, const char *bytes, uint32 length, uint64 hash)
+vocab_find(const CtrVocab *vocab, const char *bytes, uint32 length, uint64 hash)
 {
     return slot_find(vocab, bytes, length, hash)->id;
 }
 
 static void
-string_store(Vocab *vocab, VocabString *string, const char *bytes, uint32 length)
+string_store(CtrVocab *vocab, VocabString *string, const char *bytes, uint32 length)
 {
     string->length = length;
     if (length <= SHORT_LENGTH) {
@@ -306,7 +306,7 @@ string_store(Vocab *vocab, VocabString *string, const char *bytes, uint32 length
 }
 
 int32
-vocab_add(Vocab *vocab, const char *bytes, uint32 length, uint64 hash)
+vocab_add(CtrVocab *vocab, const char *bytes, uint32 length, uint64 hash)
 {
     Slot *slot = slot_find(vocab, bytes, length, hash);
 
@@ -325,37 +325,37 @@ vocab_add(Vocab *vocab, const char *bytes, uint32 length, uint64 hash)
     return vocab->count++;
 }
 
-VocabFilled
-vocab_fill(Vocab *vocab, const char *bytes, uint32 begin, const uint32 *ends, int32 n, NnPool *pool)
+CtrVocabFilled
+vocab_fill(CtrVocab *vocab, const char *bytes, uint32 begin, const uint32 *ends, int32 n, NnPool *pool)
 {
     while (slots_clear(vocab)) {
         if (pool_interrupted(pool))
-            return VOCAB_UNFINISHED;
+            return CTR_VOCAB_UNFINISHED;
     }
     for (int32 i = vocab->count; i < n; i++) {
         const uint32 at = i == 0 ? begin : ends[i - 1], length = ends[i] - at;
 
         if (i % INTERVAL == 0 && pool_interrupted(pool))
-            return VOCAB_UNFINISHED;
+            return CTR_VOCAB_UNFINISHED;
         if (i + AHEAD < n) {
             uint32 next = ends[i + AHEAD - 1], next_length = ends[i + AHEAD] - next;
 
             vocab_prefetch(vocab, next_length, vocab_hash(bytes + next, next_length), 0);
         }
         if (vocab_add(vocab, bytes + at, length, vocab_hash(bytes + at, length)) != i)
-            return VOCAB_TWICE;
+            return CTR_VOCAB_TWICE;
     }
-    return VOCAB_COMPLETE;
+    return CTR_VOCAB_COMPLETE;
 }
 
 int32
-vocab_count(const Vocab *vocab)
+vocab_count(const CtrVocab *vocab)
 {
     return vocab->count;
 }
 
 const char *
-vocab_get(const Vocab *vocab, int32 id, uint32 *length)
+vocab_get(const CtrVocab *vocab, int32 id, uint32 *length)
 {
     const VocabString *string = &vocab->strings[id];
 
@@ -364,7 +364,7 @@ vocab_get(const Vocab *vocab, int32 id, uint32 *length)
 }
 
 Size
-vocab_bytes(const Vocab *vocab)
+vocab_bytes(const CtrVocab *vocab)
 {
     return vocab->bytes;
 }

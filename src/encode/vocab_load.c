@@ -11,12 +11,12 @@
 
 /* One column's categories, which a thread puts into their vocabulary. */
 typedef struct LoadTask {
-    Vocab *vocab;
+    CtrVocab *vocab;
     const char *bytes;
     uint32 begin; /* of the first, in bytes */
     const uint32 *ends;
     int32 n;
-    VocabFilled filled;
+    CtrVocabFilled filled;
 } LoadTask;
 
 typedef struct VocabLoad {
@@ -59,7 +59,7 @@ compare_tasks(const void *a, const void *b)
 
 /* A task for each column, and its empty vocabulary. Returns how many categories there are. */
 static int64
-load_prepare(VocabLoad *load, Vocab **vocabs, MemoryContext context, const char *bytes, const uint32 *ends,
+load_prepare(VocabLoad *load, CtrVocab **vocabs, MemoryContext context, const char *bytes, const uint32 *ends,
              const uint32 *counts)
 {
     int64 total = 0;
@@ -69,7 +69,7 @@ load_prepare(VocabLoad *load, Vocab **vocabs, MemoryContext context, const char 
         const int32 count = (int32)counts[f];
 
         vocabs[f] = vocab_create_for(context, count, strings_bytes(begin, ends, count));
-        load->tasks[f] = (LoadTask){vocabs[f], bytes, begin, ends, count, VOCAB_UNFINISHED};
+        load->tasks[f] = (LoadTask){vocabs[f], bytes, begin, ends, count, CTR_VOCAB_UNFINISHED};
         if (count > 0)
             begin = ends[count - 1];
         ends += count;
@@ -80,8 +80,8 @@ load_prepare(VocabLoad *load, Vocab **vocabs, MemoryContext context, const char 
 }
 
 int32
-vocab_load(Vocab **vocabs, MemoryContext context, const char *bytes, const uint32 *ends, const uint32 *counts,
-           int n, void (*meanwhile)(void *), void *arg)
+vocab_load(CtrVocab **vocabs, MemoryContext context, const char *bytes, const uint32 *ends,
+           const uint32 *counts, int n, void (*meanwhile)(void *), void *arg)
 {
     VocabLoad load = {.n = n, .tasks = palloc(sizeof(LoadTask) * Max(n, 1))};
     const int64 total = load_prepare(&load, vocabs, context, bytes, ends, counts);
@@ -90,7 +90,7 @@ vocab_load(Vocab **vocabs, MemoryContext context, const char *bytes, const uint3
                                     total < THREADED_CATEGORIES ? 1 : Min(threads_of_query(), LOAD_THREADS));
     threads_during(load.pool, load_task, &load, n, meanwhile, arg);
     for (int f = 0; f < n; f++) {
-        if (load.tasks[f].filled == VOCAB_TWICE)
+        if (load.tasks[f].filled == CTR_VOCAB_TWICE)
             return vocab_count(load.tasks[f].vocab) + 1;
     }
     return 0;

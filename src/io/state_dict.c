@@ -6,14 +6,14 @@ PG_FUNCTION_INFO_V1(ctr_state_dict);
 Datum
 ctr_state_dict(PG_FUNCTION_ARGS)
 {
-    SafeFile *file = safetensors_parse(PG_GETARG_DATUM(0), NULL);
-    SafeFile *weights = safetensors_create(file->n_tensors);
+    CtrSafeFile *file = safetensors_parse(PG_GETARG_DATUM(0), NULL);
+    CtrSafeFile *weights = safetensors_create(file->n_tensors);
 
     weights->bytes = file->bytes;
     for (int i = 0; i < file->n_tensors; i++) {
-        const SafeTensor *tensor = &file->tensors[i];
+        const CtrSafeTensor *tensor = &file->tensors[i];
 
-        if (strncmp(tensor->name, MODEL_PREFIX, strlen(MODEL_PREFIX)) != 0)
+        if (strncmp(tensor->name, CTR_MODEL_PREFIX, strlen(CTR_MODEL_PREFIX)) != 0)
             weights->tensors[weights->n_tensors++] = *tensor;
     }
     safetensors_add_entry(weights, "format", "pt"); /* what the transformers library looks for */

@@ -31,11 +31,11 @@ static Datum
 auc_transition(FunctionCallInfo fcinfo, bool is_boolean)
 {
     MemoryContext context = aggregate_context(fcinfo);
-    Scores *state = PG_ARGISNULL(0) ? NULL : (Scores *)PG_GETARG_POINTER(0);
+    CtrScores *state = PG_ARGISNULL(0) ? NULL : (CtrScores *)PG_GETARG_POINTER(0);
     double score;
 
     if (state == NULL)
-        state = MemoryContextAllocZero(context, sizeof(Scores));
+        state = MemoryContextAllocZero(context, sizeof(CtrScores));
     if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
         PG_RETURN_POINTER(state);
     score = PG_GETARG_FLOAT8(2);
@@ -67,12 +67,12 @@ Datum
 ctr_auc_combine(PG_FUNCTION_ARGS)
 {
     MemoryContext context = aggregate_context(fcinfo);
-    Scores *into = PG_ARGISNULL(0) ? NULL : (Scores *)PG_GETARG_POINTER(0);
+    CtrScores *into = PG_ARGISNULL(0) ? NULL : (CtrScores *)PG_GETARG_POINTER(0);
 
     if (into == NULL)
-        into = MemoryContextAllocZero(context, sizeof(Scores));
+        into = MemoryContextAllocZero(context, sizeof(CtrScores));
     if (!PG_ARGISNULL(1))
-        scores_append(into, context, (Scores *)PG_GETARG_POINTER(1));
+        scores_append(into, context, (CtrScores *)PG_GETARG_POINTER(1));
     PG_RETURN_POINTER(into);
 }
 
@@ -81,14 +81,14 @@ Datum
 ctr_auc_serialize(PG_FUNCTION_ARGS)
 {
     aggregate_context(fcinfo);
-    PG_RETURN_BYTEA_P(scores_serialize(NULL, 0, (Scores *)PG_GETARG_POINTER(0)));
+    PG_RETURN_BYTEA_P(scores_serialize(NULL, 0, (CtrScores *)PG_GETARG_POINTER(0)));
 }
 
 PG_FUNCTION_INFO_V1(ctr_auc_deserialize);
 Datum
 ctr_auc_deserialize(PG_FUNCTION_ARGS)
 {
-    Scores *state = palloc0(sizeof(Scores));
+    CtrScores *state = palloc0(sizeof(CtrScores));
 
     aggregate_context(fcinfo);
     scores_deserialize(PG_GETARG_BYTEA_PP(0), NULL, 0, state);
@@ -100,7 +100,7 @@ PG_FUNCTION_INFO_V1(ctr_auc_final);
 Datum
 ctr_auc_final(PG_FUNCTION_ARGS)
 {
-    double value = PG_ARGISNULL(0) ? NAN : scores_auc((Scores *)PG_GETARG_POINTER(0));
+    double value = PG_ARGISNULL(0) ? NAN : scores_auc((CtrScores *)PG_GETARG_POINTER(0));
 
     if (isnan(value))
         PG_RETURN_NULL();
@@ -174,7 +174,7 @@ PG_FUNCTION_INFO_V1(ctr_logloss_serialize);
 Datum
 ctr_logloss_serialize(PG_FUNCTION_ARGS)
 {
-    Scores none = {0};
+    CtrScores none = {0};
 
     aggregate_context(fcinfo);
     PG_RETURN_BYTEA_P(scores_serialize(PG_GETARG_POINTER(0), sizeof(LossState), &none));
@@ -185,7 +185,7 @@ Datum
 ctr_logloss_deserialize(PG_FUNCTION_ARGS)
 {
     LossState *state = palloc0(sizeof(LossState));
-    Scores none = {0};
+    CtrScores none = {0};
 
     aggregate_context(fcinfo);
     scores_deserialize(PG_GETARG_BYTEA_PP(0), state, sizeof(LossState), &none);

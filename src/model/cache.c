@@ -20,11 +20,11 @@
 
 #define BELIEVED_SECONDS 60
 
-struct CachedModel {
+struct CtrCachedModel {
     dlist_node node; /* in recently used order, the newest first */
-    CachedModelView view;
+    CtrCachedModelView view;
     MemoryContext context; /* the model's, which also holds the scorer and this struct */
-    char digest[MODEL_DIGEST_SIZE];
+    char digest[CTR_MODEL_DIGEST_SIZE];
     Oid toast_relation, toast_value; /* the TOAST pointer that led here last; InvalidOid: none */
     instr_time toast_read;           /* when that pointer's digest was read */
     TimestampTz toast_statement;     /* the last statement that came with that pointer, and believed it */
@@ -32,15 +32,15 @@ struct CachedModel {
 };
 
 /* What a call site holds: registered once with its memory context, which unpins when it goes. */
-struct ModelHold {
+struct CtrModelHold {
     MemoryContextCallback callback;
-    CachedModel *pinned;
+    CtrCachedModel *pinned;
 };
 
 static dlist_head cache = DLIST_STATIC_INIT(cache);
 
 static Size
-cached_size(const CachedModel *entry)
+cached_size(const CtrCachedModel *entry)
 {
     return MemoryContextMemAllocated(entry->context, true);
 }
@@ -58,7 +58,7 @@ model_cache_shrink(int kilobytes)
 
     dlist_foreach_modify(iter, &cache)
     {
-        CachedModel *entry = dlist_container(CachedModel, node, iter.cur);
+        CtrCachedModel *entry = dlist_container(CtrCachedModel, node, iter.cur);
 
         total += cached_size(entry);
         if (total > limit && entry->pins == 0) {
@@ -69,45 +69,45 @@ model_cache_shrink(int kilobytes)
     }
 }
 
-static CachedModel *
+static CtrCachedModel *
 cache_find_digest(const char *digest)
 {
     dlist_iter iter;
 
     dlist_foreach(iter, &cache)
     {
-        CachedModel *entry = dlist_container(CachedModel, node, iter.cur);
+        CtrCachedModel *entry = dlist_container(CtrCachedModel, node, iter.cur);
 
-        if (memcmp(entry->digest, digest, MODEL_DIGEST_SIZE) == 0)
+        if (memcmp(entry->digest, digest, CTR_MODEL_DIGEST_SIZE) == 0)
             return entry;
     }
     return NULL;
 }
 
-static CachedModel *
+static CtrCachedModel *
 cache_insert(Datum datum)
 {
-    Model *model = model_unpack(datum, CurrentMemoryContext);
-    CachedModel *entry = MemoryContextAllocZero(model->context, sizeof(CachedModel));
+    CtrModel *model = model_unpack(datum, CurrentMemoryContext);
+    CtrCachedModel *entry = MemoryContextAllocZero(model->context, sizeof(CtrCachedModel));
     NnScorer *scorer;
 
     ctr_check_status(
         scorer_create(&scorer, &model->net, model->params, NN_BLOCK, ctr_nn_alloc(model->context), ctr_pause),
         "prepare the model for scoring");
-    entry->view = (CachedModelView){.model = model, .scorer = scorer};
+    entry->view = (CtrCachedModelView){.model = model, .scorer = scorer};
     entry->context = model->context;
-    memcpy(entry->digest, model->digest, MODEL_DIGEST_SIZE);
+    memcpy(entry->digest, model->digest, CTR_MODEL_DIGEST_SIZE);
     MemoryContextSetParent(model->context, CacheMemoryContext);
     dlist_push_head(&cache, &entry->node);
     return entry;
 }
 
 /* The entry of a value whose TOAST pointer, if any, says nothing yet. */
-static CachedModel *
+static CtrCachedModel *
 cache_get(Datum datum)
 {
-    char digest[MODEL_DIGEST_SIZE];
-    CachedModel *entry;
+    char digest[CTR_MODEL_DIGEST_SIZE];
+    CtrCachedModel *entry;
 
     model_digest(datum, digest);
     entry = cache_find_digest(digest);
@@ -115,7 +115,7 @@ cache_get(Datum datum)
 }
 
 static void
-hold_release(ModelHold *hold)
+hold_release(CtrModelHold *hold)
 {
     if (hold->pinned)
         hold->pinned->pins--;
@@ -130,10 +130,10 @@ hold_goes(void *arg)
     model_cache_shrink(ctr_model_cache_size);
 }
 
-ModelHold *
+CtrModelHold *
 model_hold_create(MemoryContext owner)
 {
-    ModelHold *hold = MemoryContextAllocZero(owner, sizeof(ModelHold));
+    CtrModelHold *hold = MemoryContextAllocZero(owner, sizeof(CtrModelHold));
 
     ctr_model_cache_resized = model_cache_shrink;
     hold->callback.func = hold_goes;
@@ -143,7 +143,7 @@ model_hold_create(MemoryContext owner)
 }
 
 static void
-hold_pin(ModelHold *hold, CachedModel *entry)
+hold_pin(CtrModelHold *hold, CtrCachedModel *entry)
 {
     entry->pins++;
     hold_release(hold);
@@ -154,30 +154,30 @@ hold_pin(ModelHold *hold, CachedModel *entry)
 
 /* Is this flat value the pinned model? */
 static bool
-holds_flat(const ModelHold *hold, struct varlena *value)
+holds_flat(const CtrModelHold *hold, struct varlena *value)
 {
-    char digest[MODEL_DIGEST_SIZE];
+    char digest[CTR_MODEL_DIGEST_SIZE];
 
-    if (VARATT_IS_EXTENDED(value) || VARSIZE(value) < VARHDRSZ + MODEL_HEAD_SIZE)
+    if (VARATT_IS_EXTENDED(value) || VARSIZE(value) < VARHDRSZ + CTR_MODEL_HEAD_SIZE)
         return false;
     model_peek_digest(VARDATA(value), VARSIZE(value) - VARHDRSZ, digest, NULL);
-    return memcmp(digest, hold->pinned->digest, MODEL_DIGEST_SIZE) == 0;
+    return memcmp(digest, hold->pinned->digest, CTR_MODEL_DIGEST_SIZE) == 0;
 }
 
 static bool
-leads_to(const CachedModel *entry, const struct varatt_external *pointer)
+leads_to(const CtrCachedModel *entry, const struct varatt_external *pointer)
 {
     return entry->toast_value == pointer->va_valueid && entry->toast_relation == pointer->va_toastrelid;
 }
 
 static bool
-in_statement(const CachedModel *entry)
+in_statement(const CtrCachedModel *entry)
 {
     return entry->toast_statement == GetCurrentStatementStartTimestamp();
 }
 
 static bool
-is_believed(const CachedModel *entry)
+is_believed(const CtrCachedModel *entry)
 {
     instr_time since;
 
@@ -186,8 +186,8 @@ is_believed(const CachedModel *entry)
     return INSTR_TIME_GET_DOUBLE(since) < BELIEVED_SECONDS;
 }
 
-const CachedModelView *
-model_hold_view(const ModelHold *hold, Datum datum)
+const CtrCachedModelView *
+model_hold_view(const CtrModelHold *hold, Datum datum)
 {
     struct varlena *value = (struct varlena *)DatumGetPointer(datum);
     struct varatt_external pointer;
@@ -200,14 +200,14 @@ model_hold_view(const ModelHold *hold, Datum datum)
     return leads_to(hold->pinned, &pointer) && in_statement(hold->pinned) ? &hold->pinned->view : NULL;
 }
 
-static CachedModel *
+static CtrCachedModel *
 cache_find_toast(const struct varatt_external *pointer)
 {
     dlist_iter iter;
 
     dlist_foreach(iter, &cache)
     {
-        CachedModel *entry = dlist_container(CachedModel, node, iter.cur);
+        CtrCachedModel *entry = dlist_container(CtrCachedModel, node, iter.cur);
 
         if (leads_to(entry, pointer) && (in_statement(entry) || is_believed(entry)))
             return entry;
@@ -215,11 +215,11 @@ cache_find_toast(const struct varatt_external *pointer)
     return NULL;
 }
 
-const CachedModelView *
-model_cache_get(Datum datum, ModelHold *hold)
+const CtrCachedModelView *
+model_cache_get(Datum datum, CtrModelHold *hold)
 {
     struct varlena *value = (struct varlena *)DatumGetPointer(datum);
-    CachedModel *entry;
+    CtrCachedModel *entry;
 
     if (model_hold_view(hold, datum))
         return &hold->pinned->view;

@@ -9,25 +9,25 @@
 #include "nn/infer/scorer.h"
 
 /* A model made ready to score. */
-typedef struct CachedModel CachedModel;
+typedef struct CtrCachedModel CtrCachedModel;
 
-typedef struct CachedModelView {
-    const Model *model;
+typedef struct CtrCachedModelView {
+    const CtrModel *model;
     NnScorer *scorer;
-} CachedModelView;
+} CtrCachedModelView;
 
 /*
  * A call site's grip on the model that it used last: it stays valid until the next call or until `owner` is
  * reset.
  */
-typedef struct ModelHold ModelHold;
+typedef struct CtrModelHold CtrModelHold;
 
-ModelHold *model_hold_create(MemoryContext owner);
+CtrModelHold *model_hold_create(MemoryContext owner);
 /* The held model when this surely is it, else NULL. Changes nothing. */
-const CachedModelView *model_hold_view(const ModelHold *hold, Datum model);
+const CtrCachedModelView *model_hold_view(const CtrModelHold *hold, Datum model);
 /*
  * The model of an argument Datum (toasted or flat). As long as it stays the same, a row costs one comparison.
  */
-const CachedModelView *model_cache_get(Datum model, ModelHold *hold);
+const CtrCachedModelView *model_cache_get(Datum model, CtrModelHold *hold);
 
 #endif /* CTR_CACHE_H */

@@ -13,7 +13,7 @@ compare_strings(const void *a, const void *b)
 }
 
 static const char *
-names_fault(const Encoder *encoder)
+names_fault(const CtrEncoder *encoder)
 {
     int n = encoder->n_num + encoder->n_cat;
     const char **names = palloc(sizeof(char *) * Max(n, 1));
@@ -34,19 +34,19 @@ names_fault(const Encoder *encoder)
 
 /* Counts of rows, to which going on adds: far from an overflow. */
 static const char *
-counts_fault(const Model *model)
+counts_fault(const CtrModel *model)
 {
-    const Encoder *encoder = model->encoder;
+    const CtrEncoder *encoder = model->encoder;
 
     for (int i = 0; i < encoder->n_num + encoder->n_cat; i++) {
-        const Feature *feature = &encoder->features[i];
+        const CtrFeature *feature = &encoder->features[i];
 
-        if (feature->missing < 0 || feature->missing > COUNT_MOST)
+        if (feature->missing < 0 || feature->missing > CTR_COUNT_MOST)
             return psprintf("feature \"%s\" is missing in " INT64_FORMAT " rows", feature->name,
                             feature->missing);
     }
     for (int f = 0; f < encoder->n_cat; f++) {
-        for (int id = 0; id < encoder->categories[f] - CODE_KNOWN; id++) {
+        for (int id = 0; id < encoder->categories[f] - CTR_CODE_KNOWN; id++) {
             ctr_pause_at(id);
             if (encoder->frequencies[f][id] < 0)
                 return psprintf("a category of feature \"%s\" occurs in %d rows",
@@ -69,7 +69,7 @@ transform_is_sound(const NnTransform *t)
 }
 
 static bool
-buckets_are_sound(const Buckets *buckets)
+buckets_are_sound(const CtrBuckets *buckets)
 {
     bool good = true;
 
@@ -79,7 +79,7 @@ buckets_are_sound(const Buckets *buckets)
 }
 
 static const char *
-numbers_fault(const Encoder *encoder)
+numbers_fault(const CtrEncoder *encoder)
 {
     for (int i = 0; i < encoder->n_num; i++) {
         if (!transform_is_sound(&encoder->transforms[i]))
@@ -91,7 +91,7 @@ numbers_fault(const Encoder *encoder)
 }
 
 static const char *
-statistics_fault(const Encoder *encoder)
+statistics_fault(const CtrEncoder *encoder)
 {
     for (int f = 0; f < encoder->n_statistics; f++) {
         for (int i = 0; i < encoder->categories[f]; i++) {
@@ -104,7 +104,7 @@ statistics_fault(const Encoder *encoder)
 }
 
 static const char *
-sums_fault(const Encoder *encoder)
+sums_fault(const CtrEncoder *encoder)
 {
     const NnKeptSum *unsound = NULL;
 
@@ -121,7 +121,7 @@ sums_fault(const Encoder *encoder)
 }
 
 static const char *
-params_fault(const Model *model)
+params_fault(const CtrModel *model)
 {
     const int unsound = net_find_unsound(&model->net, model->params, ctr_pause);
 
@@ -131,7 +131,7 @@ params_fault(const Model *model)
 }
 
 const char *
-model_fault(const Model *model)
+model_fault(const CtrModel *model)
 {
     const char *fault = names_fault(model->encoder);
 

@@ -9,11 +9,11 @@
 static int
 compare_digests(FunctionCallInfo fcinfo)
 {
-    char a[MODEL_DIGEST_SIZE], b[MODEL_DIGEST_SIZE];
+    char a[CTR_MODEL_DIGEST_SIZE], b[CTR_MODEL_DIGEST_SIZE];
 
     model_digest(PG_GETARG_DATUM(0), a);
     model_digest(PG_GETARG_DATUM(1), b);
-    return memcmp(a, b, MODEL_DIGEST_SIZE);
+    return memcmp(a, b, CTR_MODEL_DIGEST_SIZE);
 }
 
 /* CREATE FUNCTION ctr_model_eq(ctr_model, ctr_model) RETURNS boolean */
@@ -77,10 +77,10 @@ PG_FUNCTION_INFO_V1(ctr_model_hash);
 Datum
 ctr_model_hash(PG_FUNCTION_ARGS)
 {
-    char digest[MODEL_DIGEST_SIZE];
+    char digest[CTR_MODEL_DIGEST_SIZE];
 
     model_digest(PG_GETARG_DATUM(0), digest);
-    return hash_any((const unsigned char *)digest, MODEL_DIGEST_SIZE);
+    return hash_any((const unsigned char *)digest, CTR_MODEL_DIGEST_SIZE);
 }
 
 /* CREATE FUNCTION ctr_model_hash_extended(ctr_model, bigint) RETURNS bigint */
@@ -88,8 +88,8 @@ PG_FUNCTION_INFO_V1(ctr_model_hash_extended);
 Datum
 ctr_model_hash_extended(PG_FUNCTION_ARGS)
 {
-    char digest[MODEL_DIGEST_SIZE];
+    char digest[CTR_MODEL_DIGEST_SIZE];
 
     model_digest(PG_GETARG_DATUM(0), digest);
-    return hash_any_extended((const unsigned char *)digest, MODEL_DIGEST_SIZE, PG_GETARG_INT64(1));
+    return hash_any_extended((const unsigned char *)digest, CTR_MODEL_DIGEST_SIZE, PG_GETARG_INT64(1));
 }

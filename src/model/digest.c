@@ -18,25 +18,25 @@
 #define DIGEST_PREFIX  "{\"__metadata__\":{\"digest\":\""
 #define SECONDS_PREFIX "\",\"epoch_seconds\":\""
 #define DIGEST_BEGIN   (LENGTH_SIZE + sizeof(DIGEST_PREFIX) - 1)
-#define DIGEST_END     (DIGEST_BEGIN + MODEL_DIGEST_SIZE)
+#define DIGEST_END     (DIGEST_BEGIN + CTR_MODEL_DIGEST_SIZE)
 #define SECONDS_BEGIN  (DIGEST_END + sizeof(SECONDS_PREFIX) - 1)
 #define HASHED_PIECE   ((Size)4 * 1024 * 1024)
 
-StaticAssertDecl(DIGEST_END <= MODEL_HEAD_SIZE, "the digest lies in a model's head");
+StaticAssertDecl(DIGEST_END <= CTR_MODEL_HEAD_SIZE, "the digest lies in a model's head");
 
 bool
 model_peek_digest(const char *bytes, Size size, char *digest, Node *escontext)
 {
     if (size < DIGEST_END || memcmp(bytes + LENGTH_SIZE, DIGEST_PREFIX, sizeof(DIGEST_PREFIX) - 1) != 0)
         return safetensors_invalid(escontext, "it does not begin with its digest");
-    memcpy(digest, bytes + DIGEST_BEGIN, MODEL_DIGEST_SIZE);
+    memcpy(digest, bytes + DIGEST_BEGIN, CTR_MODEL_DIGEST_SIZE);
     return true;
 }
 
 void
 model_digest(Datum value, char *digest)
 {
-    struct varlena *head = PG_DETOAST_DATUM_SLICE(value, 0, MODEL_HEAD_SIZE);
+    struct varlena *head = PG_DETOAST_DATUM_SLICE(value, 0, CTR_MODEL_HEAD_SIZE);
 
     model_peek_digest(VARDATA_ANY(head), VARSIZE_ANY_EXHDR(head), digest, NULL);
     if ((Pointer)head != DatumGetPointer(value))
@@ -88,13 +88,13 @@ compute_digest(const char *bytes, Size size, Size end, char *digest)
 bool
 model_verify_digest(const char *bytes, Size size, Node *escontext)
 {
-    char digest[MODEL_DIGEST_SIZE];
+    char digest[CTR_MODEL_DIGEST_SIZE];
     Size end = seconds_end(bytes, size);
 
     if (end == 0)
         return safetensors_invalid(escontext, "its seconds do not follow its digest");
     compute_digest(bytes, size, end, digest);
-    return memcmp(digest, bytes + DIGEST_BEGIN, MODEL_DIGEST_SIZE) == 0 ||
+    return memcmp(digest, bytes + DIGEST_BEGIN, CTR_MODEL_DIGEST_SIZE) == 0 ||
            safetensors_invalid(escontext, "its digest does not fit its bytes");
 }
 

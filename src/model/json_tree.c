@@ -9,18 +9,18 @@
 #include "mb/pg_wchar.h"
 
 typedef struct TreeState {
-    JsonNode *root, *open; /* open: the object or array that the parser is in */
-    const char *key;       /* of the next value */
+    CtrJsonNode *root, *open; /* open: the object or array that the parser is in */
+    const char *key;          /* of the next value */
 } TreeState;
 
-/* Does the text open more than JSON_TREE_DEPTH objects and arrays within one another? */
+/* Does the text open more than CTR_JSON_TREE_DEPTH objects and arrays within one another? */
 static bool
 nests_too_deeply(const char *text)
 {
     bool in_string = false;
     int depth = 0;
 
-    for (const char *c = text; *c != '\0' && depth <= JSON_TREE_DEPTH; c++) {
+    for (const char *c = text; *c != '\0' && depth <= CTR_JSON_TREE_DEPTH; c++) {
         if (in_string && *c == '\\' && c[1] != '\0')
             c++;
         else if (*c == '"')
@@ -30,15 +30,15 @@ nests_too_deeply(const char *text)
         else if (!in_string && (*c == '}' || *c == ']'))
             depth--;
     }
-    return depth > JSON_TREE_DEPTH;
+    return depth > CTR_JSON_TREE_DEPTH;
 }
 
-static JsonNode *
+static CtrJsonNode *
 add_node(TreeState *state, JsonTokenType type, const char *text)
 {
-    JsonNode *node = palloc0(sizeof(JsonNode));
+    CtrJsonNode *node = palloc0(sizeof(CtrJsonNode));
 
-    *node = (JsonNode){.type = type, .key = state->key, .text = text, .parent = state->open};
+    *node = (CtrJsonNode){.type = type, .key = state->key, .text = text, .parent = state->open};
     state->key = NULL;
     if (state->open == NULL)
         state->root = node;
@@ -49,48 +49,48 @@ add_node(TreeState *state, JsonTokenType type, const char *text)
     return node;
 }
 
-static JSON_ACTION
+static CTR_JSON_ACTION
 on_object_start(void *arg)
 {
     TreeState *state = arg;
 
     state->open = add_node(state, JSON_TOKEN_OBJECT_START, NULL);
-    JSON_ACTION_END(true);
+    CTR_JSON_ACTION_END(true);
 }
 
-static JSON_ACTION
+static CTR_JSON_ACTION
 on_array_start(void *arg)
 {
     TreeState *state = arg;
 
     state->open = add_node(state, JSON_TOKEN_ARRAY_START, NULL);
-    JSON_ACTION_END(true);
+    CTR_JSON_ACTION_END(true);
 }
 
-static JSON_ACTION
+static CTR_JSON_ACTION
 on_end(void *arg)
 {
     TreeState *state = arg;
 
     state->open = state->open->parent;
-    JSON_ACTION_END(true);
+    CTR_JSON_ACTION_END(true);
 }
 
-static JSON_ACTION
+static CTR_JSON_ACTION
 on_field_start(void *arg, char *name, bool isnull)
 {
     ((TreeState *)arg)->key = name;
-    JSON_ACTION_END(true);
+    CTR_JSON_ACTION_END(true);
 }
 
-static JSON_ACTION
+static CTR_JSON_ACTION
 on_scalar(void *arg, char *token, JsonTokenType type)
 {
     add_node(arg, type, token);
-    JSON_ACTION_END(true);
+    CTR_JSON_ACTION_END(true);
 }
 
-const JsonNode *
+const CtrJsonNode *
 json_tree(const char *text)
 {
     TreeState state = {0};
@@ -103,7 +103,7 @@ json_tree(const char *text)
                              .scalar = on_scalar};
     Size size = strlen(text);
 
-    if (size > JSON_TREE_SIZE || nests_too_deeply(text))
+    if (size > CTR_JSON_TREE_SIZE || nests_too_deeply(text))
         return NULL;
     if (pg_parse_json(json_lexer(unconstify(char *, text), (int)size, GetDatabaseEncoding()), &actions) !=
         JSON_SUCCESS)
@@ -111,12 +111,12 @@ json_tree(const char *text)
     return state.root;
 }
 
-const JsonNode *
-json_member(const JsonNode *object, const char *key)
+const CtrJsonNode *
+json_member(const CtrJsonNode *object, const char *key)
 {
     if (object->type != JSON_TOKEN_OBJECT_START)
         return NULL;
-    for (const JsonNode *node = object->first; node != NULL; node = node->next) {
+    for (const CtrJsonNode *node = object->first; node != NULL; node = node->next) {
         if (strcmp(node->key, key) == 0)
             return node;
     }
@@ -124,20 +124,20 @@ json_member(const JsonNode *object, const char *key)
 }
 
 bool
-json_tree_strings(const JsonNode *array, int *n, char ***strings)
+json_tree_strings(const CtrJsonNode *array, int *n, char ***strings)
 {
     int at = 0;
 
     *n = 0;
     if (array->type != JSON_TOKEN_ARRAY_START)
         return false;
-    for (const JsonNode *node = array->first; node != NULL; node = node->next) {
+    for (const CtrJsonNode *node = array->first; node != NULL; node = node->next) {
         if (node->type != JSON_TOKEN_STRING)
             return false;
         ++*n;
     }
     *strings = palloc(sizeof(char *) * Max(*n, 1));
-    for (const JsonNode *node = array->first; node != NULL; node = node->next)
+    for (const CtrJsonNode *node = array->first; node != NULL; node = node->next)
         (*strings)[at++] = pstrdup(node->text);
     return true;
 }

@@ -1,7 +1,7 @@
 /* layout.c: what pack.c and unpack.c share of the layout. */
 #include "model/layout.h"
 
-const ModelStatistic model_statistics[MODEL_N_STATISTICS] = {
+const CtrModelStatistic model_statistics[CTR_MODEL_N_STATISTICS] = {
     {"ctr.numerical.mean", offsetof(NnTransform, mean)},
     {"ctr.numerical.low", offsetof(NnTransform, low)},
     {"ctr.numerical.high", offsetof(NnTransform, high)},

@@ -30,11 +30,11 @@
  *   ctr.derived.label_totals     F32 [6, 2]        the same of all rows
  *
  * Tensors of the training:
- *   ctr.history                  F64 [epochs, 6]   the members of Epoch but seconds
+ *   ctr.history                  F64 [epochs, 6]   the members of CtrEpoch but seconds
  *
  * Metadata (all of them strings):
  *   digest          SHA-256 of all but itself and epoch_seconds; always first, so that a file's head has it
- *   epoch_seconds   wall-clock seconds of each epoch, MODEL_SECONDS_WIDTH characters each, as in
+ *   epoch_seconds   wall-clock seconds of each epoch, CTR_MODEL_SECONDS_WIDTH characters each, as in
  *                   "[  0.012345,  0.012311]"; always second, because the digest leaves it out (digest.c):
  *                   the same training gives the same digest
  *   format_version  of this layout; version 1 was never released
@@ -48,33 +48,33 @@
 
 #include "model/model.h"
 
-#define MODEL_PREFIX         "ctr."
-#define MODEL_MISSING        "ctr.features.missing"
-#define MODEL_KIND           "ctr.numerical.kind"
-#define MODEL_QUANTILE_COUNT "ctr.numerical.quantile_count"
-#define MODEL_QUANTILES      "ctr.numerical.quantiles"
-#define MODEL_COUNT          "ctr.categorical.count"
-#define MODEL_FREQUENCY      "ctr.categorical.frequency"
-#define MODEL_END            "ctr.categorical.end"
-#define MODEL_BYTES          "ctr.categorical.bytes"
-#define MODEL_BOUND_COUNT    "ctr.derived.bound_count"
-#define MODEL_BOUNDS         "ctr.derived.bounds"
-#define MODEL_STATISTICS     "ctr.derived.statistics"
-#define MODEL_LABEL_SUMS     "ctr.derived.label_sums"
-#define MODEL_LABEL_TOTALS   "ctr.derived.label_totals"
-#define MODEL_HISTORY        "ctr.history"
+#define CTR_MODEL_PREFIX         "ctr."
+#define CTR_MODEL_MISSING        "ctr.features.missing"
+#define CTR_MODEL_KIND           "ctr.numerical.kind"
+#define CTR_MODEL_QUANTILE_COUNT "ctr.numerical.quantile_count"
+#define CTR_MODEL_QUANTILES      "ctr.numerical.quantiles"
+#define CTR_MODEL_COUNT          "ctr.categorical.count"
+#define CTR_MODEL_FREQUENCY      "ctr.categorical.frequency"
+#define CTR_MODEL_END            "ctr.categorical.end"
+#define CTR_MODEL_BYTES          "ctr.categorical.bytes"
+#define CTR_MODEL_BOUND_COUNT    "ctr.derived.bound_count"
+#define CTR_MODEL_BOUNDS         "ctr.derived.bounds"
+#define CTR_MODEL_STATISTICS     "ctr.derived.statistics"
+#define CTR_MODEL_LABEL_SUMS     "ctr.derived.label_sums"
+#define CTR_MODEL_LABEL_TOTALS   "ctr.derived.label_totals"
+#define CTR_MODEL_HISTORY        "ctr.history"
 
-#define MODEL_EPOCH_MEMBERS   6
-#define MODEL_SECONDS_WIDTH   16 /* "%16.6f" */
-#define MODEL_SECONDS_LARGEST 999999999.0
-#define MODEL_N_STATISTICS    5
+#define CTR_MODEL_EPOCH_MEMBERS   6
+#define CTR_MODEL_SECONDS_WIDTH   16 /* "%16.6f" */
+#define CTR_MODEL_SECONDS_LARGEST 999999999.0
+#define CTR_MODEL_N_STATISTICS    5
 
 /* the float8 members of NnTransform that are stored, one tensor [n_num] each */
-typedef struct ModelStatistic {
+typedef struct CtrModelStatistic {
     const char *name;
     size_t offset;
-} ModelStatistic;
+} CtrModelStatistic;
 
-extern const ModelStatistic model_statistics[MODEL_N_STATISTICS];
+extern const CtrModelStatistic model_statistics[CTR_MODEL_N_STATISTICS];
 
 #endif /* CTR_LAYOUT_H */

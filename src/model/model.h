@@ -10,8 +10,8 @@
 
 /* ---------------------------------------------------------------- digest.c: what a model is recognised by */
 
-#define MODEL_DIGEST_SIZE 64  /* hexadecimal SHA-256 */
-#define MODEL_HEAD_SIZE   128 /* the digest lies within the first so many bytes */
+#define CTR_MODEL_DIGEST_SIZE 64  /* hexadecimal SHA-256 */
+#define CTR_MODEL_HEAD_SIZE   128 /* the digest lies within the first so many bytes */
 
 /*
  * Copies the digest out of a model's first bytes; false: they are no model's, which is reported to escontext.
@@ -34,37 +34,37 @@ typedef struct ctr_model {
 #define DatumGetModelP(d)    ((ctr_model *)PG_DETOAST_DATUM(d))
 #define PG_RETURN_MODEL_P(m) PG_RETURN_POINTER(m)
 
-typedef struct Epoch {
+typedef struct CtrEpoch {
     double train_loss, train_auc, val_loss, val_auc, learning_rate, seconds; /* NaN: not measured */
     bool is_best;
-} Epoch;
+} CtrEpoch;
 
-#define MODEL_EPOCHS_MOST 1000000 /* of a history, over all trainings that went on from one another */
+#define CTR_MODEL_EPOCHS_MOST 1000000 /* of a history, over all trainings that went on from one another */
 
 /* An unpacked model. */
-typedef struct Model {
+typedef struct CtrModel {
     MemoryContext context;
-    char digest[MODEL_DIGEST_SIZE + 1];
-    Options options;
-    Encoder *encoder;
+    char digest[CTR_MODEL_DIGEST_SIZE + 1];
+    CtrOptions options;
+    CtrEncoder *encoder;
     NnNet net;
     float *params; /* net.n_block floats */
     int n_epochs;
-    Epoch *history;
+    CtrEpoch *history;
     int64 train_rows, validation_rows, skipped_rows;
     int best_epoch;      /* 1-based, in history; 0: none */
     const char *version; /* of ctr, that wrote it; NULL: not written yet */
-} Model;
+} CtrModel;
 
 /* The bytes of a model, in `context`. Error when they would pass 1 GB. */
-ctr_model *model_pack(const Model *model, MemoryContext context);
+ctr_model *model_pack(const CtrModel *model, MemoryContext context);
 /*
  * The only reader. parent: the context under which the model's own is made. The value was validated on its
  * way in.
  */
-Model *model_unpack(Datum value, MemoryContext parent);
+CtrModel *model_unpack(Datum value, MemoryContext parent);
 /* The same with what scoring does not need: the sums that its statistics come from. */
-Model *model_unpack_to_train(Datum value, MemoryContext parent);
+CtrModel *model_unpack_to_train(Datum value, MemoryContext parent);
 /*
  * The only validator, for bytes from outside: whatever it accepts can be scored. false: reported to
  * escontext.
@@ -74,14 +74,14 @@ bool model_validate(Datum value, Node *escontext);
  * Describes model->net from options and encoder. false: they are no usable shape, which is reported to
  * escontext. Memory from the model's context.
  */
-bool model_create_net(Model *model, Node *escontext);
+bool model_create_net(CtrModel *model, Node *escontext);
 /*
  * check.c: what keeps the model, whose parts are all there, from being scored and gone on from, which neither
  * training nor bytes from outside may bring about: text that goes on after "invalid ctr_model: ", in the
  * current context. NULL: nothing.
  */
-const char *model_fault(const Model *model);
+const char *model_fault(const CtrModel *model);
 /* size of model_pack's result for a net and encoder that are about to be trained */
-Size model_estimate(const NnNet *net, const Encoder *encoder);
+Size model_estimate(const NnNet *net, const CtrEncoder *encoder);
 
 #endif /* CTR_MODEL_H */

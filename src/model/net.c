@@ -3,9 +3,7 @@
 
 #include "nn/arch/arch.h"
 
-/*
- * of fields with a matrix each, at most; as many tensors, and some more, are no more than SAFE_TENSORS_MOST
- */
+/* Pairs of fields, each with a matrix: so many tensors, and some more, are within CTR_SAFE_TENSORS_MOST. */
 #define PAIRS_MOST 750000
 
 /* FiBiNET pairs all of its fields: there must be two, and not too many. */
@@ -42,7 +40,7 @@ check_fibinet(const NnConfig *config, Node *escontext)
 }
 
 bool
-model_create_net(Model *model, Node *escontext)
+model_create_net(CtrModel *model, Node *escontext)
 {
     NnConfig config = model->options.net;
 

@@ -15,13 +15,13 @@
 #define MAX_CTR_TENSORS  20
 #define TENSOR_JSON_SIZE 160 /* of a tensor's entry in the header, at most, without its name */
 
-static SafeTensor *
-add_tensor(SafeFile *file, const char *name, SafeDtype dtype, int ndim, const int64 *shape, const void *data,
-           Size size)
+static CtrSafeTensor *
+add_tensor(CtrSafeFile *file, const char *name, CtrSafeDtype dtype, int ndim, const int64 *shape,
+           const void *data, Size size)
 {
-    SafeTensor *tensor = &file->tensors[file->n_tensors++];
+    CtrSafeTensor *tensor = &file->tensors[file->n_tensors++];
 
-    *tensor = (SafeTensor){.name = name, .dtype = dtype, .ndim = ndim, .data = data, .size = size};
+    *tensor = (CtrSafeTensor){.name = name, .dtype = dtype, .ndim = ndim, .data = data, .size = size};
     for (int i = 0; i < ndim; i++)
         tensor->shape[i] = shape[i];
     return tensor;
@@ -29,7 +29,7 @@ add_tensor(SafeFile *file, const char *name, SafeDtype dtype, int ndim, const in
 
 /* a tensor [n] with room for its elements of `width` bytes */
 static void *
-add_vector(SafeFile *file, const char *name, SafeDtype dtype, int64 n, Size width)
+add_vector(CtrSafeFile *file, const char *name, CtrSafeDtype dtype, int64 n, Size width)
 {
     Size size = mul_size((Size)n, width);
     void *data = MemoryContextAllocHuge(CurrentMemoryContext, Max(size, 1));
@@ -39,34 +39,34 @@ add_vector(SafeFile *file, const char *name, SafeDtype dtype, int64 n, Size widt
 }
 
 static void
-pack_params(SafeFile *file, const Model *model)
+pack_params(CtrSafeFile *file, const CtrModel *model)
 {
     for (int i = 0; i < model->net.n_params; i++) {
         const NnParam *p = &model->net.params[i];
         bool is_float = p->dtype == NN_F32;
 
-        add_tensor(file, p->name, is_float ? SAFE_F32 : SAFE_I64, p->ndim, p->shape,
+        add_tensor(file, p->name, is_float ? CTR_SAFE_F32 : CTR_SAFE_I64, p->ndim, p->shape,
                    model->params + p->offset, p->count * (is_float ? sizeof(float) : sizeof(int64)));
     }
 }
 
 static void
-pack_features(SafeFile *file, const Encoder *encoder)
+pack_features(CtrSafeFile *file, const CtrEncoder *encoder)
 {
     int n = encoder->n_num + encoder->n_cat;
-    int64 *missing = add_vector(file, MODEL_MISSING, SAFE_I64, n, sizeof(int64));
+    int64 *missing = add_vector(file, CTR_MODEL_MISSING, CTR_SAFE_I64, n, sizeof(int64));
 
     for (int i = 0; i < n; i++)
         missing[i] = encoder->features[i].missing;
 }
 
 static void
-pack_transforms(SafeFile *file, const Encoder *encoder)
+pack_transforms(CtrSafeFile *file, const CtrEncoder *encoder)
 {
     int n = encoder->n_num;
     int64 total = 0;
-    uint8 *kinds = add_vector(file, MODEL_KIND, SAFE_U8, n, sizeof(uint8));
-    uint32 *counts = add_vector(file, MODEL_QUANTILE_COUNT, SAFE_U32, n, sizeof(uint32));
+    uint8 *kinds = add_vector(file, CTR_MODEL_KIND, CTR_SAFE_U8, n, sizeof(uint8));
+    uint32 *counts = add_vector(file, CTR_MODEL_QUANTILE_COUNT, CTR_SAFE_U32, n, sizeof(uint32));
     double *quantiles;
 
     for (int i = 0; i < n; i++) {
@@ -74,13 +74,13 @@ pack_transforms(SafeFile *file, const Encoder *encoder)
         counts[i] = (uint32)encoder->transforms[i].n_quantiles;
         total += counts[i];
     }
-    for (int s = 0; s < MODEL_N_STATISTICS; s++) {
-        double *values = add_vector(file, model_statistics[s].name, SAFE_F64, n, sizeof(double));
+    for (int s = 0; s < CTR_MODEL_N_STATISTICS; s++) {
+        double *values = add_vector(file, model_statistics[s].name, CTR_SAFE_F64, n, sizeof(double));
 
         for (int i = 0; i < n; i++)
             values[i] = *(const double *)((const char *)&encoder->transforms[i] + model_statistics[s].offset);
     }
-    quantiles = add_vector(file, MODEL_QUANTILES, SAFE_F64, total, sizeof(double));
+    quantiles = add_vector(file, CTR_MODEL_QUANTILES, CTR_SAFE_F64, total, sizeof(double));
     for (int i = 0; i < n; i++) {
         if (counts[i] > 0)
             memcpy(quantiles, encoder->transforms[i].quantiles, counts[i] * sizeof(double));
@@ -89,12 +89,12 @@ pack_transforms(SafeFile *file, const Encoder *encoder)
 }
 
 static void
-pack_vocabs(SafeFile *file, const Encoder *encoder)
+pack_vocabs(CtrSafeFile *file, const CtrEncoder *encoder)
 {
-    Spelling spelling;
+    CtrSpelling spelling;
     bool differs = spelling_start(&spelling);
     int64 total = 0, length;
-    uint32 *counts = add_vector(file, MODEL_COUNT, SAFE_U32, encoder->n_cat, sizeof(uint32));
+    uint32 *counts = add_vector(file, CTR_MODEL_COUNT, CTR_SAFE_U32, encoder->n_cat, sizeof(uint32));
     int32 *frequencies;
     uint32 *ends;
     StringInfoData bytes;
@@ -103,8 +103,8 @@ pack_vocabs(SafeFile *file, const Encoder *encoder)
         counts[f] = (uint32)vocab_count(encoder->vocabs[f]);
         total += counts[f];
     }
-    frequencies = add_vector(file, MODEL_FREQUENCY, SAFE_I32, total, sizeof(int32));
-    ends = add_vector(file, MODEL_END, SAFE_U32, total, sizeof(uint32));
+    frequencies = add_vector(file, CTR_MODEL_FREQUENCY, CTR_SAFE_I32, total, sizeof(int32));
+    ends = add_vector(file, CTR_MODEL_END, CTR_SAFE_U32, total, sizeof(uint32));
     initStringInfo(&bytes);
     for (int f = 0; f < encoder->n_cat; f++) {
         for (uint32 i = 0; i < counts[f]; i++) {
@@ -121,11 +121,11 @@ pack_vocabs(SafeFile *file, const Encoder *encoder)
         }
     }
     length = bytes.len;
-    add_tensor(file, MODEL_BYTES, SAFE_U8, 1, &length, bytes.data, (Size)length);
+    add_tensor(file, CTR_MODEL_BYTES, CTR_SAFE_U8, 1, &length, bytes.data, (Size)length);
 }
 
 static void
-pack_buckets(SafeFile *file, const Encoder *encoder)
+pack_buckets(CtrSafeFile *file, const CtrEncoder *encoder)
 {
     int64 total = 0;
     uint32 *counts;
@@ -133,12 +133,12 @@ pack_buckets(SafeFile *file, const Encoder *encoder)
 
     if (encoder->buckets == NULL)
         return;
-    counts = add_vector(file, MODEL_BOUND_COUNT, SAFE_U32, encoder->n_num, sizeof(uint32));
+    counts = add_vector(file, CTR_MODEL_BOUND_COUNT, CTR_SAFE_U32, encoder->n_num, sizeof(uint32));
     for (int i = 0; i < encoder->n_num; i++) {
         counts[i] = (uint32)encoder->buckets[i].n_bounds;
         total += counts[i];
     }
-    bounds = add_vector(file, MODEL_BOUNDS, SAFE_F64, total, sizeof(double));
+    bounds = add_vector(file, CTR_MODEL_BOUNDS, CTR_SAFE_F64, total, sizeof(double));
     for (int i = 0; i < encoder->n_num; i++) {
         if (counts[i] > 0)
             memcpy(bounds, encoder->buckets[i].bounds, counts[i] * sizeof(double));
@@ -147,7 +147,7 @@ pack_buckets(SafeFile *file, const Encoder *encoder)
 }
 
 static void
-pack_statistics(SafeFile *file, const Encoder *encoder)
+pack_statistics(CtrSafeFile *file, const CtrEncoder *encoder)
 {
     int64 total = 0;
     float *values;
@@ -156,7 +156,7 @@ pack_statistics(SafeFile *file, const Encoder *encoder)
         total += encoder->categories[f];
     if (encoder->n_statistics == 0)
         return;
-    values = add_vector(file, MODEL_STATISTICS, SAFE_F32, total, sizeof(float));
+    values = add_vector(file, CTR_MODEL_STATISTICS, CTR_SAFE_F32, total, sizeof(float));
     for (int f = 0; f < encoder->n_statistics; f++) {
         ctr_copy(values, encoder->statistics[f], encoder->categories[f] * sizeof(float));
         values += encoder->categories[f];
@@ -164,7 +164,7 @@ pack_statistics(SafeFile *file, const Encoder *encoder)
 }
 
 static void
-pack_label_sums(SafeFile *file, const Encoder *encoder)
+pack_label_sums(CtrSafeFile *file, const CtrEncoder *encoder)
 {
     int64 shape[] = {0, STATISTICS_GROUPS, 2};
     char *sums, *to;
@@ -181,30 +181,30 @@ pack_label_sums(SafeFile *file, const Encoder *encoder)
         ctr_copy(to, encoder->sums[f], size);
         to += size;
     }
-    add_tensor(file, MODEL_LABEL_SUMS, SAFE_F32, 3, shape, sums, (Size)(to - sums));
-    add_tensor(file, MODEL_LABEL_TOTALS, SAFE_F32, 2, shape + 1, encoder->totals,
+    add_tensor(file, CTR_MODEL_LABEL_SUMS, CTR_SAFE_F32, 3, shape, sums, (Size)(to - sums));
+    add_tensor(file, CTR_MODEL_LABEL_TOTALS, CTR_SAFE_F32, 2, shape + 1, encoder->totals,
                STATISTICS_GROUPS * sizeof(NnKeptSum));
 }
 
 static void
-pack_history(SafeFile *file, const Model *model)
+pack_history(CtrSafeFile *file, const CtrModel *model)
 {
-    int64 shape[] = {model->n_epochs, MODEL_EPOCH_MEMBERS};
-    double *values = palloc(mul_size(Max(model->n_epochs, 1), MODEL_EPOCH_MEMBERS * sizeof(double)));
+    int64 shape[] = {model->n_epochs, CTR_MODEL_EPOCH_MEMBERS};
+    double *values = palloc(mul_size(Max(model->n_epochs, 1), CTR_MODEL_EPOCH_MEMBERS * sizeof(double)));
 
-    add_tensor(file, MODEL_HISTORY, SAFE_F64, 2, shape, values,
-               (Size)model->n_epochs * MODEL_EPOCH_MEMBERS * sizeof(double));
+    add_tensor(file, CTR_MODEL_HISTORY, CTR_SAFE_F64, 2, shape, values,
+               (Size)model->n_epochs * CTR_MODEL_EPOCH_MEMBERS * sizeof(double));
     for (int i = 0; i < model->n_epochs; i++) {
-        const Epoch *e = &model->history[i];
-        double row[MODEL_EPOCH_MEMBERS] = {e->train_loss, e->train_auc,     e->val_loss,
-                                           e->val_auc,    e->learning_rate, e->is_best};
+        const CtrEpoch *e = &model->history[i];
+        double row[CTR_MODEL_EPOCH_MEMBERS] = {e->train_loss, e->train_auc,     e->val_loss,
+                                               e->val_auc,    e->learning_rate, e->is_best};
 
-        memcpy(values + i * MODEL_EPOCH_MEMBERS, row, sizeof(row));
+        memcpy(values + i * CTR_MODEL_EPOCH_MEMBERS, row, sizeof(row));
     }
 }
 
 static char *
-names_json(const Feature *features, int n)
+names_json(const CtrFeature *features, int n)
 {
     char **names = palloc(sizeof(char *) * Max(n, 1));
     StringInfoData text;
@@ -217,37 +217,37 @@ names_json(const Feature *features, int n)
 }
 
 static char *
-seconds_text(const Model *model)
+seconds_text(const CtrModel *model)
 {
     StringInfoData text;
 
     initStringInfo(&text);
     for (int i = 0; i < model->n_epochs; i++)
-        appendStringInfo(&text, "%c%*.6f", i == 0 ? '[' : ',', MODEL_SECONDS_WIDTH,
-                         fmin(fmax(model->history[i].seconds, 0), MODEL_SECONDS_LARGEST));
+        appendStringInfo(&text, "%c%*.6f", i == 0 ? '[' : ',', CTR_MODEL_SECONDS_WIDTH,
+                         fmin(fmax(model->history[i].seconds, 0), CTR_MODEL_SECONDS_LARGEST));
     appendStringInfoString(&text, model->n_epochs == 0 ? "[]" : "]");
     return text.data;
 }
 
 /*
- * Readers end at JSON_TREE_SIZE; only options that were forged, with lists of columns that are none, come
+ * Readers end at CTR_JSON_TREE_SIZE; only options that were forged, with lists of columns that are none, come
  * near it.
  */
 static void
-add_json(SafeFile *file, const char *key, const char *json)
+add_json(CtrSafeFile *file, const char *key, const char *json)
 {
-    if (strlen(json) > JSON_TREE_SIZE)
+    if (strlen(json) > CTR_JSON_TREE_SIZE)
         ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
                         errmsg("the model's metadata entry \"%s\" would be too large", key)));
     safetensors_add_entry(file, key, json);
 }
 
 static void
-pack_metadata(SafeFile *file, const Model *model)
+pack_metadata(CtrSafeFile *file, const CtrModel *model)
 {
-    const Encoder *encoder = model->encoder;
+    const CtrEncoder *encoder = model->encoder;
 
-    safetensors_add_entry(file, "digest", psprintf("%0*d", MODEL_DIGEST_SIZE, 0)); /* room for it */
+    safetensors_add_entry(file, "digest", psprintf("%0*d", CTR_MODEL_DIGEST_SIZE, 0)); /* room for it */
     safetensors_add_entry(file, "epoch_seconds", seconds_text(model));
     safetensors_add_entry(file, "format_version", psprintf("%d", CTR_FORMAT_VERSION));
     safetensors_add_entry(file, "ctr_version", CTR_VERSION);
@@ -261,11 +261,11 @@ pack_metadata(SafeFile *file, const Model *model)
 }
 
 ctr_model *
-model_pack(const Model *model, MemoryContext context)
+model_pack(const CtrModel *model, MemoryContext context)
 {
     MemoryContext caller = CurrentMemoryContext;
     MemoryContext scratch = AllocSetContextCreate(caller, "ctr model pack", ALLOCSET_DEFAULT_SIZES);
-    SafeFile *file;
+    CtrSafeFile *file;
     ctr_model *result;
 
     MemoryContextSwitchTo(scratch);
@@ -288,15 +288,15 @@ model_pack(const Model *model, MemoryContext context)
 }
 
 Size
-model_estimate(const NnNet *net, const Encoder *encoder)
+model_estimate(const NnNet *net, const CtrEncoder *encoder)
 {
     Size size = mul_size(net->n_block, sizeof(float));
 
     for (int i = 0; i < net->n_params; i++)
         size = add_size(size, strlen(net->params[i].name) + TENSOR_JSON_SIZE);
     for (int i = 0; i < encoder->n_num; i++)
-        size = add_size(size,
-                        ((Size)encoder->transforms[i].n_quantiles + MODEL_N_STATISTICS + 2) * sizeof(double));
+        size = add_size(size, ((Size)encoder->transforms[i].n_quantiles + CTR_MODEL_N_STATISTICS + 2) *
+                                  sizeof(double));
     if (encoder->buckets != NULL)
         size = add_size(size, mul_size(encoder->n_num, BUCKETS_MOST * sizeof(double)));
     for (int f = 0; f < encoder->n_statistics; f++)

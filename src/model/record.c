@@ -43,7 +43,8 @@ static const OptionName bilinear_types[] = {{"field_interaction", NN_FIELD_INTER
                                             {NULL, 0}};
 static const OptionName transforms[] = {
     {"quantile", NN_QUANTILE}, {"standard", NN_STANDARD}, {"log", NN_LOG}, {"none", NN_NONE}, {NULL, 0}};
-static const OptionName recipes[] = {{"robust", RECIPE_ROBUST}, {"reference", RECIPE_REFERENCE}, {NULL, 0}};
+static const OptionName recipes[] = {
+    {"robust", CTR_RECIPE_ROBUST}, {"reference", CTR_RECIPE_REFERENCE}, {NULL, 0}};
 static const OptionName schedules[] = {
     {"constant", NN_CONSTANT}, {"cosine", NN_COSINE}, {"plateau", NN_PLATEAU}, {NULL, 0}};
 static const OptionName monitors[] = {{"val_auc", true}, {"val_loss", false}, {NULL, 0}};
@@ -60,8 +61,8 @@ static const OptionName untrainables[] = {{"error", false}, {"null", true}, {NUL
             .key = name,                                                                                     \
             .type = kind,                                                                                    \
             .architectures = of,                                                                             \
-            .offset = offsetof(Options, member),                                                             \
-            .size = sizeof(((Options *)NULL)->member),                                                       \
+            .offset = offsetof(CtrOptions, member),                                                          \
+            .size = sizeof(((CtrOptions *)NULL)->member),                                                    \
             .low = least,                                                                                    \
             .high = most,                                                                                    \
             .names = values                                                                                  \
@@ -116,7 +117,7 @@ static const RecordField fields[] = {
 /* clang-format on */
 
 static bool
-field_belongs(const RecordField *field, const Options *options)
+field_belongs(const RecordField *field, const CtrOptions *options)
 {
     return (field->spec.architectures & (1 << options->net.architecture)) != 0;
 }
@@ -134,7 +135,7 @@ field_find(Section section, const char *key)
 /* ------------------------------------------------------------------ writing */
 
 char *
-record_write(const Options *options)
+record_write(const CtrOptions *options)
 {
     StringInfoData text;
 
@@ -159,7 +160,7 @@ record_write(const Options *options)
 /* ------------------------------------------------------------------ reading: one value */
 
 static bool
-read_number(const OptionSpec *spec, const JsonNode *node, double *value)
+read_number(const OptionSpec *spec, const CtrJsonNode *node, double *value)
 {
     char *end;
 
@@ -170,7 +171,7 @@ read_number(const OptionSpec *spec, const JsonNode *node, double *value)
 }
 
 static bool
-read_named(const OptionSpec *spec, const JsonNode *node, double *value)
+read_named(const OptionSpec *spec, const CtrJsonNode *node, double *value)
 {
     if (node->type != JSON_TOKEN_STRING)
         return false;
@@ -184,13 +185,13 @@ read_named(const OptionSpec *spec, const JsonNode *node, double *value)
 }
 
 static bool
-read_widths(NnConfig *net, const OptionSpec *spec, const JsonNode *node)
+read_widths(NnConfig *net, const OptionSpec *spec, const CtrJsonNode *node)
 {
     int n = 0;
 
     if (node->type != JSON_TOKEN_ARRAY_START)
         return false;
-    for (const JsonNode *element = node->first; element != NULL; element = element->next) {
+    for (const CtrJsonNode *element = node->first; element != NULL; element = element->next) {
         double width;
 
         if (n == NN_MAX_MLP || !read_number(spec, element, &width) || width != floor(width))
@@ -203,7 +204,7 @@ read_widths(NnConfig *net, const OptionSpec *spec, const JsonNode *node)
 
 /* A column's name; null where none was given. */
 static bool
-read_column(char **column, const JsonNode *node)
+read_column(char **column, const CtrJsonNode *node)
 {
     if (node->type != JSON_TOKEN_NULL && (node->type != JSON_TOKEN_STRING || node->text[0] == '\0'))
         return false;
@@ -212,15 +213,15 @@ read_column(char **column, const JsonNode *node)
 }
 
 static bool
-read_columns(NameList *list, const JsonNode *node)
+read_columns(CtrNameList *list, const CtrJsonNode *node)
 {
-    *list = (NameList){.given = node->type != JSON_TOKEN_NULL};
+    *list = (CtrNameList){.given = node->type != JSON_TOKEN_NULL};
     return !list->given || json_tree_strings(node, &list->n, &list->names);
 }
 
 /* false: not a value that this version knows; the member is then as it was, unless it is no single number */
 static bool
-read_value(Options *options, const OptionSpec *spec, const JsonNode *node)
+read_value(CtrOptions *options, const OptionSpec *spec, const CtrJsonNode *node)
 {
     char *member = (char *)options + spec->offset;
     double value = 0;
@@ -243,7 +244,7 @@ read_value(Options *options, const OptionSpec *spec, const JsonNode *node)
     case OPTION_COLUMN:
         return read_column((char **)member, node);
     case OPTION_COLUMNS:
-        return read_columns((NameList *)member, node);
+        return read_columns((CtrNameList *)member, node);
     case OPTION_WIDTHS:
         return read_widths(&options->net, spec, node);
     }
@@ -255,15 +256,15 @@ read_value(Options *options, const OptionSpec *spec, const JsonNode *node)
 /* ------------------------------------------------------------------ reading: the record */
 
 typedef struct RecordReader {
-    Options *options;
-    const JsonNode *record;
+    CtrOptions *options;
+    const CtrJsonNode *record;
     const char *version;
     Node *escontext;
 } RecordReader;
 
 /* a value as a message shows it */
 static const char *
-node_text(const JsonNode *node)
+node_text(const CtrJsonNode *node)
 {
     int length;
 
@@ -287,7 +288,7 @@ node_text(const JsonNode *node)
 
 /* What is unknown where all must be understood. */
 static bool
-needs_later_version(const RecordReader *reader, const JsonNode *node)
+needs_later_version(const RecordReader *reader, const CtrJsonNode *node)
 {
     errsave(reader->escontext, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                                 errmsg("ctr_model was written by ctr %s and needs a later version than %s",
@@ -304,13 +305,13 @@ check_sections(const RecordReader *reader)
     if (reader->record->type != JSON_TOKEN_OBJECT_START)
         return safetensors_invalid(reader->escontext, "its options are no JSON object");
     for (int i = 0; i < (int)lengthof(section_names); i++) {
-        const JsonNode *section = json_member(reader->record, section_names[i]);
+        const CtrJsonNode *section = json_member(reader->record, section_names[i]);
 
         if (section == NULL || section->type != JSON_TOKEN_OBJECT_START)
             return safetensors_invalid(reader->escontext, "its options have no section \"%s\"",
                                        section_names[i]);
     }
-    for (const JsonNode *section = reader->record->first; section != NULL; section = section->next) {
+    for (const CtrJsonNode *section = reader->record->first; section != NULL; section = section->next) {
         int i = 0;
 
         while (i < (int)lengthof(section_names) && strcmp(section->key, section_names[i]) != 0)
@@ -325,8 +326,8 @@ check_sections(const RecordReader *reader)
 static bool
 read_field(const RecordReader *reader, const RecordField *field)
 {
-    const JsonNode *section = json_member(reader->record, section_names[field->section]);
-    const JsonNode *node = json_member(section, field->spec.key);
+    const CtrJsonNode *section = json_member(reader->record, section_names[field->section]);
+    const CtrJsonNode *node = json_member(section, field->spec.key);
 
     if (node == NULL)
         return field->section == TRAINING ||
@@ -339,7 +340,7 @@ read_field(const RecordReader *reader, const RecordField *field)
 static bool
 check_keys(const RecordReader *reader, Section section)
 {
-    const JsonNode *node = json_member(reader->record, section_names[section])->first;
+    const CtrJsonNode *node = json_member(reader->record, section_names[section])->first;
 
     for (; node != NULL; node = node->next) {
         const RecordField *field = field_find(section, node->key);
@@ -354,7 +355,7 @@ check_keys(const RecordReader *reader, Section section)
 static bool
 check_together(const RecordReader *reader)
 {
-    const JsonNode *inputs = json_member(reader->record, section_names[INPUTS]);
+    const CtrJsonNode *inputs = json_member(reader->record, section_names[INPUTS]);
 
     if (reader->options->label == NULL)
         return safetensors_invalid(reader->escontext, "its options name no label");
@@ -364,7 +365,7 @@ check_together(const RecordReader *reader)
 }
 
 bool
-record_read(Options *options, const JsonNode *record, const char *version, Node *escontext)
+record_read(CtrOptions *options, const CtrJsonNode *record, const char *version, Node *escontext)
 {
     RecordReader reader = {options, record, version, escontext};
 

@@ -7,12 +7,12 @@
 #include "model/json_tree.h"
 
 /* The options as the JSON text that a model keeps: the same text for the same options. */
-char *record_write(const Options *options);
+char *record_write(const CtrOptions *options);
 /*
  * Reads what record_write of this or any released version has written. version: of the ctr that wrote it, for
  * messages. Names are copied into the current context. false: reported to escontext (or raised, where that is
  * NULL): ERRCODE_FEATURE_NOT_SUPPORTED for what only a later version can know, else "invalid ctr_model: …".
  */
-bool record_read(Options *options, const JsonNode *record, const char *version, Node *escontext);
+bool record_read(CtrOptions *options, const CtrJsonNode *record, const char *version, Node *escontext);
 
 #endif /* CTR_RECORD_H */

@@ -33,12 +33,12 @@ static const struct {
     const char *name;
     int size;
 } dtypes[] = {
-    [SAFE_U8] = {"U8", 1},   [SAFE_I32] = {"I32", 4}, [SAFE_U32] = {"U32", 4},
-    [SAFE_I64] = {"I64", 8}, [SAFE_F32] = {"F32", 4}, [SAFE_F64] = {"F64", 8},
+    [CTR_SAFE_U8] = {"U8", 1},   [CTR_SAFE_I32] = {"I32", 4}, [CTR_SAFE_U32] = {"U32", 4},
+    [CTR_SAFE_I64] = {"I64", 8}, [CTR_SAFE_F32] = {"F32", 4}, [CTR_SAFE_F64] = {"F64", 8},
 };
 
 const char *
-safetensors_dtype_name(SafeDtype dtype)
+safetensors_dtype_name(CtrSafeDtype dtype)
 {
     return dtypes[dtype].name;
 }
@@ -68,14 +68,14 @@ safetensors_invalid(Node *escontext, const char *format, ...)
 /* ------------------------------------------------------------------ reading */
 
 typedef struct Reader {
-    SafeFile *file;
+    CtrSafeFile *file;
     Node *escontext;
     int max_tensors;
     Size data, data_size; /* where they begin, how many there are */
     int depth;            /* 1: tensors; 2: a tensor or the metadata; 3: a list of numbers */
     bool in_metadata, seen_metadata;
-    SafeTensor *tensor; /* the one at hand */
-    const char *field;  /* its field at hand */
+    CtrSafeTensor *tensor; /* the one at hand */
+    const char *field;     /* its field at hand */
     bool seen_dtype, seen_shape, seen_offsets;
     int64 offsets[2];
     int n_offsets;
@@ -84,16 +84,16 @@ typedef struct Reader {
 static bool
 begin_tensor(Reader *reader, const char *name)
 {
-    SafeFile *file = reader->file;
+    CtrSafeFile *file = reader->file;
 
-    if (file->n_tensors == SAFE_TENSORS_MOST)
-        return safetensors_invalid(reader->escontext, "it has more than %d tensors", SAFE_TENSORS_MOST);
+    if (file->n_tensors == CTR_SAFE_TENSORS_MOST)
+        return safetensors_invalid(reader->escontext, "it has more than %d tensors", CTR_SAFE_TENSORS_MOST);
     if (file->n_tensors == reader->max_tensors) {
         reader->max_tensors *= 2;
-        file->tensors = repalloc(file->tensors, mul_size(reader->max_tensors, sizeof(SafeTensor)));
+        file->tensors = repalloc(file->tensors, mul_size(reader->max_tensors, sizeof(CtrSafeTensor)));
     }
     reader->tensor = &file->tensors[file->n_tensors++];
-    memset(reader->tensor, 0, sizeof(SafeTensor));
+    memset(reader->tensor, 0, sizeof(CtrSafeTensor));
     reader->tensor->name = name;
     reader->seen_dtype = reader->seen_shape = reader->seen_offsets = false;
     reader->n_offsets = 0;
@@ -103,7 +103,7 @@ begin_tensor(Reader *reader, const char *name)
 static bool
 end_tensor(Reader *reader)
 {
-    SafeTensor *tensor = reader->tensor;
+    CtrSafeTensor *tensor = reader->tensor;
     int64 size;
 
     if (!reader->seen_dtype || !reader->seen_shape || reader->n_offsets != 2)
@@ -130,46 +130,47 @@ end_tensor(Reader *reader)
 static bool
 add_entry(Reader *reader, const char *key)
 {
-    SafeFile *file = reader->file;
+    CtrSafeFile *file = reader->file;
 
-    if (file->n_entries == SAFE_ENTRIES_MOST)
+    if (file->n_entries == CTR_SAFE_ENTRIES_MOST)
         return safetensors_invalid(reader->escontext, "it has more than %d metadata entries",
-                                   SAFE_ENTRIES_MOST);
-    file->entries[file->n_entries++] = (SafeEntry){.key = key};
+                                   CTR_SAFE_ENTRIES_MOST);
+    file->entries[file->n_entries++] = (CtrSafeEntry){.key = key};
     return true;
 }
 
-static JSON_ACTION
+static CTR_JSON_ACTION
 on_object_start(void *state)
 {
     Reader *reader = state;
 
-    JSON_ACTION_END(++reader->depth <= 2 ||
-                    safetensors_invalid(reader->escontext, "its header is nested too deeply"));
+    CTR_JSON_ACTION_END(++reader->depth <= 2 ||
+                        safetensors_invalid(reader->escontext, "its header is nested too deeply"));
 }
 
-static JSON_ACTION
+static CTR_JSON_ACTION
 on_object_end(void *state)
 {
     Reader *reader = state;
 
-    JSON_ACTION_END(reader->depth-- != 2 || reader->in_metadata || end_tensor(reader));
+    CTR_JSON_ACTION_END(reader->depth-- != 2 || reader->in_metadata || end_tensor(reader));
 }
 
-static JSON_ACTION
+static CTR_JSON_ACTION
 on_array_start(void *state)
 {
     Reader *reader = state;
 
-    JSON_ACTION_END((++reader->depth == 3 && !reader->in_metadata && strcmp(reader->field, "dtype") != 0) ||
-                    safetensors_invalid(reader->escontext, "its header has a list where none belongs"));
+    CTR_JSON_ACTION_END(
+        (++reader->depth == 3 && !reader->in_metadata && strcmp(reader->field, "dtype") != 0) ||
+        safetensors_invalid(reader->escontext, "its header has a list where none belongs"));
 }
 
-static JSON_ACTION
+static CTR_JSON_ACTION
 on_array_end(void *state)
 {
     ((Reader *)state)->depth--;
-    JSON_ACTION_END(true);
+    CTR_JSON_ACTION_END(true);
 }
 
 /* A field of a tensor; each may come once. */
@@ -205,15 +206,15 @@ begin_part(Reader *reader, const char *name)
     return true;
 }
 
-static JSON_ACTION
+static CTR_JSON_ACTION
 on_field_start(void *state, char *name, bool isnull)
 {
     Reader *reader = state;
 
     CHECK_FOR_INTERRUPTS();
-    JSON_ACTION_END(reader->depth == 1    ? begin_part(reader, name)
-                    : reader->in_metadata ? add_entry(reader, name)
-                                          : begin_field(reader, name));
+    CTR_JSON_ACTION_END(reader->depth == 1    ? begin_part(reader, name)
+                        : reader->in_metadata ? add_entry(reader, name)
+                                              : begin_field(reader, name));
 }
 
 static bool
@@ -221,7 +222,7 @@ set_dtype(Reader *reader, const char *name)
 {
     for (int i = 0; i < (int)lengthof(dtypes); i++) {
         if (strcmp(dtypes[i].name, name) == 0) {
-            reader->tensor->dtype = (SafeDtype)i;
+            reader->tensor->dtype = (CtrSafeDtype)i;
             return true;
         }
     }
@@ -245,7 +246,7 @@ parse_size(const char *digits, int64 *value)
 static bool
 add_number(Reader *reader, const char *digits)
 {
-    SafeTensor *tensor = reader->tensor;
+    CtrSafeTensor *tensor = reader->tensor;
     bool is_shape = strcmp(reader->field, "shape") == 0;
     int64 value;
 
@@ -262,7 +263,7 @@ add_number(Reader *reader, const char *digits)
     return true;
 }
 
-static JSON_ACTION
+static CTR_JSON_ACTION
 on_scalar(void *state, char *token, JsonTokenType type)
 {
     Reader *reader = state;
@@ -271,13 +272,13 @@ on_scalar(void *state, char *token, JsonTokenType type)
         reader->file->entries[reader->file->n_entries - 1].value = token;
     else if (reader->depth == 2 && !reader->in_metadata && type == JSON_TOKEN_STRING &&
              strcmp(reader->field, "dtype") == 0)
-        JSON_ACTION_END(set_dtype(reader, token));
+        CTR_JSON_ACTION_END(set_dtype(reader, token));
     else if (reader->depth == 3 && type == JSON_TOKEN_NUMBER)
-        JSON_ACTION_END(add_number(reader, token));
+        CTR_JSON_ACTION_END(add_number(reader, token));
     else
-        JSON_ACTION_END(safetensors_invalid(
+        CTR_JSON_ACTION_END(safetensors_invalid(
             reader->escontext, "its header has a value %s where none of its kind belongs", token));
-    JSON_ACTION_END(true);
+    CTR_JSON_ACTION_END(true);
 }
 
 static bool
@@ -316,7 +317,7 @@ parse_header(Reader *reader, const char *header, Size size)
 static int
 compare_positions(const void *a, const void *b, void *unused)
 {
-    const SafeTensor *x = a, *y = b;
+    const CtrSafeTensor *x = a, *y = b;
 
     if (x->at != y->at)
         return x->at < y->at ? -1 : 1;
@@ -326,23 +327,23 @@ compare_positions(const void *a, const void *b, void *unused)
 static int
 compare_names(const void *a, const void *b, void *unused)
 {
-    return strcmp((*(SafeTensor *const *)a)->name, (*(SafeTensor *const *)b)->name);
+    return strcmp((*(CtrSafeTensor *const *)a)->name, (*(CtrSafeTensor *const *)b)->name);
 }
 
 static int
 compare_keys(const void *a, const void *b)
 {
-    return strcmp(((const SafeEntry *)a)->key, ((const SafeEntry *)b)->key);
+    return strcmp(((const CtrSafeEntry *)a)->key, ((const CtrSafeEntry *)b)->key);
 }
 
 /* Data lie back to back from the first byte to the last. */
 static bool
 check_layout(Reader *reader)
 {
-    SafeFile *file = reader->file;
+    CtrSafeFile *file = reader->file;
     Size at = reader->data;
 
-    sort_interruptible(file->tensors, file->n_tensors, sizeof(SafeTensor), compare_positions);
+    sort_interruptible(file->tensors, file->n_tensors, sizeof(CtrSafeTensor), compare_positions);
     for (int i = 0; i < file->n_tensors; i++) {
         if (file->tensors[i].at != at)
             return safetensors_invalid(reader->escontext,
@@ -359,18 +360,18 @@ check_layout(Reader *reader)
 static bool
 check_names(Reader *reader)
 {
-    SafeFile *file = reader->file;
+    CtrSafeFile *file = reader->file;
 
-    file->by_name = palloc(mul_size(Max(file->n_tensors, 1), sizeof(SafeTensor *)));
+    file->by_name = palloc(mul_size(Max(file->n_tensors, 1), sizeof(CtrSafeTensor *)));
     for (int i = 0; i < file->n_tensors; i++)
         file->by_name[i] = &file->tensors[i];
-    sort_interruptible(file->by_name, file->n_tensors, sizeof(SafeTensor *), compare_names);
+    sort_interruptible(file->by_name, file->n_tensors, sizeof(CtrSafeTensor *), compare_names);
     for (int i = 1; i < file->n_tensors; i++) {
         if (compare_names(&file->by_name[i - 1], &file->by_name[i], NULL) == 0)
             return safetensors_invalid(reader->escontext, "it has two tensors \"%s\"",
                                        file->by_name[i]->name);
     }
-    qsort(file->entries, file->n_entries, sizeof(SafeEntry), compare_keys);
+    qsort(file->entries, file->n_entries, sizeof(CtrSafeEntry), compare_keys);
     for (int i = 1; i < file->n_entries; i++) {
         if (compare_keys(&file->entries[i - 1], &file->entries[i]) == 0)
             return safetensors_invalid(reader->escontext, "it has two metadata entries \"%s\"",
@@ -379,10 +380,10 @@ check_names(Reader *reader)
     return true;
 }
 
-SafeFile *
+CtrSafeFile *
 safetensors_parse(Datum value, Node *escontext)
 {
-    ValueBytes *bytes = value_bytes(value);
+    CtrValueBytes *bytes = value_bytes(value);
     Reader reader = {.max_tensors = 64, .escontext = escontext};
     uint64 header_size;
     char *header;
@@ -396,24 +397,24 @@ safetensors_parse(Datum value, Node *escontext)
                                    "its header of " UINT64_FORMAT " bytes ends after its %zu bytes",
                                    header_size, bytes->size),
                NULL;
-    if (header_size > SAFE_HEADER_SIZE)
+    if (header_size > CTR_SAFE_HEADER_SIZE)
         return safetensors_invalid(escontext, "its header of " UINT64_FORMAT " bytes is larger than %zu",
-                                   header_size, SAFE_HEADER_SIZE),
+                                   header_size, CTR_SAFE_HEADER_SIZE),
                NULL;
     header = palloc(Max(header_size, 1));
     value_read(bytes, LENGTH_SIZE, header_size, header);
     reader.data = LENGTH_SIZE + header_size;
     reader.data_size = bytes->size - reader.data;
-    reader.file = palloc0(sizeof(SafeFile));
+    reader.file = palloc0(sizeof(CtrSafeFile));
     reader.file->bytes = bytes;
-    reader.file->tensors = palloc(reader.max_tensors * sizeof(SafeTensor));
-    reader.file->entries = palloc(SAFE_ENTRIES_MOST * sizeof(SafeEntry));
+    reader.file->tensors = palloc(reader.max_tensors * sizeof(CtrSafeTensor));
+    reader.file->entries = palloc(CTR_SAFE_ENTRIES_MOST * sizeof(CtrSafeEntry));
     good = parse_header(&reader, header, header_size) && check_layout(&reader) && check_names(&reader);
     return good ? reader.file : NULL;
 }
 
 void
-safetensors_read(const SafeFile *file, const SafeTensor *tensor, void *to)
+safetensors_read(const CtrSafeFile *file, const CtrSafeTensor *tensor, void *to)
 {
     value_read(file->bytes, tensor->at, tensor->size, to);
 }
@@ -421,23 +422,23 @@ safetensors_read(const SafeFile *file, const SafeTensor *tensor, void *to)
 static int
 compare_with_name(const void *name, const void *tensor)
 {
-    return strcmp(name, (*(SafeTensor *const *)tensor)->name);
+    return strcmp(name, (*(CtrSafeTensor *const *)tensor)->name);
 }
 
-const SafeTensor *
-safetensors_find(const SafeFile *file, const char *name)
+const CtrSafeTensor *
+safetensors_find(const CtrSafeFile *file, const char *name)
 {
-    SafeTensor **found =
-        bsearch(name, file->by_name, file->n_tensors, sizeof(SafeTensor *), compare_with_name);
+    CtrSafeTensor **found =
+        bsearch(name, file->by_name, file->n_tensors, sizeof(CtrSafeTensor *), compare_with_name);
 
     return found != NULL ? *found : NULL;
 }
 
 const char *
-safetensors_entry(const SafeFile *file, const char *key)
+safetensors_entry(const CtrSafeFile *file, const char *key)
 {
-    SafeEntry probe = {.key = key};
-    SafeEntry *found = bsearch(&probe, file->entries, file->n_entries, sizeof(SafeEntry), compare_keys);
+    CtrSafeEntry probe = {.key = key};
+    CtrSafeEntry *found = bsearch(&probe, file->entries, file->n_entries, sizeof(CtrSafeEntry), compare_keys);
 
     return found != NULL ? found->value : NULL;
 }
@@ -445,7 +446,7 @@ safetensors_entry(const SafeFile *file, const char *key)
 /* ------------------------------------------------------------------ writing */
 
 static void
-append_tensor(StringInfo header, const SafeTensor *tensor, Size offset)
+append_tensor(StringInfo header, const CtrSafeTensor *tensor, Size offset)
 {
     if (header->data[header->len - 1] != '{')
         appendStringInfoChar(header, ',');
@@ -457,7 +458,7 @@ append_tensor(StringInfo header, const SafeTensor *tensor, Size offset)
 }
 
 static void
-append_metadata(StringInfo header, const SafeFile *file)
+append_metadata(StringInfo header, const CtrSafeFile *file)
 {
     appendStringInfoString(header, file->n_entries > 0 ? "{\"__metadata__\":{" : "{");
     for (int i = 0; i < file->n_entries; i++) {
@@ -472,10 +473,10 @@ append_metadata(StringInfo header, const SafeFile *file)
 }
 
 /* The tensors in the order of their data: wide elements first, else as given. */
-static const SafeTensor **
-order_tensors(const SafeFile *file)
+static const CtrSafeTensor **
+order_tensors(const CtrSafeFile *file)
 {
-    const SafeTensor **ordered = palloc(mul_size(Max(file->n_tensors, 1), sizeof(SafeTensor *)));
+    const CtrSafeTensor **ordered = palloc(mul_size(Max(file->n_tensors, 1), sizeof(CtrSafeTensor *)));
     int n = 0;
 
     for (int width = 8; width > 0; width /= 2) {
@@ -487,26 +488,26 @@ order_tensors(const SafeFile *file)
     return ordered;
 }
 
-SafeFile *
+CtrSafeFile *
 safetensors_create(int max_tensors)
 {
-    SafeFile *file = palloc0(sizeof(SafeFile));
+    CtrSafeFile *file = palloc0(sizeof(CtrSafeFile));
 
-    file->tensors = palloc(mul_size(max_tensors, sizeof(SafeTensor)));
-    file->entries = palloc(SAFE_ENTRIES_WRITTEN * sizeof(SafeEntry));
+    file->tensors = palloc(mul_size(max_tensors, sizeof(CtrSafeTensor)));
+    file->entries = palloc(CTR_SAFE_ENTRIES_WRITTEN * sizeof(CtrSafeEntry));
     return file;
 }
 
 void
-safetensors_add_entry(SafeFile *file, const char *key, const char *value)
+safetensors_add_entry(CtrSafeFile *file, const char *key, const char *value)
 {
-    file->entries[file->n_entries++] = (SafeEntry){.key = key, .value = value};
+    file->entries[file->n_entries++] = (CtrSafeEntry){.key = key, .value = value};
 }
 
 struct varlena *
-safetensors_write(const SafeFile *file, MemoryContext context)
+safetensors_write(const CtrSafeFile *file, MemoryContext context)
 {
-    const SafeTensor **tensors = order_tensors(file);
+    const CtrSafeTensor **tensors = order_tensors(file);
     StringInfoData header;
     Size data_size = 0, size;
     uint64 header_size;
@@ -523,11 +524,11 @@ safetensors_write(const SafeFile *file, MemoryContext context)
     text = pg_server_to_any(header.data, header.len, PG_UTF8);
     size = text == header.data ? (Size)header.len : strlen(text);
     header_size = TYPEALIGN(DATA_ALIGN, size + LENGTH_SIZE) - LENGTH_SIZE;
-    if (header_size > SAFE_HEADER_SIZE)
+    if (header_size > CTR_SAFE_HEADER_SIZE)
         ereport(ERROR,
                 (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("the model would have too many tensors"),
                  errdetail("Its header would take %zu MB; other readers end at %zu MB.",
-                           (Size)header_size / 1000000, SAFE_HEADER_SIZE / 1000000)));
+                           (Size)header_size / 1000000, CTR_SAFE_HEADER_SIZE / 1000000)));
     if (add_size(data_size, header_size) > MaxAllocSize - VARHDRSZ - LENGTH_SIZE)
         ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("the model would be too large"),
                         errdetail("It would take %zu MB; a value cannot pass 1024 MB.",

@@ -49,7 +49,7 @@ PG_FUNCTION_INFO_V1(ctr_model_out);
 Datum
 ctr_model_out(PG_FUNCTION_ARGS)
 {
-    ValueBytes *bytes = value_bytes(PG_GETARG_DATUM(0));
+    CtrValueBytes *bytes = value_bytes(PG_GETARG_DATUM(0));
     char *piece = palloc(TEXT_PIECE), *text, *end;
 
     if (bytes->size > (MaxAllocSize - strlen("\\x") - 1) / 2)

@@ -21,9 +21,9 @@
 typedef enum UnpackUse { TO_SCORE, TO_TRAIN, TO_VALIDATE } UnpackUse;
 
 typedef struct Unpacker {
-    SafeFile *file;
+    CtrSafeFile *file;
     bool *used; /* [file->n_tensors] */
-    Model *model;
+    CtrModel *model;
     UnpackUse use;
     Node *escontext;
     MemoryContext scratch; /* gone when the model is read */
@@ -46,10 +46,10 @@ shape_text(int ndim, const int64 *shape)
 }
 
 /* The tensor of this name, which must have this type and shape. */
-static const SafeTensor *
-take(Unpacker *u, const char *name, SafeDtype dtype, int ndim, const int64 *shape)
+static const CtrSafeTensor *
+take(Unpacker *u, const char *name, CtrSafeDtype dtype, int ndim, const int64 *shape)
 {
-    const SafeTensor *tensor = safetensors_find(u->file, name);
+    const CtrSafeTensor *tensor = safetensors_find(u->file, name);
     bool same;
 
     if (tensor == NULL)
@@ -69,9 +69,9 @@ take(Unpacker *u, const char *name, SafeDtype dtype, int ndim, const int64 *shap
 
 /* The elements of a tensor [n], aligned, in the current context. */
 static void *
-take_vector(Unpacker *u, const char *name, SafeDtype dtype, int64 n)
+take_vector(Unpacker *u, const char *name, CtrSafeDtype dtype, int64 n)
 {
-    const SafeTensor *tensor = take(u, name, dtype, 1, &n);
+    const CtrSafeTensor *tensor = take(u, name, dtype, 1, &n);
     void *copy;
 
     if (tensor == NULL)
@@ -154,9 +154,9 @@ unpack_version(Unpacker *u)
 static bool
 unpack_digest(Unpacker *u)
 {
-    ValueBytes *bytes = u->file->bytes;
-    char head[MODEL_HEAD_SIZE];
-    Size size = Min(bytes->size, MODEL_HEAD_SIZE);
+    CtrValueBytes *bytes = u->file->bytes;
+    char head[CTR_MODEL_HEAD_SIZE];
+    Size size = Min(bytes->size, CTR_MODEL_HEAD_SIZE);
 
     value_read(bytes, 0, size, head);
     return model_peek_digest(head, size, u->model->digest, u->escontext) &&
@@ -164,11 +164,11 @@ unpack_digest(Unpacker *u)
 }
 
 /* a metadata entry that is JSON */
-static const JsonNode *
+static const CtrJsonNode *
 take_json(Unpacker *u, const char *key)
 {
     const char *text = take_entry(u, key);
-    const JsonNode *tree = text != NULL ? json_tree(text) : NULL;
+    const CtrJsonNode *tree = text != NULL ? json_tree(text) : NULL;
 
     if (text != NULL && tree == NULL)
         safetensors_invalid(u->escontext, "metadata entry \"%s\" is no JSON of the kind that belongs there",
@@ -179,7 +179,7 @@ take_json(Unpacker *u, const char *key)
 static bool
 unpack_options(Unpacker *u)
 {
-    const JsonNode *record = take_json(u, "options");
+    const CtrJsonNode *record = take_json(u, "options");
     bool good;
 
     if (record == NULL)
@@ -195,7 +195,7 @@ unpack_options(Unpacker *u)
 static bool
 take_names(Unpacker *u, const char *key, int *n, char ***names)
 {
-    const JsonNode *tree = take_json(u, key);
+    const CtrJsonNode *tree = take_json(u, key);
 
     return tree != NULL &&
            (json_tree_strings(tree, n, names) ||
@@ -205,7 +205,7 @@ take_names(Unpacker *u, const char *key, int *n, char ***names)
 static bool
 unpack_features(Unpacker *u)
 {
-    Encoder *encoder = u->model->encoder;
+    CtrEncoder *encoder = u->model->encoder;
     MemoryContext context = u->model->context;
     char **numerical, **categorical;
     int64 *missing;
@@ -220,17 +220,17 @@ unpack_features(Unpacker *u)
                                    MaxTupleAttributeNumber);
     encoder_widths(encoder, &u->model->options);
     encoder->categories = MemoryContextAlloc(context, sizeof(int) * Max(encoder->d_cat, 1));
-    encoder->features = MemoryContextAllocZero(context, sizeof(Feature) * n);
-    missing = take_vector(u, MODEL_MISSING, SAFE_I64, n);
+    encoder->features = MemoryContextAllocZero(context, sizeof(CtrFeature) * n);
+    missing = take_vector(u, CTR_MODEL_MISSING, CTR_SAFE_I64, n);
     if (missing == NULL)
         return false;
     for (int i = 0; i < n; i++) {
         bool is_number = i < encoder->n_num;
         const char *name = is_number ? numerical[i] : categorical[i - encoder->n_num];
 
-        encoder->features[i] = (Feature){.name = MemoryContextStrdup(context, name),
-                                         .kind = is_number ? FEATURE_NUMERICAL : FEATURE_CATEGORICAL,
-                                         .missing = missing[i]};
+        encoder->features[i] = (CtrFeature){.name = MemoryContextStrdup(context, name),
+                                            .kind = is_number ? CTR_NUMERICAL : CTR_CATEGORICAL,
+                                            .missing = missing[i]};
     }
     return true;
 }
@@ -239,10 +239,10 @@ unpack_features(Unpacker *u)
 static bool
 read_kinds(Unpacker *u, uint8 **kinds, uint32 **counts, int64 *total)
 {
-    const Encoder *encoder = u->model->encoder;
+    const CtrEncoder *encoder = u->model->encoder;
 
-    *kinds = take_vector(u, MODEL_KIND, SAFE_U8, encoder->n_num);
-    *counts = *kinds != NULL ? take_vector(u, MODEL_QUANTILE_COUNT, SAFE_U32, encoder->n_num) : NULL;
+    *kinds = take_vector(u, CTR_MODEL_KIND, CTR_SAFE_U8, encoder->n_num);
+    *counts = *kinds != NULL ? take_vector(u, CTR_MODEL_QUANTILE_COUNT, CTR_SAFE_U32, encoder->n_num) : NULL;
     if (*counts == NULL)
         return false;
     *total = 0;
@@ -258,7 +258,7 @@ read_kinds(Unpacker *u, uint8 **kinds, uint32 **counts, int64 *total)
 static bool
 unpack_transforms(Unpacker *u)
 {
-    Encoder *encoder = u->model->encoder;
+    CtrEncoder *encoder = u->model->encoder;
     int n = encoder->n_num;
     uint8 *kinds;
     uint32 *counts;
@@ -268,8 +268,8 @@ unpack_transforms(Unpacker *u)
     if (!read_kinds(u, &kinds, &counts, &total))
         return false;
     encoder->transforms = MemoryContextAllocZero(u->model->context, sizeof(NnTransform) * Max(n, 1));
-    for (int s = 0; s < MODEL_N_STATISTICS; s++) {
-        double *values = take_vector(u, model_statistics[s].name, SAFE_F64, n);
+    for (int s = 0; s < CTR_MODEL_N_STATISTICS; s++) {
+        double *values = take_vector(u, model_statistics[s].name, CTR_SAFE_F64, n);
 
         if (values == NULL)
             return false;
@@ -277,7 +277,7 @@ unpack_transforms(Unpacker *u)
             *(double *)((char *)&encoder->transforms[i] + model_statistics[s].offset) = values[i];
     }
     MemoryContextSwitchTo(u->model->context);
-    quantiles = take_vector(u, MODEL_QUANTILES, SAFE_F64, total);
+    quantiles = take_vector(u, CTR_MODEL_QUANTILES, CTR_SAFE_F64, total);
     MemoryContextSwitchTo(u->scratch);
     if (quantiles == NULL)
         return false;
@@ -293,7 +293,7 @@ unpack_transforms(Unpacker *u)
 
 /* Spells all strings [n] as the database does, which moves their ends. */
 static const char *
-convert_categories(const Spelling *spelling, const char *bytes, uint32 *ends, int64 n)
+convert_categories(const CtrSpelling *spelling, const char *bytes, uint32 *ends, int64 n)
 {
     StringInfoData converted;
     uint32 begin = 0;
@@ -327,16 +327,16 @@ check_ends(Unpacker *u, const uint32 *ends, int64 n, Size bytes)
 static const char *
 read_categories(Unpacker *u, int64 total, uint32 **ends, int32 **frequencies)
 {
-    const SafeTensor *tensor = safetensors_find(u->file, MODEL_BYTES);
+    const CtrSafeTensor *tensor = safetensors_find(u->file, CTR_MODEL_BYTES);
     int64 size = tensor != NULL ? (int64)tensor->size : 0;
-    const char *bytes = take_vector(u, MODEL_BYTES, SAFE_U8, size);
-    Spelling spelling;
+    const char *bytes = take_vector(u, CTR_MODEL_BYTES, CTR_SAFE_U8, size);
+    CtrSpelling spelling;
 
-    *ends = bytes != NULL ? take_vector(u, MODEL_END, SAFE_U32, total) : NULL;
+    *ends = bytes != NULL ? take_vector(u, CTR_MODEL_END, CTR_SAFE_U32, total) : NULL;
     if (*ends == NULL || !check_ends(u, *ends, total, (Size)size))
         return NULL;
     MemoryContextSwitchTo(u->model->context);
-    *frequencies = take_vector(u, MODEL_FREQUENCY, SAFE_I32, total);
+    *frequencies = take_vector(u, CTR_MODEL_FREQUENCY, CTR_SAFE_I32, total);
     MemoryContextSwitchTo(u->scratch);
     if (*frequencies == NULL)
         return NULL;
@@ -348,7 +348,7 @@ read_categories(Unpacker *u, int64 total, uint32 **ends, int32 **frequencies)
 static bool
 unpack_buckets(Unpacker *u)
 {
-    Encoder *encoder = u->model->encoder;
+    CtrEncoder *encoder = u->model->encoder;
     int n = encoder->n_num, most = u->model->options.numerical_buckets - 1;
     int64 total = 0;
     uint32 *counts;
@@ -356,7 +356,7 @@ unpack_buckets(Unpacker *u)
 
     if (u->model->options.numerical_buckets == 0)
         return true;
-    counts = take_vector(u, MODEL_BOUND_COUNT, SAFE_U32, n);
+    counts = take_vector(u, CTR_MODEL_BOUND_COUNT, CTR_SAFE_U32, n);
     if (counts == NULL)
         return false;
     for (int i = 0; i < n; i++) {
@@ -367,14 +367,14 @@ unpack_buckets(Unpacker *u)
         total += counts[i];
     }
     MemoryContextSwitchTo(u->model->context);
-    bounds = take_vector(u, MODEL_BOUNDS, SAFE_F64, total);
-    encoder->buckets = palloc(sizeof(Buckets) * Max(n, 1));
+    bounds = take_vector(u, CTR_MODEL_BOUNDS, CTR_SAFE_F64, total);
+    encoder->buckets = palloc(sizeof(CtrBuckets) * Max(n, 1));
     MemoryContextSwitchTo(u->scratch);
     if (bounds == NULL)
         return false;
     for (int i = 0; i < n; i++) {
-        encoder->buckets[i] = (Buckets){.n_bounds = (int)counts[i], .bounds = bounds};
-        encoder->categories[encoder->n_cat + i] = encoder->buckets[i].n_bounds + 1 + CODE_KNOWN;
+        encoder->buckets[i] = (CtrBuckets){.n_bounds = (int)counts[i], .bounds = bounds};
+        encoder->categories[encoder->n_cat + i] = encoder->buckets[i].n_bounds + 1 + CTR_CODE_KNOWN;
         bounds += counts[i];
     }
     return true;
@@ -383,7 +383,7 @@ unpack_buckets(Unpacker *u)
 static bool
 unpack_statistics(Unpacker *u)
 {
-    Encoder *encoder = u->model->encoder;
+    CtrEncoder *encoder = u->model->encoder;
     int64 total = 0;
     float *values;
 
@@ -392,7 +392,7 @@ unpack_statistics(Unpacker *u)
     for (int f = 0; f < encoder->n_statistics; f++)
         total += encoder->categories[f];
     MemoryContextSwitchTo(u->model->context);
-    values = take_vector(u, MODEL_STATISTICS, SAFE_F32, total);
+    values = take_vector(u, CTR_MODEL_STATISTICS, CTR_SAFE_F32, total);
     encoder->statistics = palloc(sizeof(float *) * encoder->n_statistics);
     MemoryContextSwitchTo(u->scratch);
     if (values == NULL)
@@ -405,7 +405,7 @@ unpack_statistics(Unpacker *u)
 }
 
 static NnKeptSum *
-read_label_sums(Unpacker *u, const SafeTensor *tensor)
+read_label_sums(Unpacker *u, const CtrSafeTensor *tensor)
 {
     NnKeptSum *sums = MemoryContextAllocHuge(u->model->context, tensor->size);
 
@@ -416,17 +416,17 @@ read_label_sums(Unpacker *u, const SafeTensor *tensor)
 static bool
 unpack_label_sums(Unpacker *u)
 {
-    Encoder *encoder = u->model->encoder;
+    CtrEncoder *encoder = u->model->encoder;
     int64 shape[] = {0, STATISTICS_GROUPS, 2};
-    const SafeTensor *sums, *totals;
+    const CtrSafeTensor *sums, *totals;
     NnKeptSum *values;
 
     if (encoder->n_statistics == 0)
         return true;
     for (int f = 0; f < encoder->n_statistics; f++)
         shape[0] += encoder->categories[f];
-    if ((sums = take(u, MODEL_LABEL_SUMS, SAFE_F32, 3, shape)) == NULL ||
-        (totals = take(u, MODEL_LABEL_TOTALS, SAFE_F32, 2, shape + 1)) == NULL)
+    if ((sums = take(u, CTR_MODEL_LABEL_SUMS, CTR_SAFE_F32, 3, shape)) == NULL ||
+        (totals = take(u, CTR_MODEL_LABEL_TOTALS, CTR_SAFE_F32, 2, shape + 1)) == NULL)
         return false;
     if (u->use == TO_SCORE)
         return true;
@@ -478,14 +478,14 @@ static bool
 unpack_params(Unpacker *u)
 {
     const NnNet *net = &u->model->net;
-    const SafeTensor **tensors = palloc(mul_size(net->n_params, sizeof(SafeTensor *)));
+    const CtrSafeTensor **tensors = palloc(mul_size(net->n_params, sizeof(CtrSafeTensor *)));
     float *block;
 
     for (int i = 0; i < net->n_params; i++) {
         const NnParam *p = &net->params[i];
 
         ctr_pause_at(i);
-        tensors[i] = take(u, p->name, p->dtype == NN_F32 ? SAFE_F32 : SAFE_I64, p->ndim, p->shape);
+        tensors[i] = take(u, p->name, p->dtype == NN_F32 ? CTR_SAFE_F32 : CTR_SAFE_I64, p->ndim, p->shape);
         if (tensors[i] == NULL)
             return false;
     }
@@ -510,22 +510,22 @@ unpack_params(Unpacker *u)
 
 /* Strictly as pack.c writes them: no two texts say the same, so that a digest stands for few files. */
 static bool
-read_seconds(const char *text, Epoch *history, int n)
+read_seconds(const char *text, CtrEpoch *history, int n)
 {
-    const Size stride = MODEL_SECONDS_WIDTH + 1;
+    const Size stride = CTR_MODEL_SECONDS_WIDTH + 1;
 
     if (strlen(text) != (n == 0 ? 2 : n * stride + 1) || text[0] != '[' || text[strlen(text) - 1] != ']')
         return false;
     for (int i = 0; i < n; i++) {
         const char *field = text + 1 + i * stride;
-        char digits[MODEL_SECONDS_WIDTH + 1], again[MODEL_SECONDS_WIDTH + 1];
+        char digits[CTR_MODEL_SECONDS_WIDTH + 1], again[CTR_MODEL_SECONDS_WIDTH + 1];
 
         CHECK_FOR_INTERRUPTS();
         /* strlcpy would look for the end of all seconds each time */
-        memcpy(digits, field, MODEL_SECONDS_WIDTH);
-        digits[MODEL_SECONDS_WIDTH] = '\0';
+        memcpy(digits, field, CTR_MODEL_SECONDS_WIDTH);
+        digits[CTR_MODEL_SECONDS_WIDTH] = '\0';
         history[i].seconds = strtod(digits, NULL);
-        snprintf(again, sizeof(again), "%*.6f", MODEL_SECONDS_WIDTH, history[i].seconds);
+        snprintf(again, sizeof(again), "%*.6f", CTR_MODEL_SECONDS_WIDTH, history[i].seconds);
         if (strcmp(again, digits) != 0 || (i > 0 && field[-1] != ','))
             return false;
     }
@@ -535,31 +535,31 @@ read_seconds(const char *text, Epoch *history, int n)
 static bool
 unpack_history(Unpacker *u)
 {
-    Model *model = u->model;
-    const SafeTensor *tensor = safetensors_find(u->file, MODEL_HISTORY);
-    int64 shape[] = {tensor != NULL ? tensor->shape[0] : 0, MODEL_EPOCH_MEMBERS};
+    CtrModel *model = u->model;
+    const CtrSafeTensor *tensor = safetensors_find(u->file, CTR_MODEL_HISTORY);
+    int64 shape[] = {tensor != NULL ? tensor->shape[0] : 0, CTR_MODEL_EPOCH_MEMBERS};
     const char *seconds = take_entry(u, "epoch_seconds");
     double *rows;
 
-    tensor = seconds != NULL ? take(u, MODEL_HISTORY, SAFE_F64, 2, shape) : NULL;
+    tensor = seconds != NULL ? take(u, CTR_MODEL_HISTORY, CTR_SAFE_F64, 2, shape) : NULL;
     if (tensor == NULL)
         return false;
-    if (shape[0] > MODEL_EPOCHS_MOST)
+    if (shape[0] > CTR_MODEL_EPOCHS_MOST)
         return safetensors_invalid(u->escontext, "it has " INT64_FORMAT " epochs, more than %d", shape[0],
-                                   MODEL_EPOCHS_MOST);
+                                   CTR_MODEL_EPOCHS_MOST);
     model->n_epochs = (int)shape[0];
     rows = palloc(Max(tensor->size, 1));
     safetensors_read(u->file, tensor, rows);
-    model->history = MemoryContextAlloc(model->context, sizeof(Epoch) * Max(model->n_epochs, 1));
+    model->history = MemoryContextAlloc(model->context, sizeof(CtrEpoch) * Max(model->n_epochs, 1));
     for (int i = 0; i < model->n_epochs; i++) {
-        const double *row = rows + i * MODEL_EPOCH_MEMBERS;
+        const double *row = rows + i * CTR_MODEL_EPOCH_MEMBERS;
 
-        model->history[i] = (Epoch){.train_loss = row[0],
-                                    .train_auc = row[1],
-                                    .val_loss = row[2],
-                                    .val_auc = row[3],
-                                    .learning_rate = row[4],
-                                    .is_best = row[5] != 0};
+        model->history[i] = (CtrEpoch){.train_loss = row[0],
+                                       .train_auc = row[1],
+                                       .val_loss = row[2],
+                                       .val_auc = row[3],
+                                       .learning_rate = row[4],
+                                       .is_best = row[5] != 0};
     }
     return read_seconds(seconds, model->history, model->n_epochs) ||
            safetensors_invalid(u->escontext,
@@ -571,13 +571,13 @@ unpack_history(Unpacker *u)
 static bool
 unpack_counts(Unpacker *u)
 {
-    Model *model = u->model;
+    CtrModel *model = u->model;
     int64 best;
 
     if (!take_number(u, "best_epoch", model->n_epochs, &best) ||
-        !take_number(u, "training_rows", COUNT_MOST, &model->train_rows) ||
-        !take_number(u, "validation_rows", COUNT_MOST, &model->validation_rows) ||
-        !take_number(u, "skipped_rows", COUNT_MOST, &model->skipped_rows))
+        !take_number(u, "training_rows", CTR_COUNT_MOST, &model->train_rows) ||
+        !take_number(u, "validation_rows", CTR_COUNT_MOST, &model->validation_rows) ||
+        !take_number(u, "skipped_rows", CTR_COUNT_MOST, &model->skipped_rows))
         return false;
     model->best_epoch = (int)best;
     return true;
@@ -610,10 +610,10 @@ unpack_rest(void *arg)
 static bool
 unpack_vocabs(Unpacker *u)
 {
-    Encoder *encoder = u->model->encoder;
+    CtrEncoder *encoder = u->model->encoder;
     MemoryContext context = u->model->context;
     int n = encoder->n_cat;
-    uint32 *counts = take_vector(u, MODEL_COUNT, SAFE_U32, n);
+    uint32 *counts = take_vector(u, CTR_MODEL_COUNT, CTR_SAFE_U32, n);
     int64 total = 0;
     uint32 *ends;
     int32 *frequencies, twice;
@@ -626,11 +626,11 @@ unpack_vocabs(Unpacker *u)
     bytes = read_categories(u, total, &ends, &frequencies);
     if (bytes == NULL)
         return false;
-    encoder->vocabs = MemoryContextAlloc(context, sizeof(Vocab *) * Max(n, 1));
+    encoder->vocabs = MemoryContextAlloc(context, sizeof(CtrVocab *) * Max(n, 1));
     encoder->frequencies = MemoryContextAlloc(context, sizeof(int32 *) * Max(n, 1));
     for (int f = 0; f < n; f++) {
         encoder->frequencies[f] = frequencies;
-        encoder->categories[f] = (int)counts[f] + CODE_KNOWN;
+        encoder->categories[f] = (int)counts[f] + CTR_CODE_KNOWN;
         frequencies += counts[f];
     }
     twice = vocab_load(encoder->vocabs, context, bytes, ends, counts, n, unpack_rest, u);
@@ -652,17 +652,17 @@ unpack_parts(Unpacker *u, Datum value)
 }
 
 /* NULL: invalid, and nothing of it is left. */
-static Model *
+static CtrModel *
 unpack(Datum value, MemoryContext parent, UnpackUse use, Node *escontext)
 {
     MemoryContext context = AllocSetContextCreate(parent, "ctr model", ALLOCSET_DEFAULT_SIZES);
     MemoryContext caller;
     Unpacker u = {
-        .model = MemoryContextAllocZero(context, sizeof(Model)), .use = use, .escontext = escontext};
+        .model = MemoryContextAllocZero(context, sizeof(CtrModel)), .use = use, .escontext = escontext};
     bool good;
 
     u.model->context = context;
-    u.model->encoder = MemoryContextAllocZero(context, sizeof(Encoder));
+    u.model->encoder = MemoryContextAllocZero(context, sizeof(CtrEncoder));
     u.model->encoder->context = context;
     u.scratch = AllocSetContextCreate(context, "ctr model unpack", ALLOCSET_DEFAULT_SIZES);
     caller = MemoryContextSwitchTo(u.scratch);
@@ -672,13 +672,13 @@ unpack(Datum value, MemoryContext parent, UnpackUse use, Node *escontext)
     return good ? u.model : NULL;
 }
 
-Model *
+CtrModel *
 model_unpack(Datum value, MemoryContext parent)
 {
     return unpack(value, parent, TO_SCORE, NULL);
 }
 
-Model *
+CtrModel *
 model_unpack_to_train(Datum value, MemoryContext parent)
 {
     return unpack(value, parent, TO_TRAIN, NULL);
@@ -687,7 +687,7 @@ model_unpack_to_train(Datum value, MemoryContext parent)
 bool
 model_validate(Datum value, Node *escontext)
 {
-    Model *model = unpack(value, CurrentMemoryContext, TO_VALIDATE, escontext);
+    CtrModel *model = unpack(value, CurrentMemoryContext, TO_VALIDATE, escontext);
     const char *fault;
 
     if (model == NULL)

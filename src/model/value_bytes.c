@@ -11,11 +11,11 @@
 /* of a value, at most, that is copied twice: it should stay in the CPU's cache */
 #define PIECE ((Size)256 * 1024)
 
-ValueBytes *
+CtrValueBytes *
 value_bytes(Datum value)
 {
     struct varlena *given = (struct varlena *)DatumGetPointer(value);
-    ValueBytes *bytes = palloc0(sizeof(ValueBytes));
+    CtrValueBytes *bytes = palloc0(sizeof(CtrValueBytes));
 
     bytes->context = CurrentMemoryContext;
     if (VARATT_IS_EXTERNAL_ONDISK(given)) {
@@ -35,7 +35,7 @@ value_bytes(Datum value)
 
 /* Gets the piece that begins at `at`. */
 static void
-get_piece(ValueBytes *bytes, Size at)
+get_piece(CtrValueBytes *bytes, Size at)
 {
     MemoryContext caller = MemoryContextSwitchTo(bytes->context);
 
@@ -50,7 +50,7 @@ get_piece(ValueBytes *bytes, Size at)
 }
 
 void
-value_read(ValueBytes *bytes, Size at, Size n, void *to)
+value_read(CtrValueBytes *bytes, Size at, Size n, void *to)
 {
     Assert(at <= bytes->size && n <= bytes->size - at);
     if (bytes->memory) {

@@ -14,24 +14,24 @@
 
 /* ------------------------------------------------------------------ parse.c */
 
-typedef enum Recipe { RECIPE_ROBUST, RECIPE_REFERENCE } Recipe;
+typedef enum CtrRecipe { CTR_RECIPE_ROBUST, CTR_RECIPE_REFERENCE } CtrRecipe;
 
-typedef struct NameList {
+typedef struct CtrNameList {
     bool given; /* false: not in the options at all */
     int n;
     char **names;
-} NameList;
+} CtrNameList;
 
-typedef struct Options {
+typedef struct CtrOptions {
     NnConfig net; /* n_num, n_cat and categories are not options: 0 here */
     /* columns */
     char *label;
     char *weight;            /* NULL: all rows weigh the same */
     char *validation_column; /* NULL: by chance */
-    NameList numerical, categorical, ignore;
+    CtrNameList numerical, categorical, ignore;
     double validation; /* share of rows held back, [0, 1) */
     /* training */
-    Recipe recipe;
+    CtrRecipe recipe;
     int epochs, batch_size, patience, min_count, threads;
     double learning_rate, weight_decay, embedding_decay, embedding_init, clip_norm,
         max_seconds; /* 0 = no limit */
@@ -42,28 +42,28 @@ typedef struct Options {
     bool target_statistics;
     bool untrainable_is_null; /* rows that no model can be trained on: else an error */
     int64 seed;
-} Options;
+} CtrOptions;
 
 /*
  * Everything not given comes from the recipe; NULL = all defaults. Memory from the current context. Errors:
  * ERRCODE_INVALID_PARAMETER_VALUE, with a hint.
  */
-void options_parse(Options *options, const Jsonb *json);
+void options_parse(CtrOptions *options, const Jsonb *json);
 /*
  * Instead of options_parse, to go on from a model that was trained with `given`: what is left out is the
  * model's, or the recipe's where another one is named. Error where the network or the transform contradict.
  * The lists of columns have only what json says: once they are checked, options_inherit_lists adds the
  * model's. The result shares strings with `given`.
  */
-void options_check_continues(Options *options, const Jsonb *json, const Options *given);
-void options_inherit_lists(Options *options, const Options *given);
+void options_check_continues(CtrOptions *options, const Jsonb *json, const CtrOptions *given);
+void options_inherit_lists(CtrOptions *options, const CtrOptions *given);
 /* every option with its value, as options_parse takes them (what was left out is filled in) */
-Jsonb *options_to_jsonb(const Options *options);
+Jsonb *options_to_jsonb(const CtrOptions *options);
 /*
  * What is not given: by options->recipe and, of options->net, architecture and n_classes, which stay as they
  * are.
  */
-void options_set_defaults(Options *options);
+void options_set_defaults(CtrOptions *options);
 
 /* ------------------------------------------------------------------ json.c: small helpers */
 

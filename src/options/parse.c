@@ -36,14 +36,16 @@ architecture_name(NnArchitecture architecture)
 }
 
 void
-options_set_defaults(Options *options)
+options_set_defaults(CtrOptions *options)
 {
-    int column = options->recipe == RECIPE_REFERENCE ? 2 : options->net.architecture == NN_FIBINET ? 1 : 0;
+    int column = options->recipe == CTR_RECIPE_REFERENCE   ? 2
+                 : options->net.architecture == NN_FIBINET ? 1
+                                                           : 0;
     int n_classes = options->net.n_classes;
 
     for (int i = 0; i < n_option_specs; i++) {
-        if (option_specs[i].offset != offsetof(Options, net.architecture) &&
-            option_specs[i].offset != offsetof(Options, recipe))
+        if (option_specs[i].offset != offsetof(CtrOptions, net.architecture) &&
+            option_specs[i].offset != offsetof(CtrOptions, recipe))
             option_set(options, &option_specs[i], option_specs[i].defaults[column]);
     }
     if (n_classes > 1)
@@ -182,7 +184,7 @@ nearest_key(NnArchitecture architecture, const char *word)
 }
 
 static void
-unknown_key_error(const Options *options, const char *key, const JsonbValue *value)
+unknown_key_error(const CtrOptions *options, const char *key, const JsonbValue *value)
 {
     const char *near = nearest_key(options->net.architecture, key);
 
@@ -198,7 +200,7 @@ unknown_key_error(const Options *options, const char *key, const JsonbValue *val
 
 /* an option of another architecture */
 static void
-foreign_key_error(const Options *options, const OptionSpec *spec, const JsonbValue *value)
+foreign_key_error(const CtrOptions *options, const OptionSpec *spec, const JsonbValue *value)
 {
     NnArchitecture other = spec->architectures & (1 << NN_DEEPCROSS) ? NN_DEEPCROSS : NN_FIBINET;
 
@@ -233,7 +235,7 @@ is_integer_between(const JsonbValue *value, double low, double high)
 }
 
 static bool
-read_widths(Options *options, const OptionSpec *spec, const JsonbValue *value)
+read_widths(CtrOptions *options, const OptionSpec *spec, const JsonbValue *value)
 {
     int n;
     JsonbValue *elements = jsonb_elements(value, &n);
@@ -250,7 +252,7 @@ read_widths(Options *options, const OptionSpec *spec, const JsonbValue *value)
 }
 
 static bool
-read_named(Options *options, const OptionSpec *spec, const JsonbValue *value)
+read_named(CtrOptions *options, const OptionSpec *spec, const JsonbValue *value)
 {
     if (value->type != jbvString)
         return false;
@@ -265,7 +267,7 @@ read_named(Options *options, const OptionSpec *spec, const JsonbValue *value)
 }
 
 static bool
-read_columns(NameList *list, const JsonbValue *value)
+read_columns(CtrNameList *list, const JsonbValue *value)
 {
     list->given = true;
     if (!jsonb_strings(value, &list->n, &list->names))
@@ -279,7 +281,7 @@ read_columns(NameList *list, const JsonbValue *value)
 
 /* false: not what the spec allows */
 static bool
-option_read(Options *options, const OptionSpec *spec, const JsonbValue *value)
+option_read(CtrOptions *options, const OptionSpec *spec, const JsonbValue *value)
 {
     char *member = (char *)options + spec->offset;
 
@@ -310,7 +312,7 @@ option_read(Options *options, const OptionSpec *spec, const JsonbValue *value)
         *(char **)member = pnstrdup(value->val.string.val, value->val.string.len);
         return true;
     case OPTION_COLUMNS:
-        return read_columns((NameList *)member, value);
+        return read_columns((CtrNameList *)member, value);
     case OPTION_WIDTHS:
         return read_widths(options, spec, value);
     }
@@ -318,7 +320,7 @@ option_read(Options *options, const OptionSpec *spec, const JsonbValue *value)
 }
 
 static void
-option_take(Options *options, const OptionSpec *spec, const JsonbValue *value)
+option_take(CtrOptions *options, const OptionSpec *spec, const JsonbValue *value)
 {
     if (value->type != jbvNull && !option_read(options, spec, value))
         value_error(spec, value);
@@ -326,7 +328,7 @@ option_take(Options *options, const OptionSpec *spec, const JsonbValue *value)
 
 /* Takes one option before the others, because their meaning depends on it. */
 static void
-option_take_first(Options *options, const Jsonb *json, const char *name)
+option_take_first(CtrOptions *options, const Jsonb *json, const char *name)
 {
     JsonbValue key = {.type = jbvString};
     JsonbValue *value;
@@ -340,7 +342,7 @@ option_take_first(Options *options, const Jsonb *json, const char *name)
 
 /* Takes all options that json gives. */
 static void
-options_take(Options *options, const Jsonb *json)
+options_take(CtrOptions *options, const Jsonb *json)
 {
     JsonbIterator *iterator = JsonbIteratorInit(unconstify(JsonbContainer *, &json->root));
     JsonbIteratorToken token;
@@ -364,7 +366,7 @@ options_take(Options *options, const Jsonb *json)
 
 /* Of options that do not go on from a model, which would be contradicted first. */
 static void
-check_statistics(const Options *options)
+check_statistics(const CtrOptions *options)
 {
     if (options->target_statistics && options->net.n_classes > 1)
         ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -382,11 +384,11 @@ check_object(const Jsonb *json)
 }
 
 void
-options_parse(Options *options, const Jsonb *json)
+options_parse(CtrOptions *options, const Jsonb *json)
 {
     memset(options, 0, sizeof(*options));
     options->net.architecture = NN_DEEPCROSS;
-    options->recipe = RECIPE_ROBUST;
+    options->recipe = CTR_RECIPE_ROBUST;
     if (json != NULL) {
         check_object(json);
         option_take_first(options, json, "architecture");
@@ -402,7 +404,7 @@ options_parse(Options *options, const Jsonb *json)
 /* ------------------------------------------------------------------ writing */
 
 Jsonb *
-options_to_jsonb(const Options *options)
+options_to_jsonb(const CtrOptions *options)
 {
     StringInfoData text;
 
@@ -423,15 +425,15 @@ options_to_jsonb(const Options *options)
 static bool
 option_shapes_model(const OptionSpec *spec)
 {
-    return (spec->offset < offsetof(Options, net) + sizeof(NnConfig) &&
-            spec->offset != offsetof(Options, net.mlp_dropout)) ||
-           spec->offset == offsetof(Options, numerical_transform) ||
-           spec->offset == offsetof(Options, numerical_buckets) ||
-           spec->offset == offsetof(Options, target_statistics);
+    return (spec->offset < offsetof(CtrOptions, net) + sizeof(NnConfig) &&
+            spec->offset != offsetof(CtrOptions, net.mlp_dropout)) ||
+           spec->offset == offsetof(CtrOptions, numerical_transform) ||
+           spec->offset == offsetof(CtrOptions, numerical_buckets) ||
+           spec->offset == offsetof(CtrOptions, target_statistics);
 }
 
 static void
-check_continues(const Options *options, const Options *given, const OptionSpec *spec)
+check_continues(const CtrOptions *options, const CtrOptions *given, const OptionSpec *spec)
 {
     StringInfoData wanted, had;
 
@@ -448,7 +450,7 @@ check_continues(const Options *options, const Options *given, const OptionSpec *
 
 /* Another recipe than the model's: what it says of the training, not of the model. */
 static void
-options_set_training_defaults(Options *options, const Options *given)
+options_set_training_defaults(CtrOptions *options, const CtrOptions *given)
 {
     options_set_defaults(options);
     for (int i = 0; i < n_option_specs; i++) {
@@ -461,7 +463,7 @@ options_set_training_defaults(Options *options, const Options *given)
 }
 
 void
-options_check_continues(Options *options, const Jsonb *json, const Options *given)
+options_check_continues(CtrOptions *options, const Jsonb *json, const CtrOptions *given)
 {
     const OptionSpec *architecture = option_find("architecture");
 
@@ -474,7 +476,7 @@ options_check_continues(Options *options, const Jsonb *json, const Options *give
     check_continues(options, given, architecture);
     if (options->recipe != given->recipe)
         options_set_training_defaults(options, given);
-    options->numerical = options->categorical = options->ignore = (NameList){0};
+    options->numerical = options->categorical = options->ignore = (CtrNameList){0};
     if (json != NULL)
         options_take(options, json);
     for (int i = 0; i < n_option_specs; i++) {
@@ -485,7 +487,7 @@ options_check_continues(Options *options, const Jsonb *json, const Options *give
 }
 
 void
-options_inherit_lists(Options *options, const Options *given)
+options_inherit_lists(CtrOptions *options, const CtrOptions *given)
 {
     if (!options->numerical.given)
         options->numerical = given->numerical;

@@ -75,7 +75,7 @@ options_of_call(FunctionCallInfo fcinfo, const char *architecture)
 {
     HeapTuple function = SearchSysCache1(PROCOID, ObjectIdGetDatum(fcinfo->flinfo->fn_oid));
     StringInfoData json;
-    Options options;
+    CtrOptions options;
     Jsonb *result;
     Oid *types;
     char **names, *modes;
@@ -133,7 +133,7 @@ PG_FUNCTION_INFO_V1(ctr_options);
 Datum
 ctr_options(PG_FUNCTION_ARGS)
 {
-    Options options;
+    CtrOptions options;
 
     options_parse(&options, PG_GETARG_JSONB_P(0));
     PG_RETURN_DATUM(PG_GETARG_DATUM(0));
@@ -143,7 +143,7 @@ ctr_options(PG_FUNCTION_ARGS)
 static Datum
 recipe_value(const OptionSpec *spec, const char *architecture, const char *recipe, bool *null)
 {
-    Options options;
+    CtrOptions options;
     StringInfoData text;
 
     initStringInfo(&text);

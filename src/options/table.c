@@ -24,7 +24,8 @@ static const OptionName bilinear_types[] = {{"field_interaction", NN_FIELD_INTER
                                             {"field_each", NN_FIELD_EACH},
                                             {"field_all", NN_FIELD_ALL},
                                             {NULL, 0}};
-static const OptionName recipes[] = {{"robust", RECIPE_ROBUST}, {"reference", RECIPE_REFERENCE}, {NULL, 0}};
+static const OptionName recipes[] = {
+    {"robust", CTR_RECIPE_ROBUST}, {"reference", CTR_RECIPE_REFERENCE}, {NULL, 0}};
 static const OptionName schedules[] = {
     {"constant", NN_CONSTANT}, {"cosine", NN_COSINE}, {"plateau", NN_PLATEAU}, {NULL, 0}};
 static const OptionName monitors[] = {{"val_auc", true}, {"val_loss", false}, {NULL, 0}};
@@ -32,7 +33,7 @@ static const OptionName untrainables[] = {{"error", false}, {"null", true}, {NUL
 static const OptionName transforms[] = {
     {"quantile", NN_QUANTILE}, {"standard", NN_STANDARD}, {"log", NN_LOG}, {"none", NN_NONE}, {NULL, 0}};
 
-#define MEMBER(m) offsetof(Options, m), sizeof(((Options *)NULL)->m)
+#define MEMBER(m) offsetof(CtrOptions, m), sizeof(((CtrOptions *)NULL)->m)
 #define EVERY(x)                                                                                             \
     {                                                                                                        \
         x, x, x                                                                                              \
@@ -43,7 +44,7 @@ const OptionSpec option_specs[] = {
     /* key, type, architectures, member, low, high, names, defaults, help */
     {"architecture", OPTION_NAMED, BOTH, MEMBER(net.architecture), 0, 0, architectures, EVERY(NN_DEEPCROSS),
      "the network"},
-    {"recipe", OPTION_NAMED, BOTH, MEMBER(recipe), 0, 0, recipes, EVERY(RECIPE_ROBUST),
+    {"recipe", OPTION_NAMED, BOTH, MEMBER(recipe), 0, 0, recipes, EVERY(CTR_RECIPE_ROBUST),
      "where the values of options that are not given come from"},
 
     {"cross_type", OPTION_NAMED, DEEPCROSS, MEMBER(net.cross_type), 0, 0, cross_types, EVERY(NN_CROSS_MATRIX),

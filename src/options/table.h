@@ -1,5 +1,5 @@
 /*
- * table.h: what options there are, for parse.c; and members of Options by a table's row
+ * table.h: what options there are, for parse.c; and members of CtrOptions by a table's row
  * (value.c), for model/record.c too, which has a table of its own.
  */
 #ifndef CTR_OPTION_TABLE_H
@@ -13,7 +13,7 @@ typedef enum OptionType {
     OPTION_BOOLEAN,
     OPTION_NAMED,   /* an enum or a bool, one of `names` */
     OPTION_COLUMN,  /* a column's name, may be NULL */
-    OPTION_COLUMNS, /* NameList */
+    OPTION_COLUMNS, /* CtrNameList */
     OPTION_WIDTHS   /* net.mlp_layers and net.n_mlp */
 } OptionType;
 
@@ -26,7 +26,7 @@ typedef struct OptionSpec {
     const char *key;
     OptionType type;
     int architectures;
-    size_t offset, size; /* in Options */
+    size_t offset, size; /* in CtrOptions */
     double low, high;    /* both allowed */
     const OptionName *names;
     double defaults[3]; /* robust for DeepCross, robust for FiBiNET, reference */
@@ -41,11 +41,11 @@ const char *option_transform_name(NnTransformKind kind); /* as "numerical_transf
 /* ------------------------------------------------------------------ value.c */
 
 /* Sets a member of type integer, number, boolean or named; does nothing for the other types. */
-void option_set(Options *options, const OptionSpec *spec, double value);
+void option_set(CtrOptions *options, const OptionSpec *spec, double value);
 /* the value of a member of type integer, boolean or named */
-int64 option_integer(const Options *options, const OptionSpec *spec);
+int64 option_integer(const CtrOptions *options, const OptionSpec *spec);
 /* Appends a member of any type as JSON. */
-void option_append(StringInfo text, const Options *options, const OptionSpec *spec);
+void option_append(StringInfo text, const CtrOptions *options, const OptionSpec *spec);
 
 /* ------------------------------------------------------------------ parse.c */
 

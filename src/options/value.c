@@ -1,5 +1,5 @@
 /*
- * value.c: a member of Options as a table's row describes it: set, read, and written as JSON.
+ * value.c: a member of CtrOptions as a table's row describes it: set, read, and written as JSON.
  */
 #include "options/table.h"
 
@@ -7,7 +7,7 @@
 #include "utils/json.h"
 
 void
-option_set(Options *options, const OptionSpec *spec, double value)
+option_set(CtrOptions *options, const OptionSpec *spec, double value)
 {
     char *member = (char *)options + spec->offset;
 
@@ -36,7 +36,7 @@ option_set(Options *options, const OptionSpec *spec, double value)
 }
 
 int64
-option_integer(const Options *options, const OptionSpec *spec)
+option_integer(const CtrOptions *options, const OptionSpec *spec)
 {
     const char *member = (const char *)options + spec->offset;
 
@@ -48,7 +48,7 @@ option_integer(const Options *options, const OptionSpec *spec)
 }
 
 static void
-append_number(StringInfo text, const Options *options, const OptionSpec *spec)
+append_number(StringInfo text, const CtrOptions *options, const OptionSpec *spec)
 {
     const char *member = (const char *)options + spec->offset;
     char digits[Max(DOUBLE_SHORTEST_DECIMAL_LEN, FLOAT_SHORTEST_DECIMAL_LEN)];
@@ -61,7 +61,7 @@ append_number(StringInfo text, const Options *options, const OptionSpec *spec)
 }
 
 void
-option_append(StringInfo text, const Options *options, const OptionSpec *spec)
+option_append(StringInfo text, const CtrOptions *options, const OptionSpec *spec)
 {
     const char *member = (const char *)options + spec->offset;
 
@@ -90,8 +90,8 @@ option_append(StringInfo text, const Options *options, const OptionSpec *spec)
             appendStringInfoString(text, "null");
         break;
     case OPTION_COLUMNS:
-        if (((const NameList *)member)->given)
-            json_append_strings(text, ((const NameList *)member)->names, ((const NameList *)member)->n);
+        if (((const CtrNameList *)member)->given)
+            json_append_strings(text, ((const CtrNameList *)member)->names, ((const CtrNameList *)member)->n);
         else
             appendStringInfoString(text, "null");
         break;

@@ -21,7 +21,7 @@
 
 /* A varlena's bytes: in place where it is plain, else unpacked in the row's context. */
 static const char *
-varlena_bytes(RowMap *map, Datum value, uint32 *length)
+varlena_bytes(CtrRowMap *map, Datum value, uint32 *length)
 {
     struct varlena *text = (struct varlena *)DatumGetPointer(value);
 
@@ -41,7 +41,7 @@ varlena_bytes(RowMap *map, Datum value, uint32 *length)
  * fewest that are exact.
  */
 static char *
-output_text(Column *column, Datum value)
+output_text(CtrColumn *column, Datum value)
 {
     const int digits = extra_float_digits;
     char *text;
@@ -60,7 +60,7 @@ output_text(Column *column, Datum value)
 }
 
 static char *
-bytea_text(RowMap *map, Datum value)
+bytea_text(CtrRowMap *map, Datum value)
 {
     uint32 length;
     const char *bytes = varlena_bytes(map, value, &length);
@@ -74,17 +74,17 @@ bytea_text(RowMap *map, Datum value)
 
 /* What has no short way into column->text; NULL: NaN. */
 static const char *
-long_text(RowMap *map, Column *column, Datum value, uint32 *length)
+long_text(CtrRowMap *map, CtrColumn *column, Datum value, uint32 *length)
 {
     MemoryContext old;
     char *text;
 
-    if (column->reader == READ_NUMERIC && numeric_is_nan(DatumGetNumeric(value)))
+    if (column->reader == CTR_READ_NUMERIC && numeric_is_nan(DatumGetNumeric(value)))
         return NULL;
     old = MemoryContextSwitchTo(map->row_context);
-    if (column->reader == READ_NUMERIC)
+    if (column->reader == CTR_READ_NUMERIC)
         text = numeric_normalize(DatumGetNumeric(value));
-    else if (column->reader == READ_BYTEA)
+    else if (column->reader == CTR_READ_BYTEA)
         text = bytea_text(map, value);
     else
         text = output_text(column, value);
@@ -134,7 +134,7 @@ write_char(char value, char *text)
 }
 
 bool
-row_category(RowMap *map, Column *column, const char **bytes, uint32 *length)
+row_category(CtrRowMap *map, CtrColumn *column, const char **bytes, uint32 *length)
 {
     Datum value = map->values[column->attribute];
 
@@ -142,48 +142,48 @@ row_category(RowMap *map, Column *column, const char **bytes, uint32 *length)
         return false;
     *bytes = column->text;
     switch (column->reader) {
-    case READ_INT2:
+    case CTR_READ_INT2:
         *length = pg_itoa(DatumGetInt16(value), column->text);
         return true;
-    case READ_INT4:
+    case CTR_READ_INT4:
         *length = pg_ltoa(DatumGetInt32(value), column->text);
         return true;
-    case READ_INT8:
+    case CTR_READ_INT8:
         *length = pg_lltoa(DatumGetInt64(value), column->text);
         return true;
-    case READ_FLOAT4:
+    case CTR_READ_FLOAT4:
         *length = float_to_shortest_decimal_buf(DatumGetFloat4(value) + 0.0f, column->text);
         return !isnan(DatumGetFloat4(value));
-    case READ_FLOAT8:
+    case CTR_READ_FLOAT8:
         *length = double_to_shortest_decimal_buf(DatumGetFloat8(value) + 0.0, column->text);
         return !isnan(DatumGetFloat8(value));
-    case READ_BOOL:
+    case CTR_READ_BOOL:
         *bytes = DatumGetBool(value) ? "true" : "false";
         *length = strlen(*bytes);
         return true;
-    case READ_TEXT:
+    case CTR_READ_TEXT:
         *bytes = varlena_bytes(map, value, length);
         return true;
-    case READ_BPCHAR:
+    case CTR_READ_BPCHAR:
         *bytes = varlena_bytes(map, value, length);
         *length = bpchartruelen(unconstify(char *, *bytes), *length);
         return true;
-    case READ_NAME:
+    case CTR_READ_NAME:
         *bytes = NameStr(*DatumGetName(value));
         *length = strlen(*bytes);
         return true;
-    case READ_CHAR:
+    case CTR_READ_CHAR:
         *length = write_char(DatumGetChar(value), column->text);
         return true;
-    case READ_DATE:
+    case CTR_READ_DATE:
         *length = write_date(DatumGetDateADT(value), column->text);
         return true;
-    case READ_TIMESTAMP:
+    case CTR_READ_TIMESTAMP:
         *length = write_timestamp(DatumGetTimestamp(value), column->text);
         return true;
-    case READ_NUMERIC:
-    case READ_BYTEA:
-    case READ_OUTPUT:
+    case CTR_READ_NUMERIC:
+    case CTR_READ_BYTEA:
+    case CTR_READ_OUTPUT:
         break;
     }
     *bytes = long_text(map, column, value, length);

@@ -13,54 +13,54 @@
 #include "utils/lsyscache.h"
 #include "utils/typcache.h"
 
-ColumnReader
+CtrColumnReader
 type_reader(Oid type)
 {
     switch (type) {
     case INT2OID:
-        return READ_INT2;
+        return CTR_READ_INT2;
     case INT4OID:
-        return READ_INT4;
+        return CTR_READ_INT4;
     case INT8OID:
-        return READ_INT8;
+        return CTR_READ_INT8;
     case FLOAT4OID:
-        return READ_FLOAT4;
+        return CTR_READ_FLOAT4;
     case FLOAT8OID:
-        return READ_FLOAT8;
+        return CTR_READ_FLOAT8;
     case NUMERICOID:
-        return READ_NUMERIC;
+        return CTR_READ_NUMERIC;
     case BOOLOID:
-        return READ_BOOL;
+        return CTR_READ_BOOL;
     case TEXTOID:
     case VARCHAROID:
-        return READ_TEXT;
+        return CTR_READ_TEXT;
     case BPCHAROID:
-        return READ_BPCHAR;
+        return CTR_READ_BPCHAR;
     case NAMEOID:
-        return READ_NAME;
+        return CTR_READ_NAME;
     case CHAROID:
-        return READ_CHAR;
+        return CTR_READ_CHAR;
     case DATEOID:
-        return READ_DATE;
+        return CTR_READ_DATE;
     case TIMESTAMPOID:
-        return READ_TIMESTAMP;
+        return CTR_READ_TIMESTAMP;
     case BYTEAOID:
-        return READ_BYTEA;
+        return CTR_READ_BYTEA;
     default:
-        return READ_OUTPUT;
+        return CTR_READ_OUTPUT;
     }
 }
 
 bool
-reads_number(ColumnReader reader)
+reads_number(CtrColumnReader reader)
 {
-    return reader <= READ_NUMERIC;
+    return reader <= CTR_READ_NUMERIC;
 }
 
 bool
-reads_text(ColumnReader reader)
+reads_text(CtrColumnReader reader)
 {
-    return reader == READ_TEXT || reader == READ_BPCHAR || reader == READ_NAME;
+    return reader == CTR_READ_TEXT || reader == CTR_READ_BPCHAR || reader == CTR_READ_NAME;
 }
 
 static bool
@@ -120,7 +120,7 @@ category_fault(Oid base_type, Oid collation)
 {
     if (!collation_is_exact(collation))
         return COLUMN_COLLATION;
-    if (type_reader(base_type) != READ_OUTPUT)
+    if (type_reader(base_type) != CTR_READ_OUTPUT)
         return COLUMN_FINE;
     if (base_type == TIMESTAMPTZOID)
         return COLUMN_TIME_ZONE;

@@ -20,9 +20,9 @@ typedef enum ColumnFault {
 } ColumnFault;
 
 /* type: of a column, or a domain's base type */
-ColumnReader type_reader(Oid type);
-bool reads_number(ColumnReader reader);
-bool reads_text(ColumnReader reader);
+CtrColumnReader type_reader(Oid type);
+bool reads_number(CtrColumnReader reader);
+bool reads_text(CtrColumnReader reader);
 /* Is a column of this base type a category without being named as one? */
 bool type_is_category(Oid base_type);
 /*

@@ -13,13 +13,13 @@
 #define VALUE_TEXT_SIZE 60 /* bytes of a value that an error message shows */
 
 void
-rowmap_read(RowMap *map, const Row *row)
+rowmap_read(CtrRowMap *map, const CtrRow *row)
 {
     HeapTupleData tuple;
 
     MemoryContextReset(map->row_context);
     if (row->tuple == NULL) {
-        const NullableDatum *columns = row->call->args + FIRST_COLUMN;
+        const NullableDatum *columns = row->call->args + CTR_FIRST_COLUMN;
 
         for (int i = 0; i < map->desc->natts; i++) {
             map->values[i] = columns[i].value;
@@ -35,7 +35,7 @@ rowmap_read(RowMap *map, const Row *row)
 }
 
 static double
-numeric_number(RowMap *map, Datum value)
+numeric_number(CtrRowMap *map, Datum value)
 {
     MemoryContext old = MemoryContextSwitchTo(map->row_context);
     double number = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, value));
@@ -65,7 +65,7 @@ parse_number(const char *bytes, uint32 length, double *number)
 }
 
 double
-row_number_checked(RowMap *map, Column *column, bool *is_number)
+row_number_checked(CtrRowMap *map, CtrColumn *column, bool *is_number)
 {
     Datum value = map->values[column->attribute];
     const char *bytes;
@@ -76,28 +76,28 @@ row_number_checked(RowMap *map, Column *column, bool *is_number)
     if (map->nulls[column->attribute])
         return NAN;
     switch (column->reader) {
-    case READ_INT2:
+    case CTR_READ_INT2:
         return DatumGetInt16(value);
-    case READ_INT4:
+    case CTR_READ_INT4:
         return DatumGetInt32(value);
-    case READ_INT8:
+    case CTR_READ_INT8:
         return (double)DatumGetInt64(value);
-    case READ_FLOAT4:
+    case CTR_READ_FLOAT4:
         return DatumGetFloat4(value);
-    case READ_FLOAT8:
+    case CTR_READ_FLOAT8:
         return DatumGetFloat8(value);
-    case READ_NUMERIC:
+    case CTR_READ_NUMERIC:
         return numeric_number(map, value);
-    case READ_BOOL:
+    case CTR_READ_BOOL:
         return DatumGetBool(value);
-    case READ_TEXT:
-    case READ_BPCHAR:
-    case READ_NAME:
-    case READ_CHAR:
-    case READ_DATE:
-    case READ_TIMESTAMP:
-    case READ_BYTEA:
-    case READ_OUTPUT:
+    case CTR_READ_TEXT:
+    case CTR_READ_BPCHAR:
+    case CTR_READ_NAME:
+    case CTR_READ_CHAR:
+    case CTR_READ_DATE:
+    case CTR_READ_TIMESTAMP:
+    case CTR_READ_BYTEA:
+    case CTR_READ_OUTPUT:
         break;
     }
     row_category(map, column, &bytes, &length);
@@ -106,7 +106,7 @@ row_number_checked(RowMap *map, Column *column, bool *is_number)
 }
 
 double
-row_number(RowMap *map, Column *column)
+row_number(CtrRowMap *map, CtrColumn *column)
 {
     bool is_number;
 
@@ -114,7 +114,7 @@ row_number(RowMap *map, Column *column)
 }
 
 char *
-row_value_text(RowMap *map, Column *column)
+row_value_text(CtrRowMap *map, CtrColumn *column)
 {
     const char *bytes;
     uint32 length;
@@ -144,7 +144,7 @@ positive_word(const char *word)
 
 /* The hint for a label that is a text and no number; 0: none. */
 static int
-word_label_hint(RowMap *map, const char *name)
+word_label_hint(CtrRowMap *map, const char *name)
 {
     const char *bytes;
     uint32 length;
@@ -159,7 +159,7 @@ word_label_hint(RowMap *map, const char *name)
 
 /* The hint for a value that is no label of one class; 0: none. */
 static int
-label_hint(RowMap *map, const char *name, bool is_number, double value)
+label_hint(CtrRowMap *map, const char *name, bool is_number, double value)
 {
     if (!is_number)
         return word_label_hint(map, name);
@@ -167,7 +167,7 @@ label_hint(RowMap *map, const char *name, bool is_number, double value)
 }
 
 bool
-row_class(RowMap *map, const char *name, int n_classes, int *label)
+row_class(CtrRowMap *map, const char *name, int n_classes, int *label)
 {
     bool is_number;
     double value = row_number_checked(map, &map->label, &is_number);

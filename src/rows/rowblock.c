@@ -11,10 +11,10 @@
 #define TEXT_LEAST   ((Size)16 * 1024)
 #define TEXT_LARGEST ((Size)256 * 1024) /* a block with more text is full, however few its rows */
 
-RowBlock *
+CtrRowBlock *
 rowblock_create(MemoryContext context, int room, int n_num, int n_cat)
 {
-    RowBlock *block = MemoryContextAllocZero(context, sizeof(RowBlock));
+    CtrRowBlock *block = MemoryContextAllocZero(context, sizeof(CtrRowBlock));
     Size cells = mul_size(room, Max(n_cat, 1));
 
     block->room = room;
@@ -30,7 +30,7 @@ rowblock_create(MemoryContext context, int room, int n_num, int n_cat)
 
 /* Room for so many more bytes of text. */
 static void
-text_reserve(RowBlock *block, uint32 length)
+text_reserve(CtrRowBlock *block, uint32 length)
 {
     if (block->text_room - block->text_used >= length)
         return;
@@ -39,11 +39,11 @@ text_reserve(RowBlock *block, uint32 length)
 }
 
 void
-rowblock_add(RowBlock *block, RowMap *map)
+rowblock_add(CtrRowBlock *block, CtrRowMap *map)
 {
     const int row = block->n;
     double *numbers = block->numbers + (Size)row * block->n_num;
-    Column *columns = map->features + block->n_num;
+    CtrColumn *columns = map->features + block->n_num;
     const char *bytes;
 
     if (row == 0)
@@ -55,7 +55,7 @@ rowblock_add(RowBlock *block, RowMap *map)
         uint32 length;
 
         if (!row_category(map, &columns[f], &bytes, &length)) {
-            block->lengths[cell] = NO_CATEGORY;
+            block->lengths[cell] = CTR_NO_CATEGORY;
             block->places[cell] = 0;
             continue;
         }
@@ -69,7 +69,7 @@ rowblock_add(RowBlock *block, RowMap *map)
 }
 
 bool
-rowblock_full(const RowBlock *block)
+rowblock_full(const CtrRowBlock *block)
 {
     return block->n == block->room || (block->n > 0 && block->text_used >= TEXT_LARGEST);
 }

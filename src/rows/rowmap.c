@@ -37,7 +37,7 @@ compare_names(const void *a, const void *b, void *desc)
  * columns.
  */
 static void
-sort_names(RowMap *map)
+sort_names(CtrRowMap *map)
 {
     map->by_name = palloc(sizeof(int) * Max(map->desc->natts, 1));
     for (int i = 0; i < map->desc->natts; i++) {
@@ -48,14 +48,14 @@ sort_names(RowMap *map)
 }
 
 static bool
-is_name(const RowMap *map, int i, const char *name)
+is_name(const CtrRowMap *map, int i, const char *name)
 {
     return i < map->n_names && strcmp(attribute_name(map->desc, map->by_name[i]), name) == 0;
 }
 
 /* the attribute's index, NOT_FOUND or DUPLICATE */
 static int
-find_attribute(const RowMap *map, const char *name)
+find_attribute(const CtrRowMap *map, const char *name)
 {
     int low = 0, high = map->n_names; /* the first name that is not less lies between, or at high */
 
@@ -107,7 +107,7 @@ duplicate_error(const char *name)
 
 /* The column that an option names: an error when it is not there. */
 static int
-named_attribute(const RowMap *map, const char *option, const char *name)
+named_attribute(const CtrRowMap *map, const char *option, const char *name)
 {
     int attribute = find_attribute(map, name);
 
@@ -143,7 +143,7 @@ column_list(TupleDesc desc)
 
 /* A label has a default name, so nobody may have named it: says what there is, and how to name it. */
 static void
-missing_label_error(const RowMap *map, const char *name)
+missing_label_error(const CtrRowMap *map, const char *name)
 {
     const char *nearest = nearest_column(map->desc, name);
 
@@ -156,7 +156,7 @@ missing_label_error(const RowMap *map, const char *name)
 }
 
 static bool
-list_has(const NameList *list, const char *name)
+list_has(const CtrNameList *list, const char *name)
 {
     for (int i = 0; i < list->n; i++) {
         if (strcmp(list->names[i], name) == 0)
@@ -167,12 +167,12 @@ list_has(const NameList *list, const char *name)
 
 /* ------------------------------------------------------------------ the map */
 
-Row
+CtrRow
 row_of_record(HeapTupleHeader record)
 {
-    return (Row){.type = HeapTupleHeaderGetTypeId(record),
-                 .typmod = HeapTupleHeaderGetTypMod(record),
-                 .tuple = record};
+    return (CtrRow){.type = HeapTupleHeaderGetTypeId(record),
+                    .typmod = HeapTupleHeaderGetTypMod(record),
+                    .tuple = record};
 }
 
 /*
@@ -180,16 +180,16 @@ row_of_record(HeapTupleHeader record)
  * hand.
  */
 static void
-check_columns(const RowMap *map, const Row *row)
+check_columns(const CtrRowMap *map, const CtrRow *row)
 {
-    const int n = row->call->nargs - FIRST_COLUMN;
+    const int n = row->call->nargs - CTR_FIRST_COLUMN;
 
     if (n != map->desc->natts)
         ereport(ERROR,
                 (errcode(ERRCODE_DATATYPE_MISMATCH), errmsg("row type %s has %d columns, not %d",
                                                             format_type_be(row->type), map->desc->natts, n)));
     for (int i = 0; i < n; i++) {
-        const Oid type = get_fn_expr_argtype(row->call->flinfo, FIRST_COLUMN + i);
+        const Oid type = get_fn_expr_argtype(row->call->flinfo, CTR_FIRST_COLUMN + i);
 
         if (!TupleDescAttr(map->desc, i)->attisdropped && type != TupleDescAttr(map->desc, i)->atttypid)
             ereport(ERROR,
@@ -200,12 +200,12 @@ check_columns(const RowMap *map, const Row *row)
     }
 }
 
-static RowMap *
-rowmap_create(const Row *row, MemoryContext parent)
+static CtrRowMap *
+rowmap_create(const CtrRow *row, MemoryContext parent)
 {
     MemoryContext context = AllocSetContextCreate(parent, "ctr row map", ALLOCSET_SMALL_SIZES);
     MemoryContext old = MemoryContextSwitchTo(context);
-    RowMap *map = palloc0(sizeof(RowMap));
+    CtrRowMap *map = palloc0(sizeof(CtrRowMap));
     TupleDesc desc;
 
     map->context = context;
@@ -231,7 +231,7 @@ rowmap_create(const Row *row, MemoryContext parent)
 
 /* The type cache has forgotten the type's columns: are they still the same? */
 static bool
-shape_is_same(RowMap *map)
+shape_is_same(CtrRowMap *map)
 {
     TupleDesc desc = lookup_rowtype_tupdesc(map->type, map->typmod);
     bool same = equalTupleDescs(desc, map->desc);
@@ -243,7 +243,7 @@ shape_is_same(RowMap *map)
 }
 
 bool
-rowmap_fits(RowMap *map, const Row *row)
+rowmap_fits(CtrRowMap *map, const CtrRow *row)
 {
     if (row->type != map->type || row->typmod != map->typmod)
         return false;
@@ -251,7 +251,7 @@ rowmap_fits(RowMap *map, const Row *row)
 }
 
 void
-rowmap_change_error(const RowMap *map, const Row *row)
+rowmap_change_error(const CtrRowMap *map, const CtrRow *row)
 {
     TupleDesc before = map->desc, now = lookup_rowtype_tupdesc_copy(row->type, row->typmod);
     char *detail = psprintf("The first row has %d columns, this one has %d.", before->natts, now->natts);
@@ -273,20 +273,20 @@ rowmap_change_error(const RowMap *map, const Row *row)
 
 /* A row of a query that scores one is not to pay for looking up types that are no domains. */
 static Oid
-base_type(const RowMap *map, int attribute)
+base_type(const CtrRowMap *map, int attribute)
 {
     Oid type = TupleDescAttr(map->desc, attribute)->atttypid;
 
-    return type_reader(type) == READ_OUTPUT ? getBaseType(type) : type;
+    return type_reader(type) == CTR_READ_OUTPUT ? getBaseType(type) : type;
 }
 
 static void
-column_set(const RowMap *map, Column *column, int attribute)
+column_set(const CtrRowMap *map, CtrColumn *column, int attribute)
 {
     column->attribute = attribute;
     column->name = attribute_name(map->desc, attribute);
     column->reader = type_reader(base_type(map, attribute));
-    if (column->reader == READ_OUTPUT) {
+    if (column->reader == CTR_READ_OUTPUT) {
         Oid output;
         bool is_varlena;
 
@@ -296,7 +296,8 @@ column_set(const RowMap *map, Column *column, int attribute)
 }
 
 static void
-type_error(const RowMap *map, const char *role, const Column *column, const char *expected, const char *hint)
+type_error(const CtrRowMap *map, const char *role, const CtrColumn *column, const char *expected,
+           const char *hint)
 {
     ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
                     errmsg("%s column \"%s\" has type %s", role, column->name,
@@ -305,31 +306,31 @@ type_error(const RowMap *map, const char *role, const Column *column, const char
 }
 
 static void
-check_label_type(const RowMap *map)
+check_label_type(const CtrRowMap *map)
 {
-    const Column *label = &map->label;
+    const CtrColumn *label = &map->label;
 
-    if (!reads_number(label->reader) && label->reader != READ_BOOL && !reads_text(label->reader))
+    if (!reads_number(label->reader) && label->reader != CTR_READ_BOOL && !reads_text(label->reader))
         type_error(map, "label", label, "a number or a boolean",
                    "Derive 0 and 1 from it in a sub-select that leaves it out.");
 }
 
 /* Why the column cannot be a feature of this kind, if it cannot. */
 static ColumnFault
-feature_fault(const RowMap *map, int attribute, FeatureKind kind)
+feature_fault(const CtrRowMap *map, int attribute, CtrFeatureKind kind)
 {
     Oid type = base_type(map, attribute);
-    ColumnReader reader = type_reader(type);
+    CtrColumnReader reader = type_reader(type);
 
-    if (kind == FEATURE_CATEGORICAL)
+    if (kind == CTR_CATEGORICAL)
         return category_fault(type, TupleDescAttr(map->desc, attribute)->attcollation);
-    return reads_number(reader) || reader == READ_BOOL ? COLUMN_FINE : COLUMN_NO_NUMBER;
+    return reads_number(reader) || reader == CTR_READ_BOOL ? COLUMN_FINE : COLUMN_NO_NUMBER;
 }
 
 /* ------------------------------------------------------------------ for training */
 
 static bool
-has_role(const RowMap *map, int attribute)
+has_role(const CtrRowMap *map, int attribute)
 {
     return attribute == map->label.attribute || attribute == map->weight.attribute ||
            attribute == map->validation.attribute;
@@ -348,10 +349,10 @@ no_feature_error(const char *name)
  * otherwise.
  */
 static void
-check_agrees(const char *name, const char *key, const Feature *features, int n, bool feature,
-             FeatureKind kind)
+check_agrees(const char *name, const char *key, const CtrFeature *features, int n, bool feature,
+             CtrFeatureKind kind)
 {
-    const Feature *found = NULL;
+    const CtrFeature *found = NULL;
 
     for (int f = 0; f < n && found == NULL; f++)
         found = strcmp(features[f].name, name) == 0 ? &features[f] : NULL;
@@ -360,9 +361,9 @@ check_agrees(const char *name, const char *key, const Feature *features, int n, 
     ereport(ERROR,
             (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
              errmsg("column \"%s\" is listed in option \"%s\", but is %s the model to go on from", name, key,
-                    found == NULL                      ? "no feature of"
-                    : found->kind == FEATURE_NUMERICAL ? "a numerical feature of"
-                                                       : "a categorical feature of"),
+                    found == NULL                  ? "no feature of"
+                    : found->kind == CTR_NUMERICAL ? "a numerical feature of"
+                                                   : "a categorical feature of"),
              errhint("Leave it out of the option, or train a new model.")));
 }
 
@@ -371,15 +372,15 @@ check_agrees(const char *name, const char *key, const Feature *features, int n, 
  * model).
  */
 static void
-check_lists(const RowMap *map, const Options *options, const Feature *features, int n)
+check_lists(const CtrRowMap *map, const CtrOptions *options, const CtrFeature *features, int n)
 {
     const struct {
-        const NameList *list;
+        const CtrNameList *list;
         const char *key;
         bool feature;
-        FeatureKind kind;
-    } lists[] = {{&options->numerical, "numerical", true, FEATURE_NUMERICAL},
-                 {&options->categorical, "categorical", true, FEATURE_CATEGORICAL},
+        CtrFeatureKind kind;
+    } lists[] = {{&options->numerical, "numerical", true, CTR_NUMERICAL},
+                 {&options->categorical, "categorical", true, CTR_CATEGORICAL},
                  {&options->ignore, "ignore", false, 0}};
     bool *named = palloc0(sizeof(bool) * Max(map->desc->natts, 1));
 
@@ -403,7 +404,8 @@ check_lists(const RowMap *map, const Options *options, const Feature *features, 
 
 /* Is this column to be a feature, and of which kind? Why it cannot be one goes to *fault. */
 static bool
-feature_kind(const RowMap *map, const Options *options, int attribute, FeatureKind *kind, ColumnFault *fault)
+feature_kind(const CtrRowMap *map, const CtrOptions *options, int attribute, CtrFeatureKind *kind,
+             ColumnFault *fault)
 {
     const char *name = attribute_name(map->desc, attribute);
     bool listed = list_has(&options->categorical, name);
@@ -413,17 +415,17 @@ feature_kind(const RowMap *map, const Options *options, int attribute, FeatureKi
         list_has(&options->ignore, name))
         return false;
     type = base_type(map, attribute);
-    *kind = FEATURE_CATEGORICAL;
+    *kind = CTR_CATEGORICAL;
     if (list_has(&options->numerical, name) || (!listed && reads_number(type_reader(type))))
-        *kind = FEATURE_NUMERICAL;
+        *kind = CTR_NUMERICAL;
     *fault = feature_fault(map, attribute, *kind);
-    if (*fault == COLUMN_FINE && *kind == FEATURE_CATEGORICAL && !listed && !type_is_category(type))
+    if (*fault == COLUMN_FINE && *kind == CTR_CATEGORICAL && !listed && !type_is_category(type))
         *fault = COLUMN_NOT_LISTED;
     return true;
 }
 
 static void
-set_roles(RowMap *map, const Options *options)
+set_roles(CtrRowMap *map, const CtrOptions *options)
 {
     if (find_attribute(map, options->label) == NOT_FOUND)
         missing_label_error(map, options->label);
@@ -437,7 +439,7 @@ set_roles(RowMap *map, const Options *options)
     if (options->validation_column) {
         column_set(map, &map->validation,
                    named_attribute(map, "validation_column", options->validation_column));
-        if (map->validation.reader != READ_BOOL)
+        if (map->validation.reader != CTR_READ_BOOL)
             type_error(map, "validation", &map->validation, "a boolean", NULL);
     }
 }
@@ -454,7 +456,7 @@ check_name(const char *name)
 
 /* All names that the model's file will have: better now than when training is over. */
 static void
-check_names(const RowMap *map, const Options *options)
+check_names(const CtrRowMap *map, const CtrOptions *options)
 {
     check_name(map->label.name);
     if (options->weight)
@@ -472,10 +474,11 @@ check_names(const RowMap *map, const Options *options)
  * be.
  */
 static void
-choose_features(RowMap *map, const Options *options, MemoryContext context, Feature *features, int *counts)
+choose_features(CtrRowMap *map, const CtrOptions *options, MemoryContext context, CtrFeature *features,
+                int *counts)
 {
     FaultyColumns faulty = {.desc = map->desc};
-    FeatureKind *kinds = palloc(sizeof(FeatureKind) * Max(map->desc->natts, 1));
+    CtrFeatureKind *kinds = palloc(sizeof(CtrFeatureKind) * Max(map->desc->natts, 1));
     bool *chosen = palloc(sizeof(bool) * Max(map->desc->natts, 1));
 
     for (int i = 0; i < map->desc->natts; i++) {
@@ -485,22 +488,22 @@ choose_features(RowMap *map, const Options *options, MemoryContext context, Feat
         faulty_columns_add(&faulty, i, fault);
     }
     faulty_columns_check(&faulty, true);
-    for (FeatureKind kind = FEATURE_NUMERICAL; kind <= FEATURE_CATEGORICAL; kind++) {
+    for (CtrFeatureKind kind = CTR_NUMERICAL; kind <= CTR_CATEGORICAL; kind++) {
         for (int i = 0; i < map->desc->natts; i++) {
-            Column *column = &map->features[map->n_features];
+            CtrColumn *column = &map->features[map->n_features];
 
             if (!chosen[i] || kinds[i] != kind)
                 continue;
             column_set(map, column, i);
             features[map->n_features++] =
-                (Feature){.name = MemoryContextStrdup(context, column->name), .kind = kind};
+                (CtrFeature){.name = MemoryContextStrdup(context, column->name), .kind = kind};
             counts[kind]++;
         }
     }
 }
 
 static void
-check_duplicates(const RowMap *map)
+check_duplicates(const CtrRowMap *map)
 {
     for (int i = 0; i < map->desc->natts; i++) {
         if (!TupleDescAttr(map->desc, i)->attisdropped &&
@@ -509,34 +512,34 @@ check_duplicates(const RowMap *map)
     }
 }
 
-RowMap *
-rowmap_for_training(const Row *row, const Options *options, MemoryContext context, Feature **features,
-                    int *n_num, int *n_cat)
+CtrRowMap *
+rowmap_for_training(const CtrRow *row, const CtrOptions *options, MemoryContext context,
+                    CtrFeature **features, int *n_num, int *n_cat)
 {
-    RowMap *map = rowmap_create(row, context);
+    CtrRowMap *map = rowmap_create(row, context);
     int natts = map->desc->natts;
     int counts[2] = {0, 0}; /* by kind */
 
     check_duplicates(map);
     set_roles(map, options);
     check_lists(map, options, NULL, 0);
-    *features = MemoryContextAllocZero(context, sizeof(Feature) * Max(natts, 1));
-    map->features = MemoryContextAllocZero(map->context, sizeof(Column) * Max(natts, 1));
+    *features = MemoryContextAllocZero(context, sizeof(CtrFeature) * Max(natts, 1));
+    map->features = MemoryContextAllocZero(map->context, sizeof(CtrColumn) * Max(natts, 1));
     choose_features(map, options, context, *features, counts);
     if (map->n_features == 0)
         ereport(ERROR,
                 (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("the rows have no feature columns"),
                  errdetail("There is nothing to learn from besides the label \"%s\".", options->label)));
     check_names(map, options);
-    *n_num = counts[FEATURE_NUMERICAL];
-    *n_cat = counts[FEATURE_CATEGORICAL];
+    *n_num = counts[CTR_NUMERICAL];
+    *n_cat = counts[CTR_CATEGORICAL];
     return map;
 }
 
 /* ------------------------------------------------------------------ for scoring */
 
 static void
-missing_error(const RowMap *map, const Feature *features)
+missing_error(const CtrRowMap *map, const CtrFeature *features)
 {
     StringInfoData names;
     int n = 0;
@@ -554,13 +557,13 @@ missing_error(const RowMap *map, const Feature *features)
 
 /* The features' columns, by name; all that are missing are one error. */
 static void
-find_features(RowMap *map, const Feature *features, int n)
+find_features(CtrRowMap *map, const CtrFeature *features, int n)
 {
     FaultyColumns faulty = {.desc = map->desc};
     bool missing = false;
 
     map->n_features = n;
-    map->features = MemoryContextAllocZero(map->context, sizeof(Column) * Max(map->n_features, 1));
+    map->features = MemoryContextAllocZero(map->context, sizeof(CtrColumn) * Max(map->n_features, 1));
     for (int i = 0; i < map->n_features; i++) {
         int attribute = find_attribute(map, features[i].name);
 
@@ -580,11 +583,11 @@ find_features(RowMap *map, const Feature *features, int n)
     faulty_columns_check(&faulty, false);
 }
 
-RowMap *
-rowmap_for_continuing(const Row *row, const Options *options, const Feature *features, int n_num, int n_cat,
-                      MemoryContext context)
+CtrRowMap *
+rowmap_for_continuing(const CtrRow *row, const CtrOptions *options, const CtrFeature *features, int n_num,
+                      int n_cat, MemoryContext context)
 {
-    RowMap *map = rowmap_create(row, context);
+    CtrRowMap *map = rowmap_create(row, context);
 
     set_roles(map, options);
     find_features(map, features, n_num + n_cat);
@@ -597,11 +600,11 @@ rowmap_for_continuing(const Row *row, const Options *options, const Feature *fea
     return map;
 }
 
-RowMap *
-rowmap_for_scoring(const Row *row, const Feature *features, int n_num, int n_cat, const char *label,
+CtrRowMap *
+rowmap_for_scoring(const CtrRow *row, const CtrFeature *features, int n_num, int n_cat, const char *label,
                    MemoryContext context)
 {
-    RowMap *map = rowmap_create(row, context);
+    CtrRowMap *map = rowmap_create(row, context);
 
     find_features(map, features, n_num + n_cat);
     if (label) {

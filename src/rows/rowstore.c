@@ -9,9 +9,9 @@
 
 #define BLOCK_ROWS 64 /* rows read from the file at a time by rowstore_consume */
 
-struct RowStore {
+struct CtrRowStore {
     MemoryContext context; /* this store's own */
-    RowBudget *budget;
+    CtrRowBudget *budget;
     Size row_size;
     int chunk_shift; /* a chunk has 2^chunk_shift rows */
     char **chunks;
@@ -24,21 +24,21 @@ struct RowStore {
 };
 
 static Size
-chunk_size(const RowStore *store)
+chunk_size(const CtrRowStore *store)
 {
     return store->row_size << store->chunk_shift;
 }
 
-RowStore *
-rowstore_create(MemoryContext parent, Size row_size, RowBudget *budget)
+CtrRowStore *
+rowstore_create(MemoryContext parent, Size row_size, CtrRowBudget *budget)
 {
     MemoryContext context = AllocSetContextCreate(parent, "ctr rows", ALLOCSET_SMALL_SIZES);
-    RowStore *store = MemoryContextAllocZero(context, sizeof(RowStore));
+    CtrRowStore *store = MemoryContextAllocZero(context, sizeof(CtrRowStore));
 
     store->context = context;
     store->budget = budget;
     store->row_size = row_size;
-    while (chunk_size(store) * 2 <= ROWSTORE_CHUNK)
+    while (chunk_size(store) * 2 <= CTR_ROWSTORE_CHUNK)
         store->chunk_shift++;
     store->max_chunks = 64;
     store->chunks = MemoryContextAlloc(context, sizeof(char *) * store->max_chunks);
@@ -47,7 +47,7 @@ rowstore_create(MemoryContext parent, Size row_size, RowBudget *budget)
 
 /* Adds a chunk if the budget allows. */
 static bool
-chunk_add(RowStore *store)
+chunk_add(CtrRowStore *store)
 {
     Size size = chunk_size(store);
 
@@ -63,7 +63,7 @@ chunk_add(RowStore *store)
 }
 
 static void
-chunk_free(RowStore *store, int64 chunk)
+chunk_free(CtrRowStore *store, int64 chunk)
 {
     if (store->chunks[chunk] == NULL)
         return;
@@ -73,7 +73,7 @@ chunk_free(RowStore *store, int64 chunk)
 }
 
 static char *
-row_in_memory(const RowStore *store, int64 index)
+row_in_memory(const CtrRowStore *store, int64 index)
 {
     int64 within = index & (((int64)1 << store->chunk_shift) - 1);
 
@@ -81,7 +81,7 @@ row_in_memory(const RowStore *store, int64 index)
 }
 
 void
-rowstore_append(RowStore *store, const void *row)
+rowstore_append(CtrRowStore *store, const void *row)
 {
     if (store->file == NULL && (store->n < store->n_chunks << store->chunk_shift || chunk_add(store))) {
         memcpy(row_in_memory(store, store->n), row, store->row_size);
@@ -99,25 +99,25 @@ rowstore_append(RowStore *store, const void *row)
 }
 
 int64
-rowstore_count(const RowStore *store)
+rowstore_count(const CtrRowStore *store)
 {
     return store->n;
 }
 
 bool
-rowstore_in_memory(const RowStore *store)
+rowstore_in_memory(const CtrRowStore *store)
 {
     return store->file == NULL;
 }
 
 const void *
-rowstore_row(const RowStore *store, int64 index)
+rowstore_row(const CtrRowStore *store, int64 index)
 {
     return row_in_memory(store, index);
 }
 
 static void
-file_fetch(RowStore *store, int64 first, int64 n, char *rows)
+file_fetch(CtrRowStore *store, int64 first, int64 n, char *rows)
 {
     off_t offset = (off_t)((first - store->in_memory) * (int64)store->row_size);
 
@@ -127,7 +127,7 @@ file_fetch(RowStore *store, int64 first, int64 n, char *rows)
 }
 
 void
-rowstore_fetch(RowStore *store, int64 first, int64 n, void *rows)
+rowstore_fetch(CtrRowStore *store, int64 first, int64 n, void *rows)
 {
     char *to = rows;
 
@@ -138,7 +138,7 @@ rowstore_fetch(RowStore *store, int64 first, int64 n, void *rows)
 }
 
 const void *
-rowstore_consume(RowStore *store)
+rowstore_consume(CtrRowStore *store)
 {
     int64 index = store->consumed;
     int64 in_block;
@@ -160,7 +160,7 @@ rowstore_consume(RowStore *store)
 }
 
 void
-rowstore_close(RowStore *store)
+rowstore_close(CtrRowStore *store)
 {
     for (int64 i = 0; i < store->n_chunks; i++)
         chunk_free(store, i);

@@ -16,7 +16,7 @@
 #define NOT_OF_FILE     '\xff'
 
 bool
-spelling_start(Spelling *spelling)
+spelling_start(CtrSpelling *spelling)
 {
     const int encoding = GetDatabaseEncoding();
 
@@ -57,13 +57,13 @@ convert(Oid conversion, int from, int to, const char *bytes, uint32 length)
 }
 
 static char *
-to_file(const Spelling *s, const char *bytes, uint32 length)
+to_file(const CtrSpelling *s, const char *bytes, uint32 length)
 {
     return convert(s->to_file, s->encoding, PG_UTF8, bytes, length);
 }
 
 static char *
-to_database(const Spelling *s, const char *bytes, uint32 length)
+to_database(const CtrSpelling *s, const char *bytes, uint32 length)
 {
     return convert(s->to_database, PG_UTF8, s->encoding, bytes, length);
 }
@@ -80,7 +80,7 @@ is_and_free(char *text, const char *bytes, uint32 length)
 }
 
 void
-spelling_append_for_file(const Spelling *s, StringInfo file, const char *bytes, uint32 length)
+spelling_append_for_file(const CtrSpelling *s, StringInfo file, const char *bytes, uint32 length)
 {
     char *converted = NULL;
 
@@ -100,7 +100,7 @@ spelling_append_for_file(const Spelling *s, StringInfo file, const char *bytes, 
 }
 
 void
-spelling_append_for_database(const Spelling *s, StringInfo text, const char *bytes, uint32 length)
+spelling_append_for_database(const CtrSpelling *s, StringInfo text, const char *bytes, uint32 length)
 {
     char *converted = NULL;
     StringInfoData back;
@@ -127,7 +127,7 @@ spelling_append_for_database(const Spelling *s, StringInfo text, const char *byt
 char *
 spelling_for_database(const char *text, Size size)
 {
-    Spelling spelling;
+    CtrSpelling spelling;
 
     return spelling_start(&spelling) ? to_database(&spelling, text, (uint32)size) : pnstrdup(text, size);
 }
@@ -135,7 +135,7 @@ spelling_for_database(const char *text, Size size)
 bool
 spelling_has_file(const char *name)
 {
-    Spelling spelling;
+    CtrSpelling spelling;
     char *converted;
 
     if (!spelling_start(&spelling))

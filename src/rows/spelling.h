@@ -15,16 +15,16 @@ bool spelling_has_file(const char *name);
 char *spelling_for_database(const char *text, Size size);
 
 /* Between the database's encoding and the file's. */
-typedef struct Spelling {
+typedef struct CtrSpelling {
     int encoding;             /* of the database */
     Oid to_file, to_database; /* conversions; InvalidOid: there is none */
-} Spelling;
+} CtrSpelling;
 
 /* false: the file spells everything as the database does. */
-bool spelling_start(Spelling *spelling);
+bool spelling_start(CtrSpelling *spelling);
 /* Append a category as the file and the database spell it; any bytes will do. */
-void spelling_append_for_file(const Spelling *spelling, StringInfo file, const char *bytes, uint32 length);
-void spelling_append_for_database(const Spelling *spelling, StringInfo text, const char *bytes,
+void spelling_append_for_file(const CtrSpelling *spelling, StringInfo file, const char *bytes, uint32 length);
+void spelling_append_for_database(const CtrSpelling *spelling, StringInfo text, const char *bytes,
                                   uint32 length);
 
 #endif /* CTR_SPELLING_H */

@@ -11,9 +11,9 @@ PG_FUNCTION_INFO_V1(ctr_encode);
 Datum
 ctr_encode(PG_FUNCTION_ARGS)
 {
-    Row row = row_of_record(PG_GETARG_HEAPTUPLEHEADER(1));
+    CtrRow row = row_of_record(PG_GETARG_HEAPTUPLEHEADER(1));
     CtrSite *site = site_of_call(fcinfo);
-    const Encoder *encoder;
+    const CtrEncoder *encoder;
     const float *x_num;
     const int32 *x_cat;
     TupleDesc desc;

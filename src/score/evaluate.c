@@ -28,9 +28,9 @@ typedef struct EvaluationBlock {
 } EvaluationBlock;
 
 struct Evaluation {
-    char digest[MODEL_DIGEST_SIZE]; /* of the one model that its rows are for */
-    NnEvaluation sums;              /* without rows, where no row had a label */
-    Scores scores;                  /* classes = 1 only */
+    char digest[CTR_MODEL_DIGEST_SIZE]; /* of the one model that its rows are for */
+    NnEvaluation sums;                  /* without rows, where no row had a label */
+    CtrScores scores;                   /* classes = 1 only */
     MemoryContext context;
     EvaluationBlock *block; /* NULL in a state that only combines */
     MemoryContextCallback callback;
@@ -38,7 +38,7 @@ struct Evaluation {
 
 /* What travels: counts of classes follow the head, at its class_rows. */
 typedef struct EvaluationHead {
-    char digest[MODEL_DIGEST_SIZE];
+    char digest[CTR_MODEL_DIGEST_SIZE];
     NnEvaluation sums;
     int64 class_rows[FLEXIBLE_ARRAY_MEMBER];
 } EvaluationHead;
@@ -58,7 +58,7 @@ evaluation_create(MemoryContext context, const char *digest, int classes, Evalua
 {
     Evaluation *e = MemoryContextAllocZero(context, sizeof(Evaluation));
 
-    memcpy(e->digest, digest, MODEL_DIGEST_SIZE);
+    memcpy(e->digest, digest, CTR_MODEL_DIGEST_SIZE);
     e->sums.classes = classes;
     e->sums.class_rows = MemoryContextAllocZero(context, sizeof(int64) * Max(classes, 2));
     e->context = context;
@@ -75,7 +75,7 @@ evaluation_create(MemoryContext context, const char *digest, int classes, Evalua
 static void
 evaluation_check_model(const Evaluation *e, const char *digest)
 {
-    if (memcmp(e->digest, digest, MODEL_DIGEST_SIZE) != 0)
+    if (memcmp(e->digest, digest, CTR_MODEL_DIGEST_SIZE) != 0)
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                         errmsg("ctr_evaluate has several models in one group"),
                         errhint("Evaluate each by itself: GROUP BY the model, or by a column that tells the "
@@ -153,7 +153,7 @@ evaluation_label(const CtrSite *site, int *label)
 
 /* Do rows of this state wait at its call site, for the same model and row type? */
 static bool
-block_continues(const EvaluationBlock *block, const Evaluation *e, Datum model, const Row *row)
+block_continues(const EvaluationBlock *block, const Evaluation *e, Datum model, const CtrRow *row)
 {
     return block->owner == e && site_has_model(block->site, model) && site_has_type(block->site, row);
 }
@@ -166,8 +166,8 @@ ctr_evaluate_transition(PG_FUNCTION_ARGS)
     MemoryContext context = aggregate_context(fcinfo);
     Evaluation *e = PG_ARGISNULL(0) ? NULL : (Evaluation *)PG_GETARG_POINTER(0);
     EvaluationBlock *block;
-    const Model *model;
-    Row row;
+    const CtrModel *model;
+    CtrRow row;
     CtrSite *site;
     int label;
 
@@ -218,7 +218,7 @@ ctr_evaluate_serialize(PG_FUNCTION_ARGS)
 
     aggregate_context(fcinfo);
     evaluation_complete(e);
-    memcpy(head->digest, e->digest, MODEL_DIGEST_SIZE);
+    memcpy(head->digest, e->digest, CTR_MODEL_DIGEST_SIZE);
     head->sums = e->sums;
     memcpy(head->class_rows, e->sums.class_rows, counts);
     PG_RETURN_BYTEA_P(scores_serialize(head, offsetof(EvaluationHead, class_rows) + counts, &e->scores));

@@ -14,18 +14,18 @@
  * type. Error at the call site's first row where the role may not execute ctr_predict.
  */
 static bool
-row_of_columns(FunctionCallInfo fcinfo, Row *row)
+row_of_columns(FunctionCallInfo fcinfo, CtrRow *row)
 {
     if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
         return false;
     if (fcinfo->flinfo->fn_extra == NULL)
         check_may_predict(fcinfo->flinfo->fn_oid);
-    *row = (Row){.type = PG_GETARG_OID(1), .typmod = -1, .call = fcinfo};
+    *row = (CtrRow){.type = PG_GETARG_OID(1), .typmod = -1, .call = fcinfo};
     return true;
 }
 
 static float8
-predict(FunctionCallInfo fcinfo, const Row *row)
+predict(FunctionCallInfo fcinfo, const CtrRow *row)
 {
     CtrSite *site = site_of_call(fcinfo);
 
@@ -40,7 +40,7 @@ PG_FUNCTION_INFO_V1(ctr_predict);
 Datum
 ctr_predict(PG_FUNCTION_ARGS)
 {
-    Row row = row_of_record(PG_GETARG_HEAPTUPLEHEADER(1));
+    CtrRow row = row_of_record(PG_GETARG_HEAPTUPLEHEADER(1));
 
     PG_RETURN_FLOAT8(predict(fcinfo, &row));
 }
@@ -50,7 +50,7 @@ PG_FUNCTION_INFO_V1(ctr_predict_columns);
 Datum
 ctr_predict_columns(PG_FUNCTION_ARGS)
 {
-    Row row;
+    CtrRow row;
 
     if (!row_of_columns(fcinfo, &row))
         PG_RETURN_NULL();
@@ -58,7 +58,7 @@ ctr_predict_columns(PG_FUNCTION_ARGS)
 }
 
 static ArrayType *
-predict_classes(FunctionCallInfo fcinfo, const Row *row)
+predict_classes(FunctionCallInfo fcinfo, const CtrRow *row)
 {
     CtrSite *site = site_of_call(fcinfo);
     int n_classes, n;
@@ -82,7 +82,7 @@ PG_FUNCTION_INFO_V1(ctr_predict_classes);
 Datum
 ctr_predict_classes(PG_FUNCTION_ARGS)
 {
-    Row row = row_of_record(PG_GETARG_HEAPTUPLEHEADER(1));
+    CtrRow row = row_of_record(PG_GETARG_HEAPTUPLEHEADER(1));
 
     PG_RETURN_ARRAYTYPE_P(predict_classes(fcinfo, &row));
 }
@@ -92,7 +92,7 @@ PG_FUNCTION_INFO_V1(ctr_predict_classes_columns);
 Datum
 ctr_predict_classes_columns(PG_FUNCTION_ARGS)
 {
-    Row row;
+    CtrRow row;
 
     if (!row_of_columns(fcinfo, &row))
         PG_RETURN_NULL();

@@ -12,9 +12,9 @@
 typedef struct Chunk {
     int64 first; /* position in the partition of the rows' first */
     int n, scored;
-    int rows[SITE_MOST_ROWS]; /* scored row -> row of the chunk */
-    float8 p[SITE_MOST_ROWS];
-    bool nulls[SITE_MOST_ROWS];
+    int rows[CTR_SITE_MOST_ROWS]; /* scored row -> row of the chunk */
+    float8 p[CTR_SITE_MOST_ROWS];
+    bool nulls[CTR_SITE_MOST_ROWS];
 } Chunk;
 
 /* The window function's call in a query: where rows come from, and what scores them. Lives in fn_extra. */
@@ -50,7 +50,7 @@ batch_take_first(const BatchScan *scan, int ahead)
     bool is_null, outside;
     Datum datum = batch_argument(scan, 1, ahead, &is_null, &outside);
     HeapTupleHeader record;
-    Row row;
+    CtrRow row;
 
     if (outside || is_null)
         return outside ? OUTSIDE : TAKEN_NULL;
@@ -71,7 +71,7 @@ batch_take(const BatchScan *scan, int ahead, int at)
 {
     bool is_null, outside;
     Datum datum = batch_argument(scan, 0, ahead, &is_null, &outside);
-    Row row;
+    CtrRow row;
 
     if (outside || is_null)
         return outside ? OUTSIDE : TAKEN_NULL;

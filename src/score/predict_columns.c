@@ -119,7 +119,7 @@ row_columns(PlannerInfo *root, Node *row, Oid *type)
         columns = ((RowExpr *)row)->args;
     else if (IsA(row, Var) && is_table_row(root, (Var *)row))
         columns = table_columns((Var *)row, desc);
-    if (desc->natts + FIRST_COLUMN > FUNC_MAX_ARGS || !have_types(columns, desc))
+    if (desc->natts + CTR_FIRST_COLUMN > FUNC_MAX_ARGS || !have_types(columns, desc))
         columns = NIL;
     ReleaseTupleDesc(desc);
     return columns;

@@ -16,29 +16,29 @@ typedef struct CtrSite CtrSite;
 CtrSite *site_create(MemoryContext context, int capacity, bool wants_label);
 /* The site of a function that scores one row at a time. Kept in fn_extra: it lives as long as the query. */
 CtrSite *site_of_call(FunctionCallInfo fcinfo);
-#define SITE_BLOCKS    8 /* of NN_BLOCK rows, that a site scores at once at most */
-#define SITE_MOST_ROWS (NN_BLOCK * SITE_BLOCKS)
+#define CTR_SITE_BLOCKS    8 /* of NN_BLOCK rows, that a site scores at once at most */
+#define CTR_SITE_MOST_ROWS (NN_BLOCK * CTR_SITE_BLOCKS)
 
 /*
  * Rows that it pays to score at once: blocks enough for all threads that a query may have, while one reads
- * more rows; at most SITE_MOST_ROWS.
+ * more rows; at most CTR_SITE_MOST_ROWS.
  */
 int site_most_rows(void);
 
 /* Makes the site ready for this model and row type: everything below speaks of them until the next use. */
-void site_use(CtrSite *site, Datum model, const Row *row);
+void site_use(CtrSite *site, Datum model, const CtrRow *row);
 /* Is the site ready for this model already? */
 bool site_has_model(const CtrSite *site, Datum model);
 /* Is it ready for rows of this type, by the model in use? */
-bool site_has_type(const CtrSite *site, const Row *row);
+bool site_has_type(const CtrSite *site, const CtrRow *row);
 /* The model in use. Valid until the next use. */
-const Model *site_model(const CtrSite *site);
+const CtrModel *site_model(const CtrSite *site);
 int site_capacity(const CtrSite *site);
 /* Error unless the model in use has one class; the messages name `function` and what to call instead. */
 void site_check_one_class(const CtrSite *site, const char *function, const char *instead);
 
 /* Takes the row as number `at` of the site's inputs; rows come in order, but the last one may be replaced. */
-void site_take(CtrSite *site, const Row *row, int at);
+void site_take(CtrSite *site, const CtrRow *row, int at);
 /* Do the rows have the model's label column? */
 bool site_has_label(const CtrSite *site);
 /* The class of the row taken last, as row_class gives it; false: its label is NULL. */

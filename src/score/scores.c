@@ -9,7 +9,7 @@
 /* ------------------------------------------------------------------ collecting */
 
 static void
-scores_reserve(Scores *scores, MemoryContext context, int64 n)
+scores_reserve(CtrScores *scores, MemoryContext context, int64 n)
 {
     int64 room = Max(scores->room, 64);
 
@@ -25,14 +25,14 @@ scores_reserve(Scores *scores, MemoryContext context, int64 n)
 }
 
 void
-scores_add(Scores *scores, MemoryContext context, double score, double label)
+scores_add(CtrScores *scores, MemoryContext context, double score, double label)
 {
     scores_reserve(scores, context, scores->n + 1);
     scores->items[scores->n++] = (NnScore){.score = score, .label = (float)label, .weight = 1.0f};
 }
 
 void
-scores_append(Scores *into, MemoryContext context, const Scores *from)
+scores_append(CtrScores *into, MemoryContext context, const CtrScores *from)
 {
     scores_reserve(into, context, into->n + from->n);
     if (from->n > 0)
@@ -42,7 +42,7 @@ scores_append(Scores *into, MemoryContext context, const Scores *from)
 
 /* Works on a copy: a window aggregate adds more rows afterwards. */
 double
-scores_auc(const Scores *scores)
+scores_auc(const CtrScores *scores)
 {
     Size size = mul_size(sizeof(NnScore), Max(scores->n, 1));
     NnScore *sorted = MemoryContextAllocHuge(CurrentMemoryContext, size);
@@ -69,7 +69,7 @@ check_transfer_size(Size size)
 }
 
 bytea *
-scores_serialize(const void *head, Size head_size, const Scores *scores)
+scores_serialize(const void *head, Size head_size, const CtrScores *scores)
 {
     Size size = add_size(add_size(VARHDRSZ, head_size), mul_size(sizeof(NnScore), scores->n));
     bytea *bytes;
@@ -84,7 +84,7 @@ scores_serialize(const void *head, Size head_size, const Scores *scores)
 }
 
 void
-scores_deserialize(bytea *bytes, void *head, Size head_size, Scores *scores)
+scores_deserialize(bytea *bytes, void *head, Size head_size, CtrScores *scores)
 {
     memcpy(head, VARDATA_ANY(bytes), head_size);
     scores->n = scores->room = (VARSIZE_ANY_EXHDR(bytes) - head_size) / sizeof(NnScore);

@@ -13,18 +13,18 @@
 
 /* Rows that a site has taken, and their logits. */
 typedef struct SiteRows {
-    RowBlock *block; /* rows that are not encoded yet; NULL: capacity is 1 */
-    int encoded;     /* rows before them, which are */
-    float *x_num;    /* [capacity, d_num] */
-    int32 *x_cat;    /* [d_cat, capacity] */
-    float *logits;   /* [capacity, n_classes] */
+    CtrRowBlock *block; /* rows that are not encoded yet; NULL: capacity is 1 */
+    int encoded;        /* rows before them, which are */
+    float *x_num;       /* [capacity, d_num] */
+    int32 *x_cat;       /* [d_cat, capacity] */
+    float *logits;      /* [capacity, n_classes] */
 } SiteRows;
 
 /* One model at one call site: where its features are in the rows that come here, and room for its inputs. */
 typedef struct SiteModel {
-    char digest[MODEL_DIGEST_SIZE + 1];
+    char digest[CTR_MODEL_DIGEST_SIZE + 1];
     MemoryContext context;
-    RowMap *map;
+    CtrRowMap *map;
     Size capacity;      /* rows that there is room for */
     SiteRows *rows;     /* where site_take puts them */
     SiteRows *scoring;  /* where site_score_during found them; NULL: it was never called */
@@ -35,20 +35,20 @@ typedef struct SiteModel {
 
 struct CtrSite {
     MemoryContext context;
-    ModelHold *hold;
+    CtrModelHold *hold;
     bool wants_label; /* also find the model's label column */
     int capacity;     /* rows scored at once: 1, or blocks */
     NnPool *pool;     /* NULL: not needed yet */
     int n_scoring;    /* rows that threads are scoring */
     int n_models;
     SiteModel *models[SITE_MODELS]; /* most recently used first: a join may bring several models in turn */
-    const CachedModelView *view;    /* of the model in use: models[0] */
+    const CtrCachedModelView *view; /* of the model in use: models[0] */
 };
 
 int
 site_most_rows(void)
 {
-    return NN_BLOCK * Min(2 * threads_of_query(), SITE_BLOCKS);
+    return NN_BLOCK * Min(2 * threads_of_query(), CTR_SITE_BLOCKS);
 }
 
 CtrSite *
@@ -72,9 +72,9 @@ site_of_call(FunctionCallInfo fcinfo)
 }
 
 static SiteRows *
-site_rows_create(const SiteModel *sm, const Model *model)
+site_rows_create(const SiteModel *sm, const CtrModel *model)
 {
-    const Encoder *encoder = model->encoder;
+    const CtrEncoder *encoder = model->encoder;
     MemoryContext old = MemoryContextSwitchTo(sm->context);
     SiteRows *rows = palloc0(sizeof(SiteRows));
 
@@ -88,10 +88,10 @@ site_rows_create(const SiteModel *sm, const Model *model)
 }
 
 static SiteModel *
-site_model_create(CtrSite *site, const CachedModelView *view, const Row *row)
+site_model_create(CtrSite *site, const CtrCachedModelView *view, const CtrRow *row)
 {
-    const Model *model = view->model;
-    const Encoder *encoder = model->encoder;
+    const CtrModel *model = view->model;
+    const CtrEncoder *encoder = model->encoder;
     MemoryContext context = AllocSetContextCreate(site->context, "ctr call site", ALLOCSET_SMALL_SIZES);
     SiteModel *sm = MemoryContextAllocZero(context, sizeof(SiteModel));
 
@@ -129,15 +129,15 @@ site_has_model(const CtrSite *site, Datum model)
 }
 
 bool
-site_has_type(const CtrSite *site, const Row *row)
+site_has_type(const CtrSite *site, const CtrRow *row)
 {
     return rowmap_fits(site->models[0]->map, row);
 }
 
 void
-site_use(CtrSite *site, Datum model, const Row *row)
+site_use(CtrSite *site, Datum model, const CtrRow *row)
 {
-    const CachedModelView *view;
+    const CtrCachedModelView *view;
     int i;
 
     if (site_has_model(site, model) && site_has_type(site, row))
@@ -147,7 +147,7 @@ site_use(CtrSite *site, Datum model, const Row *row)
     view = model_cache_get(model, site->hold);
 
     for (i = 0; i < site->n_models; i++) {
-        if (memcmp(site->models[i]->digest, view->model->digest, MODEL_DIGEST_SIZE) == 0)
+        if (memcmp(site->models[i]->digest, view->model->digest, CTR_MODEL_DIGEST_SIZE) == 0)
             break;
     }
     if (i < site->n_models && !rowmap_fits(site->models[i]->map, row))
@@ -164,7 +164,7 @@ site_use(CtrSite *site, Datum model, const Row *row)
     site->view = view;
 }
 
-const Model *
+const CtrModel *
 site_model(const CtrSite *site)
 {
     return site->view->model;
@@ -194,9 +194,9 @@ site_prepare_threads(CtrSite *site)
     SiteModel *sm = site->models[0];
 
     if (site->pool == NULL)
-        site->pool = threads_create_pool(site->context, Min(threads_of_query(), SITE_BLOCKS));
+        site->pool = threads_create_pool(site->context, Min(threads_of_query(), CTR_SITE_BLOCKS));
     if (sm->scorers == NULL)
-        sm->scorers = MemoryContextAllocZero(sm->context, sizeof(NnScorer *) * SITE_BLOCKS);
+        sm->scorers = MemoryContextAllocZero(sm->context, sizeof(NnScorer *) * CTR_SITE_BLOCKS);
     /* anew each time: the cache may have unpacked the model again */
     for (int i = 1; i < pool_threads(site->pool); i++)
         ctr_check_status(scorer_share(&sm->scorers[i], site->view->scorer, ctr_nn_alloc(sm->context)),
@@ -207,7 +207,7 @@ site_prepare_threads(CtrSite *site)
 static void
 encode_waiting(const CtrSite *site, const SiteRows *rows, int first, int end)
 {
-    const Encoder *encoder = site->view->model->encoder;
+    const CtrEncoder *encoder = site->view->model->encoder;
 
     if (rows->block == NULL)
         return;
@@ -220,7 +220,7 @@ encode_waiting(const CtrSite *site, const SiteRows *rows, int first, int end)
 }
 
 void
-site_take(CtrSite *site, const Row *row, int at)
+site_take(CtrSite *site, const CtrRow *row, int at)
 {
     SiteModel *sm = site->models[0];
     SiteRows *rows = sm->rows;
@@ -250,7 +250,7 @@ site_has_label(const CtrSite *site)
 bool
 site_label(const CtrSite *site, int *label)
 {
-    const Options *options = &site_model(site)->options;
+    const CtrOptions *options = &site_model(site)->options;
 
     return row_class(site->models[0]->map, options->label, options->net.n_classes, label);
 }

@@ -18,7 +18,7 @@
 /* ------------------------------------------------------------------ arguments and results */
 
 /* The model of argument 0, in a context that the caller deletes. */
-static Model *
+static CtrModel *
 argument_model(FunctionCallInfo fcinfo)
 {
     return model_unpack(PG_GETARG_DATUM(0), CurrentMemoryContext);
@@ -38,7 +38,7 @@ append_name(StringInfo text, const char *key, const char *value)
 }
 
 static void
-append_features(StringInfo text, const char *key, const Feature *features, int n)
+append_features(StringInfo text, const char *key, const CtrFeature *features, int n)
 {
     char **names = palloc(sizeof(char *) * Max(n, 1));
 
@@ -53,10 +53,11 @@ append_features(StringInfo text, const char *key, const Feature *features, int n
  * no columns.
  */
 static void
-append_inputs(StringInfo text, const Encoder *encoder)
+append_inputs(StringInfo text, const CtrEncoder *encoder)
 {
     int n = encoder->d_cat;
-    Feature *fields = palloc(sizeof(Feature) * Max(n, 1)), *statistics = palloc(sizeof(Feature) * Max(n, 1));
+    CtrFeature *fields = palloc(sizeof(CtrFeature) * Max(n, 1)),
+               *statistics = palloc(sizeof(CtrFeature) * Max(n, 1));
 
     appendStringInfo(text, ",\"inputs\":{\"d_numerical\":%d,\"categories\":[", encoder->d_num);
     for (int f = 0; f < n; f++) {
@@ -92,9 +93,9 @@ PG_FUNCTION_INFO_V1(ctr_config);
 Datum
 ctr_config(PG_FUNCTION_ARGS)
 {
-    Model *model = argument_model(fcinfo);
-    const Options *options = &model->options;
-    const Encoder *encoder = model->encoder;
+    CtrModel *model = argument_model(fcinfo);
+    const CtrOptions *options = &model->options;
+    const CtrEncoder *encoder = model->encoder;
     Jsonb *all = options_to_jsonb(options);
     StringInfoData text;
     Jsonb *config;
@@ -141,10 +142,10 @@ ctr_history(PG_FUNCTION_ARGS)
 {
     TupleDesc desc;
     Tuplestorestate *rows = srf_begin(fcinfo, &desc);
-    Model *model = argument_model(fcinfo);
+    CtrModel *model = argument_model(fcinfo);
 
     for (int i = 0; i < model->n_epochs; i++) {
-        const Epoch *e = &model->history[i];
+        const CtrEpoch *e = &model->history[i];
         Datum values[8];
         bool nulls[8] = {false};
 
@@ -169,12 +170,12 @@ ctr_features(PG_FUNCTION_ARGS)
 {
     TupleDesc desc;
     Tuplestorestate *rows = srf_begin(fcinfo, &desc);
-    Model *model = argument_model(fcinfo);
-    const Encoder *encoder = model->encoder;
+    CtrModel *model = argument_model(fcinfo);
+    const CtrEncoder *encoder = model->encoder;
 
     for (int i = 0; i < encoder->n_num + encoder->n_cat; i++) {
-        const Feature *feature = &encoder->features[i];
-        bool is_number = feature->kind == FEATURE_NUMERICAL;
+        const CtrFeature *feature = &encoder->features[i];
+        bool is_number = feature->kind == CTR_NUMERICAL;
         Datum values[6];
         bool nulls[6] = {false, false, false, is_number, false, !is_number};
 
@@ -199,10 +200,10 @@ ctr_tensors(PG_FUNCTION_ARGS)
 {
     TupleDesc desc;
     Tuplestorestate *rows = srf_begin(fcinfo, &desc);
-    SafeFile *file = safetensors_parse(PG_GETARG_DATUM(0), NULL);
+    CtrSafeFile *file = safetensors_parse(PG_GETARG_DATUM(0), NULL);
 
     for (int i = 0; i < file->n_tensors; i++) {
-        const SafeTensor *tensor = file->by_name[i];
+        const CtrSafeTensor *tensor = file->by_name[i];
         Datum shape[lengthof(tensor->shape)];
         Datum values[4];
         bool nulls[4] = {false};
@@ -229,27 +230,28 @@ ctr_tensors(PG_FUNCTION_ARGS)
 
 /* values [n]: the tensor's elements */
 static void
-read_elements(float4 *values, const SafeFile *file, const SafeTensor *tensor, Size n)
+read_elements(float4 *values, const CtrSafeFile *file, const CtrSafeTensor *tensor, Size n)
 {
-    char *data = tensor->dtype == SAFE_F32 ? (char *)values : palloc_extended(tensor->size, MCXT_ALLOC_HUGE);
+    char *data =
+        tensor->dtype == CTR_SAFE_F32 ? (char *)values : palloc_extended(tensor->size, MCXT_ALLOC_HUGE);
 
     safetensors_read(file, tensor, data);
     switch (tensor->dtype) {
-    case SAFE_F32:
+    case CTR_SAFE_F32:
         return;
-    case SAFE_U8:
+    case CTR_SAFE_U8:
         CONVERT(uint8)
         break;
-    case SAFE_I32:
+    case CTR_SAFE_I32:
         CONVERT(int32)
         break;
-    case SAFE_U32:
+    case CTR_SAFE_U32:
         CONVERT(uint32)
         break;
-    case SAFE_I64:
+    case CTR_SAFE_I64:
         CONVERT(int64)
         break;
-    case SAFE_F64:
+    case CTR_SAFE_F64:
         CONVERT(double)
         break;
     }
@@ -258,7 +260,7 @@ read_elements(float4 *values, const SafeFile *file, const SafeTensor *tensor, Si
 
 /* An array of the tensor's shape; a single number becomes an array of one. */
 static ArrayType *
-tensor_array(const SafeFile *file, const SafeTensor *tensor)
+tensor_array(const CtrSafeFile *file, const CtrSafeTensor *tensor)
 {
     int ndim = Max(tensor->ndim, 1);
     Size n = 1, size;
@@ -295,9 +297,9 @@ PG_FUNCTION_INFO_V1(ctr_tensor);
 Datum
 ctr_tensor(PG_FUNCTION_ARGS)
 {
-    SafeFile *file = safetensors_parse(PG_GETARG_DATUM(0), NULL);
+    CtrSafeFile *file = safetensors_parse(PG_GETARG_DATUM(0), NULL);
     char *name = text_to_cstring(PG_GETARG_TEXT_PP(1));
-    const SafeTensor *tensor = safetensors_find(file, name);
+    const CtrSafeTensor *tensor = safetensors_find(file, name);
 
     if (tensor == NULL)
         ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("the model has no tensor \"%s\"", name),

@@ -19,7 +19,7 @@
 #define CLOSE_ENOUGH   1e-6 /* of a step, in logits */
 #define STEPS_LARGEST  200
 
-struct Calibration {
+struct CtrCalibration {
     double *targets;       /* [max(n_classes, 2)]: the labels' shares are in proportion to these */
     float *bias, *trained; /* [n_classes]: the network's, and as training left it */
     bool moved;            /* they differ */
@@ -30,14 +30,14 @@ struct Calibration {
     double *scratch;       /* [max(n_classes, 2)] */
 };
 
-static Calibration *
-calibration_create(const Fit *fit)
+static CtrCalibration *
+calibration_create(const CtrFit *fit)
 {
     MemoryContext old = MemoryContextSwitchTo(fit->context);
     const NnNet *net = &fit->model->net;
     const int classes = fit->options->net.n_classes;
     const int64 rows = dataset_rows(fit->dataset, false);
-    Calibration *c = palloc0(sizeof(Calibration));
+    CtrCalibration *c = palloc0(sizeof(CtrCalibration));
 
     c->bias = fit->model->params + net->params[net_last_bias(net)].offset;
     c->trained = palloc(sizeof(float) * classes);
@@ -54,7 +54,7 @@ calibration_create(const Fit *fit)
 
 /* The pass's order is random, so its first rows are a sample. */
 static void
-take_sample(Fit *fit, Calibration *c)
+take_sample(CtrFit *fit, CtrCalibration *c)
 {
     const int classes = fit->options->net.n_classes;
     NnBatch batch;
@@ -78,7 +78,7 @@ take_sample(Fit *fit, Calibration *c)
  * validation_column stay apart: a user may want to score them as rows that the model has never seen.
  */
 static void
-set_targets(const Fit *fit, Calibration *c)
+set_targets(const CtrFit *fit, CtrCalibration *c)
 {
     const double *training = dataset_class_weights(fit->dataset, false);
     const double *held_back = dataset_class_weights(fit->dataset, true);
@@ -92,7 +92,7 @@ set_targets(const Fit *fit, Calibration *c)
  * of them.
  */
 static void
-add_given(Fit *fit, Calibration *c)
+add_given(CtrFit *fit, CtrCalibration *c)
 {
     const int classes = fit->options->net.n_classes;
     const double rows = (double)dataset_rows(fit->dataset, false);
@@ -104,10 +104,10 @@ add_given(Fit *fit, Calibration *c)
         c->targets[k] += GIVEN_ROWS * row * c->scratch[k];
 }
 
-Calibration *
-calibrate_start(Fit *fit, bool given)
+CtrCalibration *
+calibrate_start(CtrFit *fit, bool given)
 {
-    Calibration *c = calibration_create(fit);
+    CtrCalibration *c = calibration_create(fit);
 
     set_targets(fit, c);
     if (given)
@@ -118,9 +118,9 @@ calibrate_start(Fit *fit, bool given)
 }
 
 void
-calibrate_epoch(Fit *fit)
+calibrate_epoch(CtrFit *fit)
 {
-    Calibration *c = fit->calibration;
+    CtrCalibration *c = fit->calibration;
     const int classes = fit->options->net.n_classes;
 
     take_sample(fit, c);
@@ -138,9 +138,9 @@ calibrate_epoch(Fit *fit)
 }
 
 void
-calibrate_undo(Fit *fit)
+calibrate_undo(CtrFit *fit)
 {
-    Calibration *c = fit->calibration;
+    CtrCalibration *c = fit->calibration;
 
     if (c->moved)
         memcpy(c->bias, c->trained, sizeof(float) * fit->options->net.n_classes);

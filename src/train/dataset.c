@@ -40,18 +40,18 @@
 #define STREAM_ORDER ((uint64)1 << 41) /* + epoch */
 
 static void *
-allocate(Dataset *ds, Size n, Size size)
+allocate(CtrDataset *ds, Size n, Size size)
 {
     return MemoryContextAllocHuge(ds->context, Max(mul_size(n, size), 1));
 }
 
-Dataset *
-dataset_create(MemoryContext parent, const Options *options, const Feature *features, int n_num, int n_cat,
-               const Encoder *known, NnPool *pool, RowBudget *budget)
+CtrDataset *
+dataset_create(MemoryContext parent, const CtrOptions *options, const CtrFeature *features, int n_num,
+               int n_cat, const CtrEncoder *known, NnPool *pool, CtrRowBudget *budget)
 {
     MemoryContext context = AllocSetContextCreate(parent, "ctr dataset", ALLOCSET_DEFAULT_SIZES);
-    Dataset *ds = MemoryContextAllocZero(context, sizeof(Dataset));
-    Encoder widths = {.n_num = n_num, .n_cat = n_cat};
+    CtrDataset *ds = MemoryContextAllocZero(context, sizeof(CtrDataset));
+    CtrEncoder widths = {.n_num = n_num, .n_cat = n_cat};
     Size reserve;
 
     ds->context = context;
@@ -65,13 +65,13 @@ dataset_create(MemoryContext parent, const Options *options, const Feature *feat
     ds->d_num = widths.d_num;
     ds->d_cat = widths.d_cat;
     ds->n_classes = Max(options->net.n_classes, 2);
-    ds->features = allocate(ds, n_num + n_cat, sizeof(Feature));
-    memcpy(ds->features, features, sizeof(Feature) * (n_num + n_cat));
+    ds->features = allocate(ds, n_num + n_cat, sizeof(CtrFeature));
+    memcpy(ds->features, features, sizeof(CtrFeature) * (n_num + n_cat));
     ds->raw_size = MAXALIGN(sizeof(double) * n_num + sizeof(int32) * n_cat + sizeof(RawTail));
     ds->row_size = sizeof(float) * ds->d_num + sizeof(int32) * ds->d_cat + 2 * sizeof(float);
 
     ds->memory = (Size)maintenance_work_mem * 1024;
-    reserve = 4 * Max(ROWSTORE_CHUNK, ds->raw_size);
+    reserve = 4 * Max(CTR_ROWSTORE_CHUNK, ds->raw_size);
     ds->budget->limit = ds->memory - Min(reserve, ds->memory / 2);
     ds->raw = rowstore_create(context, ds->raw_size, ds->budget);
     ds->block =
@@ -82,7 +82,7 @@ dataset_create(MemoryContext parent, const Options *options, const Feature *feat
     if (widths.n_statistics > 0)
         ds->folds = rowfolds_create(context, budget);
 
-    ds->seen = allocate(ds, n_cat, sizeof(Vocab *));
+    ds->seen = allocate(ds, n_cat, sizeof(CtrVocab *));
     ds->seen_contexts = allocate(ds, n_cat, sizeof(MemoryContext));
     for (int f = 0; f < n_cat; f++) {
         ds->seen_contexts[f] = AllocSetContextCreate(context, "ctr seen categories", ALLOCSET_SMALL_SIZES);
@@ -95,7 +95,7 @@ dataset_create(MemoryContext parent, const Options *options, const Feature *feat
 static void
 arrival_task(void *arg, int task, int worker)
 {
-    const Dataset *ds = arg;
+    const CtrDataset *ds = arg;
     const int first = (task - ds->n_cat) * HASH_TASK;
 
     (void)worker;
@@ -107,9 +107,9 @@ arrival_task(void *arg, int task, int worker)
 
 /* The block's rows go to the raw store. */
 static void
-store_block(Dataset *ds)
+store_block(CtrDataset *ds)
 {
-    RowBlock *block = ds->block;
+    CtrRowBlock *block = ds->block;
     char *row = palloc0(ds->raw_size);
     int hash_tasks = ds->folds ? (block->n + HASH_TASK - 1) / HASH_TASK : 0;
 
@@ -132,16 +132,16 @@ store_block(Dataset *ds)
 }
 
 void
-dataset_add(Dataset *ds, RowMap *map, float label, float weight, RowRole role)
+dataset_add(CtrDataset *ds, CtrRowMap *map, float label, float weight, CtrRowRole role)
 {
-    RowBlock *block = ds->block;
+    CtrRowBlock *block = ds->block;
 
     if (rowstore_count(ds->raw) >= DATASET_LARGEST)
         ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("too many rows to train on"),
                         errdetail("The limit is %d.", DATASET_LARGEST)));
     ds->tails[block->n] = (RawTail){.label = label, .weight = weight, .role = (int16)role};
     rowblock_add(block, map);
-    ds->n_chance += role == ROLE_CHANCE;
+    ds->n_chance += role == CTR_ROLE_CHANCE;
     if (rowblock_full(block))
         store_block(ds);
 }
@@ -149,14 +149,14 @@ dataset_add(Dataset *ds, RowMap *map, float label, float weight, RowRole role)
 /* ------------------------------------------------------------------ encoding */
 
 static int32 *
-row_codes(const Dataset *ds, const char *row)
+row_codes(const CtrDataset *ds, const char *row)
 {
     return (int32 *)(row + sizeof(float) * ds->d_num);
 }
 
 /* label, weight */
 static float *
-row_label(const Dataset *ds, const char *row)
+row_label(const CtrDataset *ds, const char *row)
 {
     return (float *)(row + sizeof(float) * ds->d_num + sizeof(int32) * ds->d_cat);
 }
@@ -166,7 +166,7 @@ row_label(const Dataset *ds, const char *row)
  * rows that were held back then, whether it trains or is held back: it may have been either before.
  */
 static void
-encode_row(const Dataset *ds, const Encoder *encoder, const Fitted *fitted, const char *raw, int group,
+encode_row(const CtrDataset *ds, const CtrEncoder *encoder, const Fitted *fitted, const char *raw, int group,
            char *row)
 {
     const double *numbers = raw_numbers(raw);
@@ -185,8 +185,8 @@ encode_row(const Dataset *ds, const Encoder *encoder, const Fitted *fitted, cons
 
 /* A few raw rows, and what becomes of them. */
 typedef struct EncodeTasks {
-    const Dataset *ds;
-    const Encoder *encoder;
+    const CtrDataset *ds;
+    const CtrEncoder *encoder;
     const Fitted *fitted;
     int n;
     char *raw, *rows; /* [DATASET_SCAN_ROWS, raw_size], [DATASET_SCAN_ROWS, row_size] */
@@ -197,7 +197,7 @@ static void
 encode_task(void *arg, int task, int worker)
 {
     const EncodeTasks *t = arg;
-    const Dataset *ds = t->ds;
+    const CtrDataset *ds = t->ds;
     const int first = task * ENCODE_TASK;
     const unsigned mode = denormals_keep();
 
@@ -210,7 +210,7 @@ encode_task(void *arg, int task, int worker)
 
 /* Takes the next rows out of the raw store; false: there are none. */
 static bool
-encode_take(Dataset *ds, RoleSampler *sampler, EncodeTasks *t)
+encode_take(CtrDataset *ds, RoleSampler *sampler, EncodeTasks *t)
 {
     const char *raw;
 
@@ -223,7 +223,7 @@ encode_take(Dataset *ds, RoleSampler *sampler, EncodeTasks *t)
 
 /* Encoded rows go to the set that each is for. */
 static void
-encode_give(Dataset *ds, const EncodeTasks *t)
+encode_give(CtrDataset *ds, const EncodeTasks *t)
 {
     for (int i = 0; i < t->n; i++) {
         RowSet *set = &ds->sets[t->groups[i] == FOLD_VALIDATION];
@@ -239,7 +239,7 @@ encode_give(Dataset *ds, const EncodeTasks *t)
 
 /* Uses the raw rows up. */
 static void
-encode_rows(Dataset *ds, const Encoder *encoder, const Fitted *fitted)
+encode_rows(CtrDataset *ds, const CtrEncoder *encoder, const Fitted *fitted)
 {
     EncodeTasks tasks = {.ds = ds, .encoder = encoder, .fitted = fitted};
     RoleSampler sampler;
@@ -265,7 +265,7 @@ encode_rows(Dataset *ds, const Encoder *encoder, const Fitted *fitted)
 
 /* What batches and passes need, for the larger set. */
 static void
-prepare_passes(Dataset *ds)
+prepare_passes(CtrDataset *ds)
 {
     Size rows = (Size)Max(dataset_rows(ds, false), dataset_rows(ds, true));
     Size window = Max(Min(DATASET_WORKING_MEMORY / ds->row_size, WINDOW_LARGEST), WINDOW_LEAST);
@@ -284,17 +284,17 @@ prepare_passes(Dataset *ds)
 }
 
 static void
-close_folds(Dataset *ds)
+close_folds(CtrDataset *ds)
 {
     if (ds->folds)
         rowfolds_free(ds->folds);
     ds->folds = NULL;
 }
 
-Encoder *
-dataset_encode(Dataset *ds, MemoryContext context)
+CtrEncoder *
+dataset_encode(CtrDataset *ds, MemoryContext context)
 {
-    Encoder *encoder = encoder_create(context, ds->options, ds->features, ds->n_num, ds->n_cat, ds->known);
+    CtrEncoder *encoder = encoder_create(context, ds->options, ds->features, ds->n_num, ds->n_cat, ds->known);
     MemoryContext scratch = AllocSetContextCreate(ds->context, "ctr encode", ALLOCSET_DEFAULT_SIZES);
     MemoryContext old = MemoryContextSwitchTo(scratch);
     Fitted fitted;
@@ -311,25 +311,25 @@ dataset_encode(Dataset *ds, MemoryContext context)
 }
 
 int64
-dataset_rows(const Dataset *ds, bool validation)
+dataset_rows(const CtrDataset *ds, bool validation)
 {
     return rowstore_count(ds->sets[validation].rows);
 }
 
 const int64 *
-dataset_class_rows(const Dataset *ds, bool validation)
+dataset_class_rows(const CtrDataset *ds, bool validation)
 {
     return ds->sets[validation].class_rows;
 }
 
 const double *
-dataset_class_weights(const Dataset *ds, bool validation)
+dataset_class_weights(const CtrDataset *ds, bool validation)
 {
     return ds->sets[validation].class_weights;
 }
 
 double
-dataset_weight(const Dataset *ds, bool validation)
+dataset_weight(const CtrDataset *ds, bool validation)
 {
     return ds->sets[validation].weight;
 }
@@ -337,7 +337,7 @@ dataset_weight(const Dataset *ds, bool validation)
 /* ------------------------------------------------------------------ passes */
 
 void
-dataset_start(Dataset *ds, bool validation, uint64 epoch)
+dataset_start(CtrDataset *ds, bool validation, uint64 epoch)
 {
     Pass *pass = &ds->pass;
 
@@ -357,7 +357,7 @@ dataset_start(Dataset *ds, bool validation, uint64 epoch)
 
 /* Takes the next pages into the window; false: there are none. */
 static bool
-window_fill(Dataset *ds)
+window_fill(CtrDataset *ds)
 {
     Pass *pass = &ds->pass;
     bool in_memory = rowstore_in_memory(pass->rows);
@@ -382,7 +382,7 @@ window_fill(Dataset *ds)
 
 /* row k of the window, in the pass's order */
 static inline const char *
-window_row(const Dataset *ds, int k)
+window_row(const CtrDataset *ds, int k)
 {
     const Pass *pass = &ds->pass;
     uint32 row = pass->order[k];
@@ -392,7 +392,7 @@ window_row(const Dataset *ds, int k)
 
 /* Rows lie all over the memory: those of the next round are fetched into the cache during this one. */
 static inline void
-prefetch_rows(const Dataset *ds, int first, int end)
+prefetch_rows(const CtrDataset *ds, int first, int end)
 {
     for (int k = first; k < Min(first + GATHER_ROWS, end); k++) {
         const char *row = window_row(ds, k);
@@ -407,7 +407,7 @@ prefetch_rows(const Dataset *ds, int first, int end)
  * columns, GATHER_ROWS rows at a time so that whole cache lines are written.
  */
 static void
-gather(Dataset *ds, int at, int first, int n)
+gather(CtrDataset *ds, int at, int first, int n)
 {
     for (int done = 0; done < n; done += GATHER_ROWS) {
         int m = Min(GATHER_ROWS, n - done);
@@ -432,7 +432,7 @@ gather(Dataset *ds, int at, int first, int n)
 
 /* The window's next n rows are for the batch, from row `at` on. */
 typedef struct GatherTasks {
-    Dataset *ds;
+    CtrDataset *ds;
     int at, n;
 } GatherTasks;
 
@@ -447,7 +447,7 @@ gather_task(void *arg, int task, int worker)
 }
 
 void
-dataset_next(Dataset *ds, NnBatch *batch)
+dataset_next(CtrDataset *ds, NnBatch *batch)
 {
     Pass *pass = &ds->pass;
     const int wanted = schedule_batch_rows(pass->left, ds->batch_rows);
@@ -473,7 +473,7 @@ dataset_next(Dataset *ds, NnBatch *batch)
 }
 
 void
-dataset_close(Dataset *ds)
+dataset_close(CtrDataset *ds)
 {
     close_folds(ds);
     if (ds->raw)

@@ -23,9 +23,9 @@ typedef struct RawTail {
 /* Gives rows their folds as they arrive. */
 typedef struct RowFolds RowFolds;
 
-RowFolds *rowfolds_create(MemoryContext context, RowBudget *budget);
+RowFolds *rowfolds_create(MemoryContext context, CtrRowBudget *budget);
 /* hashes[first … first + n - 1] of the block's rows, labels included. For threads. */
-void rowfolds_hash(const RowBlock *block, const RawTail *tails, int first, int n, uint64 *hashes);
+void rowfolds_hash(const CtrRowBlock *block, const RawTail *tails, int first, int n, uint64 *hashes);
 /* the fold of a row of this hash, which comes after all rows that were asked for before */
 int rowfolds_next(RowFolds *folds, uint64 hash);
 void rowfolds_free(RowFolds *folds);
@@ -34,7 +34,7 @@ void rowfolds_free(RowFolds *folds);
 
 /* Encoded rows: float4 [d_num], int32 [d_cat], float4 label, float4 weight. */
 typedef struct RowSet {
-    RowStore *rows;
+    CtrRowStore *rows;
     int64 *class_rows;     /* [max(n_classes, 2)] */
     double *class_weights; /* [max(n_classes, 2)] */
     double weight;
@@ -42,7 +42,7 @@ typedef struct RowSet {
 
 /* One pass over a set. */
 typedef struct Pass {
-    RowStore *rows;
+    CtrRowStore *rows;
     bool shuffled;
     int64 left; /* rows for the batches to come */
     NnRng rng;
@@ -53,23 +53,23 @@ typedef struct Pass {
     char *window;  /* NULL while everything is in memory */
 } Pass;
 
-struct Dataset {
+struct CtrDataset {
     MemoryContext context; /* this dataset's own */
-    const Options *options;
-    const Encoder *known;
+    const CtrOptions *options;
+    const CtrEncoder *known;
     int n_num, n_cat, d_num, d_cat, n_classes;
-    Feature *features;
-    RowBudget *budget;
+    CtrFeature *features;
+    CtrRowBudget *budget;
     Size memory; /* of the whole budget; while rows arrive it leaves some for the first encoded rows */
     Size raw_size, row_size;
     NnPool *pool;
-    RowBlock *block; /* rows that have arrived last */
-    RawTail *tails;  /* [block->room] theirs */
-    int32 *numbered; /* [n_cat, block->room] the provisional numbers of their categories */
-    uint64 *hashes;  /* [block->room] of all that makes them equal */
-    RowFolds *folds; /* NULL: there are no target statistics, or all rows have arrived */
-    RowStore *raw;
-    Vocab **seen; /* [n_cat] provisional categories, each in a context of its own */
+    CtrRowBlock *block; /* rows that have arrived last */
+    RawTail *tails;     /* [block->room] theirs */
+    int32 *numbered;    /* [n_cat, block->room] the provisional numbers of their categories */
+    uint64 *hashes;     /* [block->room] of all that makes them equal */
+    RowFolds *folds;    /* NULL: there are no target statistics, or all rows have arrived */
+    CtrRowStore *raw;
+    CtrVocab **seen; /* [n_cat] provisional categories, each in a context of its own */
     MemoryContext *seen_contexts;
     int64 n_chance, n_training; /* rows whose role chance decides; training rows, once roles are known */
     RowSet sets[2];             /* training, validation */
@@ -88,13 +88,13 @@ raw_numbers(const char *row)
 }
 
 static inline int32 *
-raw_categories(const Dataset *ds, const char *row)
+raw_categories(const CtrDataset *ds, const char *row)
 {
     return (int32 *)(row + sizeof(double) * ds->n_num);
 }
 
 static inline RawTail *
-raw_tail(const Dataset *ds, const char *row)
+raw_tail(const CtrDataset *ds, const char *row)
 {
     return (RawTail *)(row + sizeof(double) * ds->n_num + sizeof(int32) * ds->n_cat);
 }
@@ -111,7 +111,7 @@ typedef struct RoleSampler {
     int64 left, needed;
 } RoleSampler;
 
-void roles_start(const Dataset *ds, RoleSampler *sampler);
+void roles_start(const CtrDataset *ds, RoleSampler *sampler);
 /* the row's group: its fold, or FOLD_VALIDATION */
 int roles_next(RoleSampler *sampler, const RawTail *tail);
 
@@ -122,8 +122,9 @@ typedef struct Fitted {
 } Fitted;
 
 /* a raw row's codes, x_cat [d_cat] */
-void raw_codes(const Dataset *ds, const Encoder *encoder, int32 *const *codes, const char *row, int32 *x_cat);
+void raw_codes(const CtrDataset *ds, const CtrEncoder *encoder, int32 *const *codes, const char *row,
+               int32 *x_cat);
 /* Reads the raw rows and fits the encoder on the training rows. The result lies in the current context. */
-Fitted dataset_fit(Dataset *ds, Encoder *encoder);
+Fitted dataset_fit(CtrDataset *ds, CtrEncoder *encoder);
 
 #endif /* CTR_DATASET_H */

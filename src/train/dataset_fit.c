@@ -27,7 +27,7 @@
 /* ------------------------------------------------------------------ roles */
 
 void
-roles_start(const Dataset *ds, RoleSampler *sampler)
+roles_start(const CtrDataset *ds, RoleSampler *sampler)
 {
     double share = ds->options->validation_column ? 0 : ds->options->validation;
 
@@ -44,9 +44,9 @@ roles_start(const Dataset *ds, RoleSampler *sampler)
 int
 roles_next(RoleSampler *sampler, const RawTail *tail)
 {
-    bool validation = tail->role == ROLE_VALIDATION;
+    bool validation = tail->role == CTR_ROLE_VALIDATION;
 
-    if (tail->role == ROLE_CHANCE) {
+    if (tail->role == CTR_ROLE_CHANCE) {
         validation = rng_below(&sampler->roles, (uint64)sampler->left) < (uint64)sampler->needed;
         sampler->left--;
         sampler->needed -= validation;
@@ -56,7 +56,7 @@ roles_next(RoleSampler *sampler, const RawTail *tail)
 
 /* Reads all raw rows without using them up. */
 typedef struct RawScan {
-    const Dataset *ds;
+    const CtrDataset *ds;
     RoleSampler sampler;
     char *buffer;
     int64 next;
@@ -64,7 +64,7 @@ typedef struct RawScan {
 } RawScan;
 
 static void
-scan_start(const Dataset *ds, RawScan *scan)
+scan_start(const CtrDataset *ds, RawScan *scan)
 {
     *scan = (RawScan){.ds = ds, .buffer = palloc(ds->raw_size * DATASET_SCAN_ROWS)};
     roles_start(ds, &scan->sampler);
@@ -74,7 +74,7 @@ scan_start(const Dataset *ds, RawScan *scan)
 static const char *
 scan_next(RawScan *scan)
 {
-    const Dataset *ds = scan->ds;
+    const CtrDataset *ds = scan->ds;
     int64 n = rowstore_count(ds->raw);
     int64 within = scan->next % DATASET_SCAN_ROWS;
     const char *row = scan->buffer + within * ds->raw_size;
@@ -119,7 +119,7 @@ zeroed(Size size)
 
 /* How often every category occurs in the training rows; missing: [n_num + n_cat]. */
 static int32 **
-count_categories(Dataset *ds, int64 *missing)
+count_categories(CtrDataset *ds, int64 *missing)
 {
     int32 **counts = palloc(sizeof(int32 *) * Max(ds->n_cat, 1));
     const char *row;
@@ -157,9 +157,9 @@ is_key(const int32 *counts, int32 n, int64 rows)
 
 /* Fits columns [first, first + n); outside: bytes for each, when they do not fit the memory. */
 static void
-fit_columns(Dataset *ds, Encoder *encoder, int first, int n, Size outside, const int64 *missing)
+fit_columns(CtrDataset *ds, CtrEncoder *encoder, int first, int n, Size outside, const int64 *missing)
 {
-    ColumnSort **sorts = palloc(sizeof(ColumnSort *) * n);
+    CtrColumnSort **sorts = palloc(sizeof(CtrColumnSort *) * n);
     const char *row;
     RawScan scan;
 
@@ -184,7 +184,7 @@ fit_columns(Dataset *ds, Encoder *encoder, int first, int n, Size outside, const
 }
 
 static void
-fit_numbers(Dataset *ds, Encoder *encoder, const int64 *missing)
+fit_numbers(CtrDataset *ds, CtrEncoder *encoder, const int64 *missing)
 {
     Size memory = ds->memory > ds->budget->used ? ds->memory - ds->budget->used : 0;
     bool inside;
@@ -209,7 +209,7 @@ fit_numbers(Dataset *ds, Encoder *encoder, const int64 *missing)
  * never seen.
  */
 static NnLabelSum **
-sum_labels(Dataset *ds, const Encoder *encoder, int32 *const *codes, NnLabelSum *totals)
+sum_labels(CtrDataset *ds, const CtrEncoder *encoder, int32 *const *codes, NnLabelSum *totals)
 {
     NnLabelSum **sums = palloc(sizeof(NnLabelSum *) * encoder->n_statistics);
     int32 *x_cat = palloc(sizeof(int32) * ds->d_cat);
@@ -222,7 +222,7 @@ sum_labels(Dataset *ds, const Encoder *encoder, int32 *const *codes, NnLabelSum 
         const RawTail *tail = raw_tail(ds, row);
         double positive = (double)tail->weight * tail->label;
 
-        if (tail->role == ROLE_VALIDATION)
+        if (tail->role == CTR_ROLE_VALIDATION)
             continue;
         raw_codes(ds, encoder, codes, row, x_cat);
         for (int f = 0; f < encoder->n_statistics; f++) {
@@ -240,7 +240,7 @@ sum_labels(Dataset *ds, const Encoder *encoder, int32 *const *codes, NnLabelSum 
 
 /* Fits field f's statistics from its sums; returns those for rows of this training. */
 static float *
-fit_field(Encoder *encoder, int f, const NnLabelSum *sums, const Encoder *known)
+fit_field(CtrEncoder *encoder, int f, const NnLabelSum *sums, const CtrEncoder *known)
 {
     const Size n = (Size)encoder->categories[f], n_known = known ? (Size)known->categories[f] : 0;
     float *apart =
@@ -261,7 +261,7 @@ fit_field(Encoder *encoder, int f, const NnLabelSum *sums, const Encoder *known)
 
 /* Fits the statistics of all fields; returns those for rows of this training. */
 static float **
-fit_statistics(Dataset *ds, Encoder *encoder, int32 *const *codes)
+fit_statistics(CtrDataset *ds, CtrEncoder *encoder, int32 *const *codes)
 {
     NnLabelSum totals[STATISTICS_GROUPS] = {{0, 0}};
     NnLabelSum **sums = sum_labels(ds, encoder, codes, totals);
@@ -281,19 +281,19 @@ fit_statistics(Dataset *ds, Encoder *encoder, int32 *const *codes)
 /* ------------------------------------------------------------------ all of it */
 
 void
-raw_codes(const Dataset *ds, const Encoder *encoder, int32 *const *codes, const char *row, int32 *x_cat)
+raw_codes(const CtrDataset *ds, const CtrEncoder *encoder, int32 *const *codes, const char *row, int32 *x_cat)
 {
     const double *numbers = raw_numbers(row);
     const int32 *categories = raw_categories(ds, row);
 
     for (int f = 0; f < ds->n_cat; f++)
-        x_cat[f] = categories[f] < 0 ? CODE_MISSING : codes[f][categories[f]];
+        x_cat[f] = categories[f] < 0 ? CTR_CODE_MISSING : codes[f][categories[f]];
     for (int f = ds->n_cat; f < ds->d_cat; f++)
         x_cat[f] = encoder_bucket(encoder, f - ds->n_cat, numbers[f - ds->n_cat]);
 }
 
 Fitted
-dataset_fit(Dataset *ds, Encoder *encoder)
+dataset_fit(CtrDataset *ds, CtrEncoder *encoder)
 {
     int64 *missing = palloc0(sizeof(int64) * (ds->n_num + ds->n_cat));
     Fitted fitted = {.codes = count_categories(ds, missing)};

@@ -14,7 +14,7 @@
 
 /* the column that gives the network the largest numbers */
 static int
-largest_column(const Encoder *encoder)
+largest_column(const CtrEncoder *encoder)
 {
     int largest = 0;
 
@@ -26,9 +26,9 @@ largest_column(const Encoder *encoder)
 }
 
 void
-report_diverged(const Report *report, const Model *model, const char *what)
+report_diverged(const CtrReport *report, const CtrModel *model, const char *what)
 {
-    const Encoder *encoder = model->encoder;
+    const CtrEncoder *encoder = model->encoder;
     const int column = largest_column(encoder);
     const NnTransform *transform = &encoder->transforms[column];
     const char *message = psprintf("training diverged: %s", what);

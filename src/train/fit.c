@@ -23,7 +23,7 @@ seconds_since(instr_time start)
 }
 
 static void *
-fit_alloc(Fit *fit, Size size)
+fit_alloc(CtrFit *fit, Size size)
 {
     void *p = ctr_nn_alloc(fit->context).alloc(fit->context, size);
 
@@ -37,7 +37,7 @@ fit_alloc(Fit *fit, Size size)
 
 /* A model too large for a value, or for this machine, is refused before the work starts. */
 static void
-check_sizes(Fit *fit)
+check_sizes(CtrFit *fit)
 {
     const NnNet *net = &fit->model->net;
     Size bytes = model_estimate(net, fit->model->encoder);
@@ -64,7 +64,7 @@ check_sizes(Fit *fit)
 
 /* Too little memory: say how much would have been needed. */
 static void
-check_memory(const Fit *fit, NnStatus status)
+check_memory(const CtrFit *fit, NnStatus status)
 {
     const NnNet *net = &fit->model->net;
 
@@ -80,7 +80,7 @@ check_memory(const Fit *fit, NnStatus status)
 
 /* The parameters to start from: fresh, or the given model's with rows for new categories. */
 static void
-model_start(Model *model, const Model *given, NnPool *pool)
+model_start(CtrModel *model, const CtrModel *given, NnPool *pool)
 {
     NnStatus status;
     Size size = mul_size(model->net.n_block, sizeof(float));
@@ -95,15 +95,15 @@ model_start(Model *model, const Model *given, NnPool *pool)
                           (uint64)model->options.seed, pool);
     } while (status == NN_INTERRUPTED);
     if (given)
-        net_take_over(&model->net, model->params, &given->net, given->params, CODE_UNSEEN, ctr_pause);
+        net_take_over(&model->net, model->params, &given->net, given->params, CTR_CODE_UNSEEN, ctr_pause);
 }
 
-static Fit *
-fit_create(Model *model, Dataset *dataset, const Model *given, NnPool *pool, const Report *report)
+static CtrFit *
+fit_create(CtrModel *model, CtrDataset *dataset, const CtrModel *given, NnPool *pool, const CtrReport *report)
 {
     MemoryContext context = AllocSetContextCreate(model->context, "ctr fit", ALLOCSET_DEFAULT_SIZES);
-    Fit *fit = MemoryContextAllocZero(context, sizeof(Fit));
-    const Options *options = &model->options;
+    CtrFit *fit = MemoryContextAllocZero(context, sizeof(CtrFit));
+    const CtrOptions *options = &model->options;
     NnHyper hyper = {
         .weight_decay = (float)options->weight_decay,
         .embedding_decay = (float)options->embedding_decay,
@@ -111,7 +111,7 @@ fit_create(Model *model, Dataset *dataset, const Model *given, NnPool *pool, con
         .beta2 = 0.999f,
         .epsilon = 1e-8f,
         .clip_norm = (float)options->clip_norm,
-        .mean_first = options->recipe == RECIPE_ROBUST,
+        .mean_first = options->recipe == CTR_RECIPE_ROBUST,
         .seed = (uint64)options->seed,
     };
     int64 train_rows = dataset_rows(dataset, false);
@@ -141,7 +141,7 @@ fit_create(Model *model, Dataset *dataset, const Model *given, NnPool *pool, con
 
 /* false: it has diverged, which is reported */
 static bool
-check_loss(const Fit *fit, double loss, int epoch)
+check_loss(const CtrFit *fit, double loss, int epoch)
 {
     if (isfinite(loss))
         return true;
@@ -151,7 +151,7 @@ check_loss(const Fit *fit, double loss, int epoch)
 
 /* One-class models have an AUC; others are watched by their loss. */
 static void
-add_scores(Fit *fit, const NnBatch *batch)
+add_scores(CtrFit *fit, const NnBatch *batch)
 {
     if (fit->options->net.n_classes > 1)
         return;
@@ -160,16 +160,16 @@ add_scores(Fit *fit, const NnBatch *batch)
 }
 
 static bool
-time_is_up(const Fit *fit)
+time_is_up(const CtrFit *fit)
 {
     return fit->options->max_seconds > 0 && seconds_since(fit->start) >= fit->options->max_seconds;
 }
 
 /* false: it has diverged */
 static bool
-train_pass(Fit *fit, int epoch, Epoch *result)
+train_pass(CtrFit *fit, int epoch, CtrEpoch *result)
 {
-    Dataset *dataset = fit->dataset;
+    CtrDataset *dataset = fit->dataset;
     double loss = 0, weight = 0;
     NnBatch batch;
 
@@ -201,7 +201,7 @@ train_pass(Fit *fit, int epoch, Epoch *result)
 }
 
 double
-fit_evaluate(Fit *fit, const NnBatch *batch)
+fit_evaluate(CtrFit *fit, const NnBatch *batch)
 {
     NnStatus status;
     double loss;
@@ -215,9 +215,9 @@ fit_evaluate(Fit *fit, const NnBatch *batch)
 }
 
 static void
-validation_pass(Fit *fit, Epoch *result)
+validation_pass(CtrFit *fit, CtrEpoch *result)
 {
-    Dataset *dataset = fit->dataset;
+    CtrDataset *dataset = fit->dataset;
     double loss = 0;
     NnBatch batch;
 
@@ -236,7 +236,7 @@ validation_pass(Fit *fit, Epoch *result)
 
 /* Brings the parameters up to date with every step, so that they can be read. */
 static void
-sync_parameters(Fit *fit)
+sync_parameters(CtrFit *fit)
 {
     NnStatus status;
 
@@ -249,7 +249,7 @@ sync_parameters(Fit *fit)
 
 /* One epoch: train, validate, remember the best, tell. Returns whether to go on. */
 static bool
-run_epoch(Fit *fit, int epoch, Epoch *e)
+run_epoch(CtrFit *fit, int epoch, CtrEpoch *e)
 {
     NnNet *net = &fit->model->net;
     instr_time start;
@@ -289,7 +289,7 @@ run_epoch(Fit *fit, int epoch, Epoch *e)
 
 /* AUC cannot be watched where validation rows are all of one class, or where there are several classes. */
 static bool
-monitor_auc(const Fit *fit)
+monitor_auc(const CtrFit *fit)
 {
     const int64 *class_rows = dataset_class_rows(fit->dataset, true);
 
@@ -309,7 +309,7 @@ monitor_auc(const Fit *fit)
  * tells.
  */
 static bool
-check_last_step(Fit *fit, int epoch)
+check_last_step(CtrFit *fit, int epoch)
 {
     NnBatch batch;
 
@@ -322,16 +322,16 @@ check_last_step(Fit *fit, int epoch)
 
 /* false: it has diverged */
 static bool
-run_epochs(Fit *fit)
+run_epochs(CtrFit *fit)
 {
-    const Options *options = fit->options;
-    Model *model = fit->model;
+    const CtrOptions *options = fit->options;
+    CtrModel *model = fit->model;
     int before = model->n_epochs;
 
     schedule_init(&fit->schedule, options->lr_schedule, monitor_auc(fit), options->learning_rate,
                   options->patience, options->epochs);
     for (int epoch = 1; epoch <= options->epochs; epoch++) {
-        Epoch *e = &model->history[model->n_epochs++];
+        CtrEpoch *e = &model->history[model->n_epochs++];
 
         if (!run_epoch(fit, epoch, e))
             break;
@@ -357,7 +357,7 @@ run_epochs(Fit *fit)
  * is reported.
  */
 static bool
-check_model(const Fit *fit)
+check_model(const CtrFit *fit)
 {
     const char *fault = model_fault(fit->model);
 
@@ -367,13 +367,13 @@ check_model(const Fit *fit)
 }
 
 bool
-model_fit(Model *model, Dataset *dataset, const Model *given, NnPool *pool, const Report *report)
+model_fit(CtrModel *model, CtrDataset *dataset, const CtrModel *given, NnPool *pool, const CtrReport *report)
 {
-    Fit *fit = fit_create(model, dataset, given, pool, report);
+    CtrFit *fit = fit_create(model, dataset, given, pool, report);
     bool trained;
 
     report_rows(report, model);
-    if (fit->options->recipe == RECIPE_ROBUST)
+    if (fit->options->recipe == CTR_RECIPE_ROBUST)
         fit->calibration = calibrate_start(fit, given != NULL);
     trained = run_epochs(fit) && check_model(fit);
     if (trained && fit->best)

@@ -11,15 +11,15 @@
 
 #include "portability/instr_time.h"
 
-typedef struct Calibration Calibration; /* calibrate.c */
+typedef struct CtrCalibration CtrCalibration; /* calibrate.c */
 
 /* What the epochs need; all of it in one context. */
-typedef struct Fit {
+typedef struct CtrFit {
     MemoryContext context;
-    Dataset *dataset;
-    const Options *options;
-    const Report *report;
-    Model *model;
+    CtrDataset *dataset;
+    const CtrOptions *options;
+    const CtrReport *report;
+    CtrModel *model;
     NnPool *pool;
     NnTrainer *trainer;
     NnSchedule schedule;
@@ -29,12 +29,12 @@ typedef struct Fit {
     int batch_size; /* no more than there are rows */
     int64 steps, steps_planned;
     instr_time start;
-    Calibration *calibration; /* NULL: the recipe leaves probabilities as they come */
+    CtrCalibration *calibration; /* NULL: the recipe leaves probabilities as they come */
     bool out_of_time, diverged;
-} Fit;
+} CtrFit;
 
 /* The batch's loss by the model as it is; logits go to fit->logits. Serves interrupts. */
-double fit_evaluate(Fit *fit, const NnBatch *batch);
+double fit_evaluate(CtrFit *fit, const NnBatch *batch);
 
 /* ------------------------------------------------------------------ calibrate.c */
 
@@ -42,10 +42,10 @@ double fit_evaluate(Fit *fit, const NnBatch *batch);
  * Before the first epoch: a new network answers the labels' shares; a given one's mean prediction counts
  * besides these.
  */
-Calibration *calibrate_start(Fit *fit, bool given);
+CtrCalibration *calibrate_start(CtrFit *fit, bool given);
 /* After an epoch: moves the last bias until the mean prediction is the mean label. Serves interrupts. */
-void calibrate_epoch(Fit *fit);
+void calibrate_epoch(CtrFit *fit);
 /* Before the next one: the last bias as training left it */
-void calibrate_undo(Fit *fit);
+void calibrate_undo(CtrFit *fit);
 
 #endif /* CTR_FIT_H */

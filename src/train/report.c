@@ -27,13 +27,14 @@ append_size(StringInfo text, Size bytes)
 
 /* what precedes a message about a group, or nothing */
 static const char *
-prefix(const Report *report)
+prefix(const CtrReport *report)
 {
     return report->group ? psprintf("%s: ", report->group) : "";
 }
 
 void
-report_untrainable(const Report *report, int code, const char *message, const char *detail, const char *hint)
+report_untrainable(const CtrReport *report, int code, const char *message, const char *detail,
+                   const char *hint)
 {
     const bool gives_null = report->options->untrainable_is_null;
 
@@ -44,7 +45,7 @@ report_untrainable(const Report *report, int code, const char *message, const ch
 
 /* Columns that are keys rather than features, which a new table's user may have left in. */
 static void
-report_keys(const Encoder *encoder)
+report_keys(const CtrEncoder *encoder)
 {
     StringInfoData names;
     int n = 0;
@@ -63,9 +64,9 @@ report_keys(const Encoder *encoder)
 }
 
 void
-report_rows(const Report *report, const Model *model)
+report_rows(const CtrReport *report, const CtrModel *model)
 {
-    const Encoder *encoder = model->encoder;
+    const CtrEncoder *encoder = model->encoder;
     int64 values = 0, parameters = 0;
     StringInfoData line;
 
@@ -97,7 +98,7 @@ report_rows(const Report *report, const Model *model)
 }
 
 static void
-append_metrics(StringInfo text, const Epoch *e)
+append_metrics(StringInfo text, const CtrEpoch *e)
 {
     appendStringInfo(text, "train_loss %.4f", e->train_loss);
     if (!isnan(e->val_loss))
@@ -107,7 +108,7 @@ append_metrics(StringInfo text, const Epoch *e)
 }
 
 void
-report_epoch(const Report *report, int epoch, const Epoch *e)
+report_epoch(const CtrReport *report, int epoch, const CtrEpoch *e)
 {
     StringInfoData line;
 
@@ -123,7 +124,7 @@ report_epoch(const Report *report, int epoch, const Epoch *e)
 }
 
 void
-report_notice(const Report *report, const char *format, ...)
+report_notice(const CtrReport *report, const char *format, ...)
 {
     StringInfoData line;
     va_list args;
@@ -144,7 +145,7 @@ report_notice(const Report *report, const char *format, ...)
 }
 
 void
-report_no_better(const Report *report, const Model *model, double loss, const double *class_weights)
+report_no_better(const CtrReport *report, const CtrModel *model, double loss, const double *class_weights)
 {
     const double entropy = label_entropy(class_weights, report->options->net.n_classes);
 
@@ -160,7 +161,7 @@ report_no_better(const Report *report, const Model *model, double loss, const do
 }
 
 void
-report_group(const Report *report, const Model *model, const int64 *class_rows)
+report_group(const CtrReport *report, const CtrModel *model, const int64 *class_rows)
 {
     StringInfoData line;
 

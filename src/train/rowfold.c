@@ -31,7 +31,7 @@
 
 struct RowFolds {
     MemoryContext context;
-    RowBudget *budget;
+    CtrRowBudget *budget;
     /*
      * [mask + 1]: 0 where free, else a hash whose last COUNT_BITS say how many rows had it, from 1; then 1
      * again
@@ -55,7 +55,7 @@ number_word(double number)
 }
 
 void
-rowfolds_hash(const RowBlock *block, const RawTail *tails, int first, int n, uint64 *hashes)
+rowfolds_hash(const CtrRowBlock *block, const RawTail *tails, int first, int n, uint64 *hashes)
 {
     for (int row = first; row < first + n; row++) {
         const double *numbers = block->numbers + (Size)row * block->n_num;
@@ -69,10 +69,10 @@ rowfolds_hash(const RowBlock *block, const RawTail *tails, int first, int n, uin
         const Size *places = block->places + (Size)f * block->room;
 
         for (int row = first; row < first + n; row++) {
-            uint64 word = NO_CATEGORY;
+            uint64 word = CTR_NO_CATEGORY;
 
-            if (lengths[row] != NO_CATEGORY)
-                word = hash_bytes_seeded(HASH_A, block->text + places[row], lengths[row]);
+            if (lengths[row] != CTR_NO_CATEGORY)
+                word = hash_bytes_seeded(CTR_HASH_A, block->text + places[row], lengths[row]);
             hashes[row] = hash_word(hashes[row], word);
         }
     }
@@ -134,7 +134,7 @@ grow(RowFolds *folds)
 }
 
 RowFolds *
-rowfolds_create(MemoryContext context, RowBudget *budget)
+rowfolds_create(MemoryContext context, CtrRowBudget *budget)
 {
     RowFolds *folds = MemoryContextAllocZero(context, sizeof(RowFolds));
 

@@ -23,12 +23,12 @@
 /* In fn_extra of the call, for all groups of a GROUP BY, of which many may have rows at the same time. */
 typedef struct Shared {
     NnPool *pool; /* as large as the first group's options say; results do not depend on that */
-    RowBudget budget;
+    CtrRowBudget budget;
     int finished; /* groups */
 } Shared;
 
 static Shared *
-shared_by_groups(FmgrInfo *call, const Options *options)
+shared_by_groups(FmgrInfo *call, const CtrOptions *options)
 {
     Shared *shared = call->fn_extra;
 
@@ -43,15 +43,15 @@ shared_by_groups(FmgrInfo *call, const Options *options)
 
 typedef struct Training {
     MemoryContext context;
-    Options options;
+    CtrOptions options;
     bytea *options_given;          /* a copy of the argument, to see that it stays the same; NULL: none */
-    const Model *given;            /* the model to go on from, or NULL */
+    const CtrModel *given;         /* the model to go on from, or NULL */
     struct varlena *given_pointer; /* its TOAST pointer, if that is how it came */
-    RowMap *map;
-    Feature *features;
+    CtrRowMap *map;
+    CtrFeature *features;
     int n_num, n_cat;
     Shared *shared;                  /* of the call */
-    Dataset *dataset;                /* NULL once closed */
+    CtrDataset *dataset;             /* NULL once closed */
     int64 rows, skipped, weightless; /* that take part; left out: without a label, of weight 0 */
     bool finished;     /* a hash table of groups that is scanned again asks for the result again */
     ctr_model *result; /* NULL: untrainable */
@@ -70,20 +70,20 @@ training_close(Datum arg)
 
 /* The given model says what the features are and, where the options are silent, how to train. */
 static void
-training_continue(Training *t, Datum given, const Row *row)
+training_continue(Training *t, Datum given, const CtrRow *row)
 {
     struct varlena *argument = (struct varlena *)DatumGetPointer(given);
-    const Encoder *encoder;
+    const CtrEncoder *encoder;
 
     t->given = model_unpack_to_train(given, t->context);
     if (VARATT_IS_EXTERNAL_ONDISK(argument))
         t->given_pointer = memcpy(palloc(VARSIZE_ANY(argument)), argument, VARSIZE_ANY(argument));
     options_check_continues(&t->options, (Jsonb *)t->options_given, &t->given->options);
-    if (t->given->n_epochs + t->options.epochs > MODEL_EPOCHS_MOST)
+    if (t->given->n_epochs + t->options.epochs > CTR_MODEL_EPOCHS_MOST)
         ereport(ERROR,
                 (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("the model's history would be too long"),
                  errdetail("The model to go on from has had %d epochs; with up to %d more they pass %d.",
-                           t->given->n_epochs, t->options.epochs, MODEL_EPOCHS_MOST)));
+                           t->given->n_epochs, t->options.epochs, CTR_MODEL_EPOCHS_MOST)));
     encoder = t->given->encoder;
     t->features = encoder->features;
     t->n_num = encoder->n_num;
@@ -93,7 +93,7 @@ training_continue(Training *t, Datum given, const Row *row)
 }
 
 static Training *
-training_start(FunctionCallInfo fcinfo, MemoryContext parent, const Row *row)
+training_start(FunctionCallInfo fcinfo, MemoryContext parent, const CtrRow *row)
 {
     /* the struct outlives its context: the callback that is registered below looks at it */
     Training *t = MemoryContextAllocZero(parent, sizeof(Training));
@@ -153,10 +153,10 @@ check_same_model(const Training *t, FunctionCallInfo fcinfo)
         if (t->given_pointer && VARATT_IS_EXTERNAL_ONDISK(now))
             same = memcmp(now, t->given_pointer, VARSIZE_ANY(now)) == 0;
         if (!same) {
-            char digest[MODEL_DIGEST_SIZE];
+            char digest[CTR_MODEL_DIGEST_SIZE];
 
             model_digest(PointerGetDatum(now), digest);
-            same = memcmp(digest, t->given->digest, MODEL_DIGEST_SIZE) == 0;
+            same = memcmp(digest, t->given->digest, CTR_MODEL_DIGEST_SIZE) == 0;
         }
     }
     if (!same)
@@ -188,15 +188,15 @@ check_weight(Training *t, double weight)
                         errdetail("Weights must be 0 or between %g and %g.", WEIGHT_LEAST, WEIGHT_LARGEST)));
 }
 
-static RowRole
+static CtrRowRole
 read_role(Training *t)
 {
     double value;
 
     if (t->map->validation.attribute < 0)
-        return ROLE_CHANCE;
+        return CTR_ROLE_CHANCE;
     value = row_number(t->map, &t->map->validation);
-    return value > 0 ? ROLE_VALIDATION : ROLE_TRAINING; /* NULL counts as false */
+    return value > 0 ? CTR_ROLE_VALIDATION : CTR_ROLE_TRAINING; /* NULL counts as false */
 }
 
 /*
@@ -227,7 +227,7 @@ ctr_train_transition(PG_FUNCTION_ARGS)
 {
     MemoryContext aggregate;
     Training *t = PG_ARGISNULL(0) ? NULL : (Training *)PG_GETARG_POINTER(0);
-    Row row;
+    CtrRow row;
 
     if (!AggCheckCallContext(fcinfo, &aggregate))
         elog(ERROR, "ctr_train_transition called in non-aggregate context");
@@ -254,7 +254,7 @@ ctr_train_transition(PG_FUNCTION_ARGS)
 /* ------------------------------------------------------------------ the result */
 
 static void
-report_weightless(const Training *t, const Report *report)
+report_weightless(const Training *t, const CtrReport *report)
 {
     report_untrainable(report, ERRCODE_INVALID_PARAMETER_VALUE,
                        psprintf("weight column \"%s\" is 0 in all training rows", t->options.weight), NULL,
@@ -263,7 +263,7 @@ report_weightless(const Training *t, const Report *report)
 
 /* The training rows have one class, `only`: rows of the others may be among those held back. */
 static void
-report_one_class(const Training *t, const Report *report, int only)
+report_one_class(const Training *t, const CtrReport *report, int only)
 {
     const int64 *held_back = dataset_class_rows(t->dataset, true);
     const int64 rows = dataset_rows(t->dataset, false);
@@ -292,7 +292,7 @@ report_one_class(const Training *t, const Report *report, int only)
 
 /* Do rows take part? If not, that is reported. */
 static bool
-check_rows(const Training *t, const Report *report)
+check_rows(const Training *t, const CtrReport *report)
 {
     if (t->rows > 0)
         return true;
@@ -306,7 +306,7 @@ check_rows(const Training *t, const Report *report)
 
 /* Is there something to learn from? If not, that is reported. */
 static bool
-check_labels(const Training *t, const Report *report)
+check_labels(const Training *t, const CtrReport *report)
 {
     const int64 *class_rows = dataset_class_rows(t->dataset, false);
     int seen = 0, last = 0;
@@ -329,10 +329,10 @@ check_labels(const Training *t, const Report *report)
     return false;
 }
 
-static Model *
+static CtrModel *
 model_create(Training *t)
 {
-    Model *model = MemoryContextAllocZero(t->context, sizeof(Model));
+    CtrModel *model = MemoryContextAllocZero(t->context, sizeof(CtrModel));
     int epochs_before = t->given ? t->given->n_epochs : 0;
 
     model->context = t->context;
@@ -343,16 +343,16 @@ model_create(Training *t)
     model->skipped_rows = t->skipped;
     model_create_net(model, NULL);
     model->history = MemoryContextAllocZero(
-        t->context, mul_size(sizeof(Epoch), add_size(epochs_before, t->options.epochs)));
+        t->context, mul_size(sizeof(CtrEpoch), add_size(epochs_before, t->options.epochs)));
     if (t->given) {
-        memcpy(model->history, t->given->history, sizeof(Epoch) * epochs_before);
+        memcpy(model->history, t->given->history, sizeof(CtrEpoch) * epochs_before);
         model->n_epochs = epochs_before;
     }
     return model;
 }
 
 static void
-report_skipped(const Training *t, const Report *report)
+report_skipped(const Training *t, const CtrReport *report)
 {
     if (t->skipped > 0)
         report_notice(report,
@@ -371,9 +371,9 @@ report_skipped(const Training *t, const Report *report)
  * reported.
  */
 static ctr_model *
-train(Training *t, const Report *report, MemoryContext aggregate)
+train(Training *t, const CtrReport *report, MemoryContext aggregate)
 {
-    Model *model;
+    CtrModel *model;
 
     if (!check_rows(t, report))
         return NULL;
@@ -412,7 +412,7 @@ ctr_train_final(PG_FUNCTION_ARGS)
         PG_RETURN_NULL();
     }
     if (!t->finished) {
-        Report report = {.options = &t->options, .group = group_name(fcinfo, t)};
+        CtrReport report = {.options = &t->options, .group = group_name(fcinfo, t)};
 
         t->result = train(t, &report, aggregate);
         t->finished = true;

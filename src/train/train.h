@@ -15,32 +15,32 @@
  * on the others, and writes both sets as the network's inputs. Shuffling never depends on the memory there
  * is.
  */
-typedef struct Dataset Dataset;
+typedef struct CtrDataset CtrDataset;
 
-typedef enum RowRole { ROLE_CHANCE, ROLE_TRAINING, ROLE_VALIDATION } RowRole;
+typedef enum CtrRowRole { CTR_ROLE_CHANCE, CTR_ROLE_TRAINING, CTR_ROLE_VALIDATION } CtrRowRole;
 
 /*
  * features [n_num + n_cat]; known: the encoder of a model to go on from, or NULL; pool: shares the work.
  * budget: its limit is set from maintenance_work_mem.
  */
-Dataset *dataset_create(MemoryContext context, const Options *options, const Feature *features, int n_num,
-                        int n_cat, const Encoder *known, NnPool *pool, RowBudget *budget);
+CtrDataset *dataset_create(MemoryContext context, const CtrOptions *options, const CtrFeature *features,
+                           int n_num, int n_cat, const CtrEncoder *known, NnPool *pool, CtrRowBudget *budget);
 /* The current row of map. label: 0 … n_classes-1; weight > 0 */
-void dataset_add(Dataset *dataset, RowMap *map, float label, float weight, RowRole role);
+void dataset_add(CtrDataset *dataset, CtrRowMap *map, float label, float weight, CtrRowRole role);
 /* Roles, vocabularies, transforms; the encoder lives in `context`. Serves interrupts. */
-Encoder *dataset_encode(Dataset *dataset, MemoryContext context);
-int64 dataset_rows(const Dataset *dataset, bool validation); /* after dataset_encode */
+CtrEncoder *dataset_encode(CtrDataset *dataset, MemoryContext context);
+int64 dataset_rows(const CtrDataset *dataset, bool validation); /* after dataset_encode */
 /* rows of each class, [max(n_classes, 2)] */
-const int64 *dataset_class_rows(const Dataset *dataset, bool validation);
+const int64 *dataset_class_rows(const CtrDataset *dataset, bool validation);
 /* sums of the rows' weights, for each class, [max(n_classes, 2)], and in all */
-const double *dataset_class_weights(const Dataset *dataset, bool validation);
-double dataset_weight(const Dataset *dataset, bool validation);
+const double *dataset_class_weights(const CtrDataset *dataset, bool validation);
+double dataset_weight(const CtrDataset *dataset, bool validation);
 /* Starts a pass: training rows in an order that seed and epoch decide, validation rows as they came. */
-void dataset_start(Dataset *dataset, bool validation, uint64 epoch);
+void dataset_start(CtrDataset *dataset, bool validation, uint64 epoch);
 /* The pass's next rows, at most batch_size; rows = 0 at the end. Pointers are good until the next call. */
-void dataset_next(Dataset *dataset, NnBatch *batch);
+void dataset_next(CtrDataset *dataset, NnBatch *batch);
 /* Must be called in a transaction that goes on (not at abort: there PostgreSQL deletes the files itself). */
-void dataset_close(Dataset *dataset);
+void dataset_close(CtrDataset *dataset);
 
 /* ---------------------------------------------------------------- group.c, report.c: what a training says */
 
@@ -50,25 +50,26 @@ void dataset_close(Dataset *dataset);
  */
 char *group_keys(FunctionCallInfo fcinfo);
 
-typedef struct Report {
-    const Options *options;
+typedef struct CtrReport {
+    const CtrOptions *options;
     const char *group; /* of many, as messages name it; NULL: this training is the only one */
-} Report;
+} CtrReport;
 
 /*
  * The data's fault: an error with the code, or a warning and return, as the options say. detail and hint may
  * be NULL.
  */
-void report_untrainable(const Report *report, int code, const char *message, const char *detail,
+void report_untrainable(const CtrReport *report, int code, const char *message, const char *detail,
                         const char *hint);
 /* NOTICEs of a training that is the only one; of a group nothing */
-void report_rows(const Report *report, const Model *model);
-void report_epoch(const Report *report, int epoch, const Epoch *e);
-void report_notice(const Report *report, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void report_rows(const CtrReport *report, const CtrModel *model);
+void report_epoch(const CtrReport *report, int epoch, const CtrEpoch *e);
+void report_notice(const CtrReport *report, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A WARNING where the loss of validation rows is no less than that of answering their labels' shares. */
-void report_no_better(const Report *report, const Model *model, double loss, const double *class_weights);
+void report_no_better(const CtrReport *report, const CtrModel *model, double loss,
+                      const double *class_weights);
 /* The NOTICE of a group that is trained. class_rows: of its training rows */
-void report_group(const Report *report, const Model *model, const int64 *class_rows);
+void report_group(const CtrReport *report, const CtrModel *model, const int64 *class_rows);
 
 /* ------------------------------------------------------------------ fit.c: the epochs */
 
@@ -77,7 +78,8 @@ void report_group(const Report *report, const Model *model, const int64 *class_r
  * parameters, history and best epoch. given: the model to go on from, or NULL. Tells `report`; serves
  * interrupts. false: it diverged, which was reported.
  */
-bool model_fit(Model *model, Dataset *dataset, const Model *given, NnPool *pool, const Report *report);
+bool model_fit(CtrModel *model, CtrDataset *dataset, const CtrModel *given, NnPool *pool,
+               const CtrReport *report);
 
 /* ------------------------------------------------------------------ diverged.c */
 
@@ -85,6 +87,6 @@ bool model_fit(Model *model, Dataset *dataset, const Model *given, NnPool *pool,
  * Reports that the model under training has a number beyond what floats hold; `what` says where. Blames the
  * column whose numbers are huge, else the learning rate. ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE
  */
-void report_diverged(const Report *report, const Model *model, const char *what);
+void report_diverged(const CtrReport *report, const CtrModel *model, const char *what);
 
 #endif /* CTR_TRAIN_H */
