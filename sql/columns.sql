@@ -2,6 +2,8 @@
 \set VERBOSITY terse
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS ctr;
+\i sql/clicks.psql
+\i sql/try.psql
 \pset null '-'
 
 -- sources of every kind

@@ -5,17 +5,7 @@ CREATE EXTENSION IF NOT EXISTS ctr;
 CREATE SCHEMA numbers;
 SET search_path = numbers, public;
 CREATE TABLE rows AS SELECT (hashint4(i) & 3 = 0)::int AS label, (i % 97)::float8 AS price, 'c' || i % 7 AS city FROM generate_series(1, 1000) i;
-CREATE FUNCTION try(query text, OUT state text, OUT message text, OUT detail text, OUT hint text)
-LANGUAGE plpgsql AS $$
-BEGIN
-    EXECUTE query;
-    message := 'no error';
-EXCEPTION WHEN OTHERS THEN
-    GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT,
-        state = RETURNED_SQLSTATE;
-    detail := nullif(detail, '');
-    hint := nullif(hint, '');
-END $$;
+\i sql/try.psql
 \pset null '-'
 
 -- whatever the transform, a number beyond counts as the largest or least of the training rows: for the network and for its scores

@@ -3,19 +3,9 @@
 SET client_min_messages = error;
 CREATE EXTENSION IF NOT EXISTS ctr;
 
--- a click depends on city and device together (a cross), and on price
-CREATE TABLE clicks AS
-SELECT i AS id,
-       ((i * 7919) % 100 < CASE WHEN (city = 'a') = (device = 'x') THEN 80 ELSE 15 END)::int AS label,
-       city, device, CASE WHEN i % 10 = 0 THEN NULL ELSE (i * 31 % 997)::float8 END AS price
-FROM generate_series(1, 2000) i,
-     LATERAL (SELECT CASE i % 3 WHEN 0 THEN 'a' WHEN 1 THEN 'b' END AS city, CASE i / 3 % 2 WHEN 0 THEN 'x' ELSE 'y' END AS device) f;
-
+\i sql/clicks.psql
 \i sql/try.psql
 \pset null '-'
-
-CREATE TABLE models (name text PRIMARY KEY, model ctr_model);
-INSERT INTO models SELECT 'fit', ctr_train(c, ctr_fit(epochs => 30, batch_size => 128, learning_rate => 0.01, ignore => '{id}')) FROM clicks c;
 
 -- it has learned the cross
 SELECT auc > 0.75 AS learned, rows FROM models, LATERAL (SELECT (ctr_evaluate(model, c)).* FROM clicks c) e WHERE name = 'fit';
