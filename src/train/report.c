@@ -70,7 +70,7 @@ report_rows(const CtrReport *report, const CtrModel *model)
     int64 values = 0, parameters = 0;
     StringInfoData line;
 
-    if (report->group)
+    if (report->of_many)
         return;
     for (int f = 0; f < encoder->n_cat; f++)
         values += vocab_count(encoder->vocabs[f]);
@@ -112,7 +112,7 @@ report_epoch(const CtrReport *report, int epoch, const CtrEpoch *e)
 {
     StringInfoData line;
 
-    if (report->group)
+    if (report->of_many)
         return;
     initStringInfo(&line);
     appendStringInfo(&line, "epoch %d/%d: ", epoch, report->options->epochs);
@@ -130,7 +130,7 @@ report_notice(const CtrReport *report, const char *format, ...)
     va_list args;
     int needed;
 
-    if (report->group)
+    if (report->of_many)
         return;
     initStringInfo(&line);
     do {
@@ -165,7 +165,7 @@ report_group(const CtrReport *report, const CtrModel *model, const int64 *class_
 {
     StringInfoData line;
 
-    if (report->group == NULL)
+    if (!report->of_many)
         return;
     initStringInfo(&line);
     appendStringInfoString(&line, prefix(report));

@@ -388,13 +388,16 @@ train(Training *t, const CtrReport *report, MemoryContext aggregate)
     return model_pack(model, aggregate);
 }
 
-/* How messages name the group that this call ends; NULL: the query has no GROUP BY. */
-static char *
-group_name(FunctionCallInfo fcinfo, const Training *t)
+/* How messages are to name the group that this call ends, and whether there are others. */
+static void
+set_group(CtrReport *report, FunctionCallInfo fcinfo, Shared *shared)
 {
-    char *keys = group_keys(fcinfo);
+    const char *keys = group_keys(fcinfo);
 
-    return keys ? psprintf("group %d (%s)", ++t->shared->finished, keys) : NULL;
+    if (keys == NULL)
+        return;
+    report->of_many = shared->finished > 0 || !group_is_only(fcinfo);
+    report->group = psprintf("group %d (%s)", ++shared->finished, keys);
 }
 
 /* CREATE FUNCTION ctr_train_final(internal) RETURNS ctr_model */
@@ -412,8 +415,9 @@ ctr_train_final(PG_FUNCTION_ARGS)
         PG_RETURN_NULL();
     }
     if (!t->finished) {
-        CtrReport report = {.options = &t->options, .group = group_name(fcinfo, t)};
+        CtrReport report = {.options = &t->options};
 
+        set_group(&report, fcinfo, t->shared);
         t->result = train(t, &report, aggregate);
         t->finished = true;
         training_close(PointerGetDatum(t));

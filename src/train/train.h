@@ -49,10 +49,13 @@ void dataset_close(CtrDataset *dataset);
  * DE, day = 3"; NULL: the query has no GROUP BY. In the current context.
  */
 char *group_keys(FunctionCallInfo fcinfo);
+/* While it runs for the first group of a GROUP BY: is that the only one? */
+bool group_is_only(FunctionCallInfo fcinfo);
 
 typedef struct CtrReport {
     const CtrOptions *options;
-    const char *group; /* of many, as messages name it; NULL: this training is the only one */
+    const char *group; /* as messages name it; NULL: the query has no GROUP BY */
+    bool of_many;      /* other groups follow or came before: one line is enough */
 } CtrReport;
 
 /*
@@ -61,7 +64,7 @@ typedef struct CtrReport {
  */
 void report_untrainable(const CtrReport *report, int code, const char *message, const char *detail,
                         const char *hint);
-/* NOTICEs of a training that is the only one; of a group nothing */
+/* NOTICEs of a training that is the only one; of a group of many nothing */
 void report_rows(const CtrReport *report, const CtrModel *model);
 void report_epoch(const CtrReport *report, int epoch, const CtrEpoch *e);
 void report_notice(const CtrReport *report, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -65,4 +65,28 @@ for my $shelf (2, 4, 5) {
         "shelf $shelf by its name");
 }
 
+# keys that the query does not put out have their names all the same, wherever they come from
+sub named
+{
+    my ($query) = @_;
+    (undef, undef, my $said) = run_psql("$query;");
+    $said =~ s/\(\((.*?)\)\)/($1)/g; # as EXPLAIN does
+    return join ', ', sort map { /^group \d+ \((.*?)\): / ? $1 : 'alone' } $said =~ /NOTICE: +\d+: ((?:group|epoch).*)/g;
+}
+
+query("CREATE TABLE shelves AS SELECT * FROM (VALUES (2, 'low'), (4, 'high')) v (x, name)");
+my $train = "ctr_train(n, ctr_fit(ignore => '{id}', epochs => 1)) IS NULL";
+my $two = '(SELECT * FROM noise WHERE x IN (2, 4)) n';
+for my $how ('hash', 'sort') {
+    my $set = 'SET enable_' . ($how eq 'hash' ? 'sort' : 'hashagg') . ' = off;';
+    is(named("$set SELECT $train FROM $two GROUP BY x"), 'x = 2, x = 4', "$how: a column that is not put out");
+    is(named("$set SELECT $train FROM noise n WHERE x IN (2, 4) GROUP BY n.x > 3"), '(x > 3) = f, (x > 3) = t', "$how: an expression");
+    is(named("$set SELECT $train FROM $two JOIN shelves s ON s.x = n.x GROUP BY name"), 'name = high, name = low',
+        "$how: a column of a join");
+    is(named("$set SELECT $train FROM (SELECT * FROM $two UNION ALL SELECT * FROM $two) n GROUP BY x"), 'x = 2, x = 4', "$how: of a union");
+    is(named("$set SELECT x AS shelf, $train FROM noise n WHERE x = 2 GROUP BY x"), 'alone', "$how: a single group tells its epochs");
+    is(named("$set SELECT x AS shelf, $train FROM noise n WHERE x IN (2, 4) GROUP BY x HAVING x = 2"), 'alone', "$how: also where HAVING leaves one");
+}
+is(named("SELECT $train FROM $two GROUP BY ROLLUP (x)"), 'x = 2, x = 4, x = NULL', 'grouping sets: a line for each');
+
 done_testing();
