@@ -204,6 +204,22 @@ SELECT (SELECT count(*) FROM ctr_features(model)) AS features,
        (SELECT count(DISTINCT (ctr_encode(model, m)).x_cat) FROM many m WHERE n = 3) AS rows_apart FROM large;
 SELECT attempt(changed(model::bytea, 'ctr.history', 'ctr.histori')) AS "an error while they work" FROM large;
 SELECT attempt(signed(overlay(model::bytea PLACING '21' FROM position('key 22key 23'::bytea IN model::bytea) + 4))) AS "a category twice" FROM large;
+-- text that is read in several pieces: bytea's blanks between bytes, wherever a piece ends, and bytea's errors
+CREATE FUNCTION said(query text, text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE found text;
+BEGIN
+    EXECUTE query INTO found USING $2;
+    RETURN found;
+EXCEPTION WHEN OTHERS THEN
+    RETURN SQLSTATE || ': ' || SQLERRM;
+END $$;
+SELECT kind, said('SELECT md5($1::ctr_model::bytea)', text) = said('SELECT md5($1::bytea)', text) AS as_bytea, said('SELECT ''read'' WHERE $1::ctr_model IS NOT NULL', text) AS said
+FROM (SELECT substr(ctr_train(s, ctr_deepcross(mlp_layers => '{300,200}') || ctr_fit(epochs => 1, min_count => 1))::text, 3) AS d FROM seen s OFFSET 0) m, LATERAL (VALUES
+    ('blanks', '\x' || d || E' \r\n'), ('a blank first', '\x ' || d), ('two', E'\\x\t ' || d),
+    ('blanks here and there', '\x' || (SELECT string_agg(substr(d, n, 99998), E' \n\t' ORDER BY n) FROM generate_series(1, length(d), 99998) n)), ('a blank within a byte', '\x' || overlay(d PLACING ' ' FROM 300000 FOR 0)),
+    ('half a byte', '\x' || left(d, -1)), ('half a byte before a blank', '\x' || left(d, -1) || ' '), ('no digit', '\x' || overlay(d PLACING 'g' FROM 300000)),
+    ('half a byte, where a piece ends', '\x' || left(d, 262143)), ('capitals', '\x' || upper(d))) v(kind, text);
+DROP FUNCTION said;
 DROP TABLE many, large;
 RESET ctr.max_threads;
 RESET ctr.threads;

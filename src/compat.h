@@ -74,6 +74,19 @@ bytea_input(char *text, Node *escontext, Datum *bytes)
 #endif
 }
 
+/* The bytes that hexadecimal digits stand for, and how many they are. false: reported to escontext. */
+static inline bool
+hex_input(const char *digits, Size n, char *bytes, Size *n_bytes, Node *escontext)
+{
+#if PG_VERSION_NUM >= 160000
+    *n_bytes = hex_decode_safe(digits, n, bytes, escontext);
+    return !SOFT_ERROR_OCCURRED(escontext);
+#else
+    *n_bytes = hex_decode(digits, n, bytes);
+    return true;
+#endif
+}
+
 #include "storage/buffile.h"
 #include "storage/shmem.h" /* add_size, mul_size: in palloc.h since the minor releases of 2026 only */
 #include "utils/tuplesort.h"

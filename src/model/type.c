@@ -4,6 +4,7 @@
  */
 #include "model/layout.h"
 
+#include "libpq/pqformat.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -26,6 +27,40 @@ is_value(const char *text, Node *escontext)
     return false;
 }
 
+/* A piece of hexadecimal digits, with what blanks are among them: whole bytes, of two digits each. */
+static Size
+hex_piece(const char *digits, Size left)
+{
+    Size n = Min(TEXT_PIECE, left), blanks = 0;
+
+    for (Size i = 0; i < n; i++)
+        blanks += digits[i] == ' ' || digits[i] == '\n' || digits[i] == '\t' || digits[i] == '\r';
+    return Min(n + (n - blanks) % 2, left);
+}
+
+/* bytea's input function; what ctr_model_out gives is read in pieces, between which a cancel gets through. */
+static bool
+read_text(char *text, Node *escontext, Datum *value)
+{
+    const char *digits = text + strlen("\\x");
+    struct varlena *bytes;
+    Size left, size = VARHDRSZ, decoded;
+
+    if (strncmp(text, "\\x", strlen("\\x")) != 0)
+        return bytea_input(text, escontext, value);
+    left = strlen(digits);
+    bytes = palloc(VARHDRSZ + left / 2);
+    for (Size n; left > 0; digits += n, left -= n, size += decoded) {
+        CHECK_FOR_INTERRUPTS();
+        n = hex_piece(digits, left);
+        if (!hex_input(digits, n, (char *)bytes + size, &decoded, escontext))
+            return false;
+    }
+    SET_VARSIZE(bytes, size);
+    *value = PointerGetDatum(bytes);
+    return true;
+}
+
 /* CREATE FUNCTION ctr_model_in(cstring) RETURNS ctr_model */
 PG_FUNCTION_INFO_V1(ctr_model_in);
 Datum
@@ -35,7 +70,7 @@ ctr_model_in(PG_FUNCTION_ARGS)
     char *text = PG_GETARG_CSTRING(0);
     Datum bytes;
 
-    if (!is_value(text, escontext) || !bytea_input(text, escontext, &bytes) ||
+    if (!is_value(text, escontext) || !read_text(text, escontext, &bytes) ||
         !model_validate(bytes, escontext))
         PG_RETURN_NULL();
     PG_RETURN_DATUM(bytes);
@@ -73,10 +108,14 @@ PG_FUNCTION_INFO_V1(ctr_model_recv);
 Datum
 ctr_model_recv(PG_FUNCTION_ARGS)
 {
-    Datum bytes = DirectFunctionCall1(bytearecv, PG_GETARG_DATUM(0));
+    StringInfo message = (StringInfo)PG_GETARG_POINTER(0);
+    const int n = message->len - message->cursor;
+    struct varlena *bytes = palloc(VARHDRSZ + n);
 
-    model_validate(bytes, NULL);
-    PG_RETURN_DATUM(bytes);
+    SET_VARSIZE(bytes, VARHDRSZ + n);
+    ctr_copy(VARDATA(bytes), pq_getmsgbytes(message, n), n);
+    model_validate(PointerGetDatum(bytes), NULL);
+    PG_RETURN_POINTER(bytes);
 }
 
 /* CREATE FUNCTION ctr_model_send(ctr_model) RETURNS bytea */
@@ -84,7 +123,12 @@ PG_FUNCTION_INFO_V1(ctr_model_send);
 Datum
 ctr_model_send(PG_FUNCTION_ARGS)
 {
-    return DirectFunctionCall1(byteasend, PG_GETARG_DATUM(0));
+    CtrValueBytes *bytes = value_bytes(PG_GETARG_DATUM(0));
+    struct varlena *message = palloc(VARHDRSZ + bytes->size);
+
+    SET_VARSIZE(message, VARHDRSZ + bytes->size);
+    value_read(bytes, 0, bytes->size, VARDATA(message));
+    PG_RETURN_BYTEA_P(message);
 }
 
 /* CREATE FUNCTION ctr_model(bytea) RETURNS ctr_model */
