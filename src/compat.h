@@ -172,6 +172,23 @@ transaction_is_over(void)
 #endif
 }
 
+#include "access/xlog.h"
+
+/*
+ * May the interrupt that waits be a conflict with a standby's recovery, which ends the query? Since 16
+ * nobody outside of PostgreSQL can see which interrupt it is, but others are rare there; before, the
+ * conflict is a cancel.
+ */
+static inline bool
+recovery_may_conflict(void)
+{
+#if PG_VERSION_NUM >= 160000
+    return RecoveryInProgress();
+#else
+    return false;
+#endif
+}
+
 /* May the role call the function? ACL_ID_PUBLIC: may everybody? */
 static inline bool
 may_execute(Oid function, Oid role)

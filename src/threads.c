@@ -10,6 +10,7 @@
  */
 #include "threads.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -17,6 +18,11 @@
 #include "lib/ilist.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
+#include "tcop/tcopprot.h"
+#include "utils/timeout.h"
+
+/* of libpq/libpq.h, which includes headers of libraries that are not needed to build extensions */
+extern bool pq_check_connection(void);
 
 /* ------------------------------------------------------------------ how many */
 
@@ -59,6 +65,7 @@ typedef struct OwnedPool {
 
 static dlist_head pools = DLIST_STATIC_INIT(pools); /* of this process */
 static bool exit_registered = false;
+static pthread_t main_thread; /* known once there are pools */
 
 static void
 context_goes(void *arg)
@@ -81,15 +88,36 @@ process_goes(int code, Datum arg)
 }
 
 /*
- * Does an interrupt wait that ends the query? Others, like a look whether the client is still there, come
- * again and again: a long step that started anew for each of them would never be done. One that is held off
- * has to wait, too.
+ * Looks whether the client is gone, for which PostgreSQL's timer has asked, as CHECK_FOR_INTERRUPTS
+ * does, which ends the process afterwards.
+ */
+static void
+check_client(void)
+{
+    CheckClientConnectionPending = false;
+    if (client_connection_check_interval <= 0)
+        return;
+    if (!pq_check_connection())
+        ClientConnectionLost = true;
+    else
+        enable_timeout_after(CLIENT_CONNECTION_CHECK_TIMEOUT, client_connection_check_interval);
+}
+
+/*
+ * Does an interrupt wait that ends the query? One that is held off has to wait, too. Most others end
+ * nothing, but come again and again: a long step that started anew for each of them would never be done.
+ * So the look whether the client is still there is taken here, in the one thread that may run
+ * PostgreSQL's code.
  */
 static bool
 query_is_over(void)
 {
-    return (QueryCancelPending || ProcDiePending || transaction_is_over()) && InterruptHoldoffCount == 0 &&
-           CritSectionCount == 0;
+    if (!InterruptPending || InterruptHoldoffCount > 0 || CritSectionCount > 0)
+        return false;
+    if (pthread_equal(pthread_self(), main_thread) && CheckClientConnectionPending)
+        check_client();
+    return QueryCancelPending || ProcDiePending || ClientConnectionLost || transaction_is_over() ||
+           (pthread_equal(pthread_self(), main_thread) && recovery_may_conflict());
 }
 
 NnPool *
@@ -100,6 +128,7 @@ threads_create_pool(MemoryContext context, int threads)
     if (!exit_registered)
         before_shmem_exit(process_goes, (Datum)0);
     exit_registered = true;
+    main_thread = pthread_self();
     owned->pool = pool_create(ctr_nn_alloc(context), threads, query_is_over);
     if (owned->pool == NULL)
         ctr_check_status(NN_NO_MEMORY, "start the threads");

@@ -12,10 +12,12 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #include "nn/denormals.h"
 
-#define SPINS 2000 /* about 20 microseconds */
+#define SPINS            2000 /* about 20 microseconds */
+#define LOOK_NANOSECONDS 20000000
 
 typedef struct Worker {
     NnPool *pool;
@@ -67,6 +69,8 @@ tasks_left(NnPool *pool)
 bool
 pool_interrupted(NnPool *pool)
 {
+    if (atomic_load(&pool->interrupted)) /* another thread has asked */
+        return true;
     if (!atomic_load(&pool->abandoned) && !(pool->interruptible && pool->interrupt && pool->interrupt()))
         return false;
     atomic_store(&pool->interrupted, true);
@@ -125,6 +129,20 @@ wait_for_work(NnPool *pool)
     pthread_mutex_unlock(&pool->mutex);
 }
 
+/* Waits for a signal of the workers, but not longer than LOOK_NANOSECONDS. */
+static void
+wait_a_moment(NnPool *pool)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += LOOK_NANOSECONDS;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_cond_timedwait(&pool->done, &pool->mutex, &until);
+}
+
+/* The caller goes on asking for interrupts: there are some that only its thread can see. */
 static void
 wait_until_done(NnPool *pool)
 {
@@ -135,8 +153,10 @@ wait_until_done(NnPool *pool)
     }
     pthread_mutex_lock(&pool->mutex);
     atomic_store(&pool->caller_sleeping, true);
-    while (atomic_load(&pool->unfinished) != 0)
-        pthread_cond_wait(&pool->done, &pool->mutex);
+    while (atomic_load(&pool->unfinished) != 0) {
+        wait_a_moment(pool);
+        (void)pool_interrupted(pool);
+    }
     atomic_store(&pool->caller_sleeping, false);
     pthread_mutex_unlock(&pool->mutex);
 }
@@ -167,6 +187,7 @@ NnPool *
 pool_create(NnAlloc alloc, int threads, bool (*interrupt)(void))
 {
     NnPool *pool = alloc.alloc(alloc.owner, sizeof(NnPool));
+    pthread_condattr_t clock;
     sigset_t all, before;
 
     if (!pool || !(pool->workers = alloc.alloc(alloc.owner, (size_t)threads * sizeof(Worker))))
@@ -174,7 +195,10 @@ pool_create(NnAlloc alloc, int threads, bool (*interrupt)(void))
     pool->interrupt = interrupt;
     pthread_mutex_init(&pool->mutex, NULL);
     pthread_cond_init(&pool->work, NULL);
-    pthread_cond_init(&pool->done, NULL);
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    pthread_cond_init(&pool->done, &clock);
+    pthread_condattr_destroy(&clock);
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);

@@ -96,6 +96,19 @@ for my $what ('train, "batch_size": 60000, "mlp_layers": [512, 512]', 'start, "d
               FROM (SELECT c.*, id::text AS many FROM criteo c) c"), 't', "regular interrupts: $name");
 }
 
+# A lost client ends a step that takes long, on one thread or two, while PostgreSQL's timer has it looked for.
+for my $threads (1, 2) {
+    my $lost = start_query("SET ctr.max_threads = 2; SET client_connection_check_interval = '20ms'; SET client_min_messages = warning; "
+        . training('criteo', "validation => 0, batch_size => 30000, threads => $threads", "ctr_deepcross(mlp_layers => '{2048,2048,2048}')") . ';');
+    wait_until(sub { cpu_seconds($lost->{pid}) > 6 }, 300);
+    my $before = cpu_seconds($lost->{pid});
+    my $after = $before;
+    kill 'KILL', $lost->{process};
+    finish_query($lost);
+    wait_until(sub { my $now = eval { cpu_seconds($lost->{pid}) }; $after = $now if defined $now; !defined $now }, 300);
+    cmp_ok($after - $before, '<', $limit, sprintf('a lost client, threads %d: it went on for %.2f s', $threads, $after - $before));
+}
+
 my $handle = start_query("$cases[2][1];");
 sleep 2;
 query("SELECT pg_terminate_backend($handle->{pid})");
