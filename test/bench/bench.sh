@@ -12,6 +12,7 @@
 #   growth   time and memory by rows and by categories
 #   memory   peak memory of a training whose rows spill
 #   builds   this build ÷ another checkout's (BASE=path), in turn
+#   cancel   CPU time from a cancel to its effect, in trainings of large models: cancel.pl
 #   small    held-out probabilities of small tables and rare clicks: small.sh
 #   quality  held-out AUC on your own Criteo rows (CRITEO=path): quality.sh; recipes: the study of docs/recipes.md
 #
@@ -61,10 +62,11 @@ for part in $parts; do
     train | score | load | job | growth) test/server run "$PYTHON" test/bench/bench.py "$part" ;;
     builds) : "${BASE:?BENCH=builds needs BASE=path, another checkout}" && builds ;;
     memory) test/server run test/bench/memory.sh ;;
+    cancel) test/server run perl -I test/t test/bench/cancel.pl ;;
     small) test/bench/small.sh ;;
     quality | recipes) test/bench/quality.sh "$part" "${CRITEO:?BENCH=$part needs CRITEO=path}" ;;
     *)
-        sed -n '3,17s/^# \{0,1\}//p' "$0" >&2
+        sed -n '3,18s/^# \{0,1\}//p' "$0" >&2
         exit 2
         ;;
     esac
