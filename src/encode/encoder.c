@@ -10,18 +10,15 @@
 
 #include "miscadmin.h"
 
+#include "nn/arch/arch.h"
 #include "nn/denormals.h"
 
-/*
- * DeepCross takes the statistic of every categorical field. FiBiNET pairs all of its inputs with one another,
- * so it takes one number, their sum: the log odds of naive Bayes.
- */
 void
 encoder_widths(CtrEncoder *encoder, const CtrOptions *options)
 {
     encoder->d_cat = encoder->n_cat + (options->numerical_buckets > 0 ? encoder->n_num : 0);
     encoder->n_statistics = options->target_statistics ? encoder->d_cat : 0;
-    encoder->sums_statistics = options->net.architecture == NN_FIBINET;
+    encoder->sums_statistics = nn_arch(options->net.architecture)->statistics == NN_STATISTICS_SUM;
     encoder->d_num =
         encoder->n_num + (encoder->sums_statistics ? encoder->n_statistics > 0 : encoder->n_statistics);
 }

@@ -70,6 +70,8 @@ CtrModel *model_unpack_to_train(Datum value, MemoryContext parent);
  * escontext.
  */
 bool model_validate(Datum value, Node *escontext);
+/* the net's configuration: what the options say of it and what the encoder gives it */
+NnConfig model_net_config(const CtrModel *model);
 /*
  * Describes model->net from options and encoder. false: they are no usable shape, which is reported to
  * escontext. Memory from the model's context.

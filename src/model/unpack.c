@@ -14,6 +14,7 @@
 #include "utils/builtins.h"
 
 #include "model/record.h"
+#include "nn/arch/arch.h"
 #include "rows/spelling.h"
 
 #define VERSION_LONGEST 64 /* characters; messages quote it */
@@ -446,14 +447,12 @@ unpack_label_sums(Unpacker *u)
 static bool
 unpack_net(Unpacker *u)
 {
-    const NnConfig *config = &u->model->options.net;
-    int64 fields = (int64)u->model->encoder->d_num + u->model->encoder->d_cat;
+    const NnConfig config = model_net_config(u->model);
 
-    if (config->architecture == NN_FIBINET && config->bilinear_type == NN_FIELD_INTERACTION &&
-        fields * (fields - 1) / 2 > u->file->n_tensors)
+    if (nn_arch_least_params(&config) > u->file->n_tensors)
         return safetensors_invalid(u->escontext,
                                    "it has only %d tensors for the interactions of " INT64_FORMAT " features",
-                                   u->file->n_tensors, fields);
+                                   u->file->n_tensors, (int64)config.n_num + config.n_cat);
     return model_create_net(u->model, u->escontext);
 }
 

@@ -11,6 +11,8 @@
 #include "utils/builtins.h"
 #include "utils/varlena.h"
 
+#include "nn/arch/arch.h"
+
 static const int default_mlp_layers[] = {128, 64, 32};
 
 /* ------------------------------------------------------------------ specs and defaults */
@@ -25,28 +27,18 @@ option_find(const char *key)
     return NULL;
 }
 
-static const char *
-architecture_name(NnArchitecture architecture)
-{
-    const OptionName *name = option_find("architecture")->names;
-
-    while (name->value != (int)architecture)
-        name++;
-    return name->name;
-}
-
 void
 options_set_defaults(CtrOptions *options)
 {
-    int column = options->recipe == CTR_RECIPE_REFERENCE   ? 2
-                 : options->net.architecture == NN_FIBINET ? 1
-                                                           : 0;
+    bool reference = options->recipe == CTR_RECIPE_REFERENCE;
     int n_classes = options->net.n_classes;
 
     for (int i = 0; i < n_option_specs; i++) {
-        if (option_specs[i].offset != offsetof(CtrOptions, net.architecture) &&
-            option_specs[i].offset != offsetof(CtrOptions, recipe))
-            option_set(options, &option_specs[i], option_specs[i].defaults[column]);
+        const OptionSpec *spec = &option_specs[i];
+
+        if (spec->offset != offsetof(CtrOptions, net.architecture) &&
+            spec->offset != offsetof(CtrOptions, recipe))
+            option_set(options, spec, reference ? spec->reference : spec->robust[options->net.architecture]);
     }
     if (n_classes > 1)
         options->target_statistics = false; /* unless it is asked for, which is an error */
@@ -192,7 +184,7 @@ unknown_key_error(const CtrOptions *options, const char *key, const JsonbValue *
             (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
              errmsg("unknown option \"%s\" (value %s)", key, value_text(value)),
              errdetail("The options of architecture \"%s\" are: %s.",
-                       architecture_name(options->net.architecture), keys_text(options->net.architecture)),
+                       nn_arch(options->net.architecture)->name, keys_text(options->net.architecture)),
              near != NULL
                  ? errhint("The nearest option is \"%s\". SELECT * FROM ctr_options() explains all.", near)
                  : errhint("SELECT * FROM ctr_options() explains all options.")));
@@ -202,15 +194,17 @@ unknown_key_error(const CtrOptions *options, const char *key, const JsonbValue *
 static void
 foreign_key_error(const CtrOptions *options, const OptionSpec *spec, const JsonbValue *value)
 {
-    NnArchitecture other = spec->architectures & (1 << NN_DEEPCROSS) ? NN_DEEPCROSS : NN_FIBINET;
+    NnArchitecture other = 0;
 
-    ereport(ERROR,
-            (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-             errmsg("option \"%s\" (value %s) does not belong to architecture \"%s\"", spec->key,
-                    value_text(value), architecture_name(options->net.architecture)),
-             errdetail("The options of architecture \"%s\" are: %s.",
-                       architecture_name(options->net.architecture), keys_text(options->net.architecture)),
-             errhint("It is an option of architecture \"%s\".", architecture_name(other))));
+    while (!(spec->architectures & (1 << other)))
+        other++;
+
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                    errmsg("option \"%s\" (value %s) does not belong to architecture \"%s\"", spec->key,
+                           value_text(value), nn_arch(options->net.architecture)->name),
+                    errdetail("The options of architecture \"%s\" are: %s.",
+                              nn_arch(options->net.architecture)->name, keys_text(options->net.architecture)),
+                    errhint("It is an option of architecture \"%s\".", nn_arch(other)->name)));
 }
 
 /* ------------------------------------------------------------------ reading */

@@ -20,6 +20,7 @@
 #include "utils/json.h"
 #include "utils/syscache.h"
 
+#include "nn/arch/arch.h"
 #include "srf.h"
 
 /* ------------------------------------------------------------------ from arguments to JSON */
@@ -107,7 +108,7 @@ PG_FUNCTION_INFO_V1(ctr_deepcross);
 Datum
 ctr_deepcross(PG_FUNCTION_ARGS)
 {
-    PG_RETURN_JSONB_P(options_of_call(fcinfo, "deepcross"));
+    PG_RETURN_JSONB_P(options_of_call(fcinfo, nn_arch(NN_DEEPCROSS)->name));
 }
 
 /* CREATE FUNCTION ctr_fibinet(d_embed integer, mlp_layers integer[], …) RETURNS jsonb */
@@ -115,7 +116,7 @@ PG_FUNCTION_INFO_V1(ctr_fibinet);
 Datum
 ctr_fibinet(PG_FUNCTION_ARGS)
 {
-    PG_RETURN_JSONB_P(options_of_call(fcinfo, "fibinet"));
+    PG_RETURN_JSONB_P(options_of_call(fcinfo, nn_arch(NN_FIBINET)->name));
 }
 
 /* CREATE FUNCTION ctr_fit(label text, weight text, …) RETURNS jsonb */
@@ -155,6 +156,18 @@ recipe_value(const OptionSpec *spec, const char *architecture, const char *recip
     return JsonbPGetDatum(jsonb_from_text(text.data));
 }
 
+/* the architectures, a set of 1 << NnArchitecture, that have the option with the same default as this one */
+static int
+alike_by_default(const OptionSpec *spec, NnArchitecture architecture)
+{
+    int alike = 0;
+
+    for (int i = 0; i < NN_ARCHITECTURES; i++)
+        if (spec->robust[i] == spec->robust[architecture])
+            alike |= 1 << i;
+    return alike & spec->architectures;
+}
+
 /* One row for the option in these architectures, a set of 1 << NnArchitecture, which share its values. */
 static void
 put_option(Tuplestorestate *rows, TupleDesc desc, const OptionSpec *spec, int architectures)
@@ -191,11 +204,11 @@ ctr_options_list(PG_FUNCTION_ARGS)
     for (int i = 0; i < n_option_specs; i++) {
         const OptionSpec *spec = &option_specs[i];
 
-        if (spec->defaults[0] == spec->defaults[1])
-            put_option(rows, desc, spec, spec->architectures);
-        else {
-            put_option(rows, desc, spec, spec->architectures & (1 << NN_DEEPCROSS));
-            put_option(rows, desc, spec, spec->architectures & (1 << NN_FIBINET));
+        for (int architecture = 0; architecture < NN_ARCHITECTURES; architecture++) {
+            const int alike = alike_by_default(spec, architecture);
+
+            if ((alike & ((2 << architecture) - 1)) == 1 << architecture) /* the first of them */
+                put_option(rows, desc, spec, alike);
         }
     }
     return (Datum)0;

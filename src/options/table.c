@@ -34,10 +34,9 @@ static const OptionName transforms[] = {
     {"quantile", NN_QUANTILE}, {"standard", NN_STANDARD}, {"log", NN_LOG}, {"none", NN_NONE}, {NULL, 0}};
 
 #define MEMBER(m) offsetof(CtrOptions, m), sizeof(((CtrOptions *)NULL)->m)
-#define EVERY(x)                                                                                             \
-    {                                                                                                        \
-        x, x, x                                                                                              \
-    }
+/* what an option is by default: by architecture in recipe robust, and in recipe reference */
+#define DEFAULTS(deepcross, fibinet, reference) {deepcross, fibinet}, reference
+#define EVERY(x)                                DEFAULTS(x, x, x)
 
 /* clang-format off */
 const OptionSpec option_specs[] = {
@@ -86,36 +85,37 @@ const OptionSpec option_specs[] = {
     {"validation", OPTION_NUMBER, BOTH, MEMBER(validation), 0, 0.9, NULL, EVERY(0.2),
      "share of the rows held back by chance for validation, unless validation_column is given"},
 
-    {"epochs", OPTION_INTEGER, BOTH, MEMBER(epochs), 1, 100000, NULL, {5, 5, 100},
+    {"epochs", OPTION_INTEGER, BOTH, MEMBER(epochs), 1, 100000, NULL, DEFAULTS(5, 5, 100),
      "passes over the training rows, at most"},
-    {"batch_size", OPTION_INTEGER, BOTH, MEMBER(batch_size), 1, 1048576, NULL, {512, 512, 2048},
+    {"batch_size", OPTION_INTEGER, BOTH, MEMBER(batch_size), 1, 1048576, NULL, DEFAULTS(512, 512, 2048),
      "rows of a training step"},
-    {"learning_rate", OPTION_NUMBER, BOTH, MEMBER(learning_rate), 1e-9, 10, NULL, {0.002, 0.001, 0.002},
-     "Adam's step size at the start"},
+    {"learning_rate", OPTION_NUMBER, BOTH, MEMBER(learning_rate), 1e-9, 10, NULL,
+     DEFAULTS(0.002, 0.001, 0.002), "Adam's step size at the start"},
     {"lr_schedule", OPTION_NAMED, BOTH, MEMBER(lr_schedule), 0, 0, schedules,
-     {NN_COSINE, NN_COSINE, NN_CONSTANT},
+     DEFAULTS(NN_COSINE, NN_COSINE, NN_CONSTANT),
      "how the learning rate changes"},
-    {"weight_decay", OPTION_NUMBER, BOTH, MEMBER(weight_decay), 0, 1, NULL, {0, 0, 0.001},
+    {"weight_decay", OPTION_NUMBER, BOTH, MEMBER(weight_decay), 0, 1, NULL, DEFAULTS(0, 0, 0.001),
      "L2 penalty on all parameters but the embeddings"},
-    {"embedding_decay", OPTION_NUMBER, BOTH, MEMBER(embedding_decay), 0, 1, NULL, {0.01, 0.01, 0.001},
+    {"embedding_decay", OPTION_NUMBER, BOTH, MEMBER(embedding_decay), 0, 1, NULL, DEFAULTS(0.01, 0.01, 0.001),
      "L2 penalty on the embeddings"},
-    {"embedding_init", OPTION_NUMBER, BOTH, MEMBER(embedding_init), 0, 10, NULL, {0.01, 0.01, 0},
+    {"embedding_init", OPTION_NUMBER, BOTH, MEMBER(embedding_init), 0, 10, NULL, DEFAULTS(0.01, 0.01, 0),
      "standard deviation of the embeddings at the start; 0 means the architecture's own distribution"},
     {"clip_norm", OPTION_NUMBER, BOTH, MEMBER(clip_norm), 0, 1e6, NULL, EVERY(0),
      "largest norm of a step's gradient; 0 means any"},
-    {"patience", OPTION_INTEGER, BOTH, MEMBER(patience), 0, 100000, NULL, {2, 2, 5},
+    {"patience", OPTION_INTEGER, BOTH, MEMBER(patience), 0, 100000, NULL, DEFAULTS(2, 2, 5),
      "epochs without a better validation metric before training stops; 0 means it never does"},
-    {"monitor", OPTION_NAMED, BOTH, MEMBER(monitor_auc), 0, 0, monitors, {false, false, true},
+    {"monitor", OPTION_NAMED, BOTH, MEMBER(monitor_auc), 0, 0, monitors, DEFAULTS(false, false, true),
      "metric that decides which epoch is best"},
-    {"min_count", OPTION_INTEGER, BOTH, MEMBER(min_count), 1, 1000000000, NULL, {3, 3, 1},
+    {"min_count", OPTION_INTEGER, BOTH, MEMBER(min_count), 1, 1000000000, NULL, DEFAULTS(3, 3, 1),
      "training rows that a category needs; rarer ones are treated as unseen"},
     {"numerical_transform", OPTION_NAMED, BOTH, MEMBER(numerical_transform), 0, 0, transforms,
      EVERY(NN_QUANTILE),
      "what is done to numbers before the network sees them"},
-    {"numerical_buckets", OPTION_INTEGER, BOTH, MEMBER(numerical_buckets), 0, BUCKETS_MOST, NULL, {16, 16, 0},
+    {"numerical_buckets", OPTION_INTEGER, BOTH, MEMBER(numerical_buckets), 0, BUCKETS_MOST, NULL,
+     DEFAULTS(16, 16, 0),
      "parts into which numerical columns are cut to be categories besides; 0 means none"},
-    {"target_statistics", OPTION_BOOLEAN, BOTH, MEMBER(target_statistics), 0, 1, NULL, {true, true, false},
-     "whether what the label does on average in each category is a feature too"},
+    {"target_statistics", OPTION_BOOLEAN, BOTH, MEMBER(target_statistics), 0, 1, NULL,
+     DEFAULTS(true, true, false), "whether what the label does on average in each category is a feature too"},
     {"seed", OPTION_INTEGER, BOTH, MEMBER(seed), 0, MAX_INTEGER, NULL, EVERY(42), "start of all randomness"},
     {"threads", OPTION_INTEGER, BOTH, MEMBER(threads), 0, 1024, NULL, EVERY(0),
      "threads to train with; 0 means ctr.threads"},
@@ -125,6 +125,9 @@ const OptionSpec option_specs[] = {
      "what rows give that no model can be trained on: an error, or NULL and a warning"},
 };
 /* clang-format on */
+
+StaticAssertDecl(lengthof(architectures) == NN_ARCHITECTURES + 1 && NN_ARCHITECTURES == 2,
+                 "every architecture has its name, its options and its column of defaults here");
 
 const int n_option_specs = lengthof(option_specs);
 

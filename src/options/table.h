@@ -29,7 +29,8 @@ typedef struct OptionSpec {
     size_t offset, size; /* in CtrOptions */
     double low, high;    /* both allowed */
     const OptionName *names;
-    double defaults[3]; /* robust for DeepCross, robust for FiBiNET, reference */
+    double robust[NN_ARCHITECTURES]; /* by default, in that recipe */
+    double reference;                /* likewise */
     const char *help;
 } OptionSpec;
 

@@ -13,6 +13,7 @@
 #include "utils/json.h"
 #include "utils/tuplestore.h"
 
+#include "nn/arch/arch.h"
 #include "srf.h"
 
 /* ------------------------------------------------------------------ arguments and results */
@@ -101,8 +102,8 @@ ctr_config(PG_FUNCTION_ARGS)
     Jsonb *config;
 
     initStringInfo(&text);
-    appendStringInfo(&text, "{\"architecture\":\"%s\",\"options\":",
-                     options->net.architecture == NN_FIBINET ? "fibinet" : "deepcross");
+    appendStringInfo(&text,
+                     "{\"architecture\":\"%s\",\"options\":", nn_arch(options->net.architecture)->name);
     JsonbToCString(&text, &all->root, VARSIZE(all));
     appendStringInfoString(&text, ",\"columns\":{");
     append_name(&text, "label", options->label);

@@ -173,6 +173,28 @@ failures_are_statuses(void)
     unit_release(&memory);
 }
 
+/* What an architecture cannot do with a configuration, it says before anything is built. */
+static void
+faults_are_found_before_building(void)
+{
+    NnConfig config = {.architecture = NN_FIBINET, .d_embed = 8, .n_num = 1, .n_cat = 0};
+
+    CHECK(nn_arch_check(&config).kind == NN_NO_PAIR && nn_arch_check(&config).fields == 1);
+    config.n_cat = 1224;
+    CHECK(nn_arch_check(&config).kind == NN_NO_FAULT && nn_arch_least_params(&config) == 1225 * 1224 / 2);
+    config.n_cat = 1225;
+    CHECK(nn_arch_check(&config).kind == NN_TOO_MANY_MATRICES &&
+          nn_arch_check(&config).most == NN_PAIRS_MOST);
+    config.bilinear_type = NN_FIELD_EACH;
+    CHECK(nn_arch_check(&config).kind == NN_NO_FAULT && nn_arch_least_params(&config) == 0);
+    config.d_embed = 1024;
+    CHECK(nn_arch_check(&config).kind == NN_NO_FAULT);
+    config.n_cat = 1448; /* 1449 * 1448 * 1024 > 2^31 - 1 */
+    CHECK(nn_arch_check(&config).kind == NN_TOO_MANY_NUMBERS && nn_arch_check(&config).fields == 1449);
+    config.architecture = NN_DEEPCROSS;
+    CHECK(nn_arch_check(&config).kind == NN_NO_FAULT && nn_arch_least_params(&config) == 0);
+}
+
 /*
  * FiBiNET of 500 fields has a matrix for each pair of them. Describing, drawing and taking over so many
  * parameters takes time in proportion to their number: looking for each from the first one on would take
@@ -227,6 +249,7 @@ main(void)
     RUN(later_readers_write_first);
     RUN(readers_of_parts_start_from_zero);
     RUN(first_values);
+    RUN(faults_are_found_before_building);
     RUN(many_parameters_are_drawn);
     RUN(failures_are_statuses);
     return unit_end();

@@ -92,3 +92,32 @@ fibinet_build(NnNet *net)
     net->logits = net_linear(net, deep, config->n_classes, true, last);
     build_wide(net, numbers, net->logits);
 }
+
+static int64_t
+count_pairs(const NnConfig *config)
+{
+    const int64_t fields = (int64_t)config->n_num + config->n_cat;
+
+    return fields * (fields - 1) / 2;
+}
+
+int64_t
+fibinet_pair_params(const NnConfig *config)
+{
+    return config->bilinear_type == NN_FIELD_INTERACTION ? count_pairs(config) : 0;
+}
+
+/* It pairs all of its fields: there must be two, and not too many. */
+NnFault
+fibinet_check(const NnConfig *config)
+{
+    const int64_t fields = (int64_t)config->n_num + config->n_cat;
+
+    if (fields < 2)
+        return (NnFault){NN_NO_PAIR, fields, 0};
+    if (fibinet_pair_params(config) > NN_PAIRS_MOST)
+        return (NnFault){NN_TOO_MANY_MATRICES, fields, NN_PAIRS_MOST};
+    if (count_pairs(config) * 2 * config->d_embed > INT32_MAX)
+        return (NnFault){NN_TOO_MANY_NUMBERS, fields, INT32_MAX};
+    return (NnFault){NN_NO_FAULT, fields, 0};
+}

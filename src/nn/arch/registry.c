@@ -1,15 +1,35 @@
 /* registry.c: the architectures that there are. */
 #include "nn/arch/arch.h"
 
-static const NnArch architectures[] = {
-    [NN_DEEPCROSS] = {"deepcross", deepcross_build},
-    [NN_FIBINET] = {"fibinet", fibinet_build},
+static const NnArch architectures[NN_ARCHITECTURES] = {
+    [NN_DEEPCROSS] = {.name = "deepcross", .statistics = NN_STATISTIC_OF_EACH, .build = deepcross_build},
+    [NN_FIBINET] = {.name = "fibinet",
+                    .statistics = NN_STATISTICS_SUM, /* it pairs all of its inputs with one another */
+                    .build = fibinet_build,
+                    .check = fibinet_check,
+                    .pair_params = fibinet_pair_params},
 };
 
 const NnArch *
 nn_arch(NnArchitecture architecture)
 {
     return &architectures[architecture];
+}
+
+NnFault
+nn_arch_check(const NnConfig *config)
+{
+    const NnArch *arch = nn_arch(config->architecture);
+
+    return arch->check ? arch->check(config) : (NnFault){NN_NO_FAULT, 0, 0};
+}
+
+int64_t
+nn_arch_least_params(const NnConfig *config)
+{
+    const NnArch *arch = nn_arch(config->architecture);
+
+    return arch->pair_params ? arch->pair_params(config) : 0;
 }
 
 NnStatus

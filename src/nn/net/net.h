@@ -10,6 +10,7 @@
 /* ------------------------------------------------------------------ configuration */
 
 typedef enum NnArchitecture { NN_DEEPCROSS, NN_FIBINET } NnArchitecture;
+#define NN_ARCHITECTURES 2
 typedef enum NnCrossType { NN_CROSS_MATRIX, NN_CROSS_VECTOR, NN_CROSS_MIX } NnCrossType;
 typedef enum NnBilinearType { NN_FIELD_INTERACTION, NN_FIELD_EACH, NN_FIELD_ALL } NnBilinearType;
 
