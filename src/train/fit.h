@@ -1,6 +1,6 @@
 /*
- * fit.h: a training's epochs under way, for the files that share them: fit.c runs them, calibrate.c sees to
- * it that probabilities hold.
+ * fit.h: a training's epochs under way, for the files that share them: fit_start.c prepares them, fit.c runs
+ * them, calibrate.c sees to it that probabilities hold.
  */
 #ifndef CTR_FIT_H
 #define CTR_FIT_H
@@ -18,7 +18,7 @@ typedef struct CtrFit {
     MemoryContext context;
     CtrDataset *dataset;
     const CtrOptions *options;
-    const CtrReport *report;
+    const CtrListeners *listeners;
     CtrModel *model;
     NnPool *pool;
     NnTrainer *trainer;
@@ -33,6 +33,9 @@ typedef struct CtrFit {
     bool out_of_time, diverged;
 } CtrFit;
 
+/* Errors: the model would be too large for a value, or its training for this machine. */
+CtrFit *fit_create(CtrModel *model, CtrDataset *dataset, const CtrModel *given, NnPool *pool,
+                   const CtrListeners *listeners);
 /* The batch's loss by the model as it is; logits go to fit->logits. Serves interrupts. */
 double fit_evaluate(CtrFit *fit, const NnBatch *batch);
 

@@ -1,11 +1,13 @@
 /*
- * report.c: what a training says. On its own: what it trains on, each epoch, why it stops. As one group of
- * many: a single line at its end. Of rows that no model can be trained on: an error or a warning, as
- * if_untrainable says.
+ * report.c: what a training says, as NOTICEs and WARNINGs: a listener to its events. On its own it tells what
+ * it trains on, each epoch, why it stops. As one group of many it says a single line at its end. Rows that no
+ * model can be trained on are an error or a warning, as the option if_untrainable says.
  */
 #include "train/train.h"
 
 #include <math.h>
+
+#include "common/shortest_dec.h"
 
 #include "nn/math/evaluation.h"
 
@@ -63,15 +65,14 @@ report_keys(const CtrEncoder *encoder)
     pfree(names.data);
 }
 
-void
-report_rows(const CtrReport *report, const CtrModel *model)
+/* What it trains on: rows, inputs, the model's size. */
+static void
+report_rows(const CtrModel *model)
 {
     const CtrEncoder *encoder = model->encoder;
     int64 values = 0, parameters = 0;
     StringInfoData line;
 
-    if (report->of_many)
-        return;
     for (int f = 0; f < encoder->n_cat; f++)
         values += vocab_count(encoder->vocabs[f]);
     for (int i = 0; i < model->net.n_params; i++)
@@ -107,13 +108,11 @@ append_metrics(StringInfo text, const CtrEpoch *e)
         appendStringInfo(text, " val_auc %.4f", e->val_auc);
 }
 
-void
+static void
 report_epoch(const CtrReport *report, int epoch, const CtrEpoch *e)
 {
     StringInfoData line;
 
-    if (report->of_many)
-        return;
     initStringInfo(&line);
     appendStringInfo(&line, "epoch %d/%d: ", epoch, report->options->epochs);
     append_metrics(&line, e);
@@ -123,33 +122,38 @@ report_epoch(const CtrReport *report, int epoch, const CtrEpoch *e)
     pfree(line.data);
 }
 
-void
-report_notice(const CtrReport *report, const char *format, ...)
+static void
+report_skipped(const CtrReport *report, const CtrEvent *event)
 {
-    StringInfoData line;
-    va_list args;
-    int needed;
+    const CtrOptions *options = report->options;
 
-    if (report->of_many)
-        return;
-    initStringInfo(&line);
-    do {
-        va_start(args, format);
-        needed = appendStringInfoVA(&line, format, args);
-        va_end(args);
-        if (needed > 0)
-            enlargeStringInfo(&line, needed);
-    } while (needed > 0);
-    ereport(NOTICE, (errmsg_internal("%s", line.data)));
-    pfree(line.data);
+    if (event->skipped > 0)
+        ereport(NOTICE, (errmsg_plural("skipped " INT64_FORMAT " row whose label \"%s\" is NULL",
+                                       "skipped " INT64_FORMAT " rows whose label \"%s\" is NULL",
+                                       event->skipped, event->skipped, options->label)));
+    if (event->weightless > 0)
+        ereport(NOTICE, (errmsg_plural("skipped " INT64_FORMAT " row whose weight \"%s\" is 0",
+                                       "skipped " INT64_FORMAT " rows whose weight \"%s\" is 0",
+                                       event->weightless, event->weightless, options->weight)));
 }
 
-void
-report_no_better(const CtrReport *report, const CtrModel *model, double loss, const double *class_weights)
+static void
+report_early_stop(const CtrReport *report, const CtrEvent *event)
 {
-    const double entropy = label_entropy(class_weights, report->options->net.n_classes);
+    ereport(NOTICE, (errmsg("stopped early: %s has not improved for %d epochs, the best was epoch %d",
+                            event->watches_auc ? "val_auc" : "val_loss", report->options->patience,
+                            event->best_epoch)));
+}
 
-    if (entropy <= 0 || !(loss >= entropy))
+/* A WARNING where the loss of validation rows is no less than that of answering their labels' shares. */
+static void
+report_no_better(const CtrReport *report, const CtrModel *model, const CtrDataset *dataset)
+{
+    const double loss = model->history[model->best_epoch - 1].val_loss;
+    const double entropy =
+        label_entropy(dataset_class_weights(dataset, true), report->options->net.n_classes);
+
+    if (dataset_weight(dataset, true) <= 0 || entropy <= 0 || !(loss >= entropy))
         return;
     ereport(WARNING,
             (errmsg("%sthe model is no better than the mean of the labels", prefix(report)),
@@ -160,13 +164,13 @@ report_no_better(const CtrReport *report, const CtrModel *model, double loss, co
              errhint("Train on more rows or other features, or hold more rows back for validation.")));
 }
 
-void
-report_group(const CtrReport *report, const CtrModel *model, const int64 *class_rows)
+/* The NOTICE of a group of many that is trained. */
+static void
+report_group(const CtrReport *report, const CtrModel *model, const CtrDataset *dataset)
 {
+    const int64 *class_rows = dataset_class_rows(dataset, false);
     StringInfoData line;
 
-    if (!report->of_many)
-        return;
     initStringInfo(&line);
     appendStringInfoString(&line, prefix(report));
     append_count(&line, model->train_rows, "row trains", "rows train");
@@ -181,4 +185,52 @@ report_group(const CtrReport *report, const CtrModel *model, const int64 *class_
     append_metrics(&line, &model->history[model->best_epoch - 1]);
     ereport(NOTICE, (errmsg_internal("%s", line.data)));
     pfree(line.data);
+}
+
+/* A training that is the only one. */
+static void
+hear_alone(const CtrReport *report, const CtrEvent *event)
+{
+    switch (event->kind) {
+    case CTR_EVENT_ROWS_READ:
+        report_skipped(report, event);
+        break;
+    case CTR_EVENT_FIT_BEGINS:
+        report_rows(event->model);
+        break;
+    case CTR_EVENT_NO_AUC:
+        ereport(NOTICE, (errmsg("all validation rows have label %d: watching val_loss instead of val_auc",
+                                event->only_label)));
+        break;
+    case CTR_EVENT_EPOCH_ENDS:
+        report_epoch(report, event->epoch, event->metrics);
+        break;
+    case CTR_EVENT_OUT_OF_TIME:
+        ereport(NOTICE, (errmsg("stopped after max_seconds = %s in epoch %d/%d",
+                                double_to_shortest_decimal(report->options->max_seconds), event->epoch,
+                                report->options->epochs)));
+        break;
+    case CTR_EVENT_STOPPED_EARLY:
+        report_early_stop(report, event);
+        break;
+    default:
+        break;
+    }
+}
+
+void
+report_hear(void *arg, const CtrEvent *event)
+{
+    const CtrReport *report = arg;
+
+    if (event->kind == CTR_EVENT_DIVERGED)
+        report_diverged(report, event->model,
+                        event->fault ? event->fault
+                                     : psprintf("the loss of epoch %d is not finite", event->epoch));
+    if (event->kind == CTR_EVENT_TRAINED)
+        report_no_better(report, event->model, event->dataset);
+    if (!report->of_many)
+        hear_alone(report, event);
+    else if (event->kind == CTR_EVENT_TRAINED)
+        report_group(report, event->model, event->dataset);
 }

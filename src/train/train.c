@@ -333,7 +333,6 @@ static CtrModel *
 model_create(Training *t)
 {
     CtrModel *model = MemoryContextAllocZero(t->context, sizeof(CtrModel));
-    int epochs_before = t->given ? t->given->n_epochs : 0;
 
     model->context = t->context;
     model->options = t->options;
@@ -342,28 +341,7 @@ model_create(Training *t)
     model->validation_rows = dataset_rows(t->dataset, true);
     model->skipped_rows = t->skipped;
     model_create_net(model, NULL);
-    model->history = MemoryContextAllocZero(
-        t->context, mul_size(sizeof(CtrEpoch), add_size(epochs_before, t->options.epochs)));
-    if (t->given) {
-        memcpy(model->history, t->given->history, sizeof(CtrEpoch) * epochs_before);
-        model->n_epochs = epochs_before;
-    }
     return model;
-}
-
-static void
-report_skipped(const Training *t, const CtrReport *report)
-{
-    if (t->skipped > 0)
-        report_notice(report,
-                      t->skipped == 1 ? "skipped " INT64_FORMAT " row whose label \"%s\" is NULL"
-                                      : "skipped " INT64_FORMAT " rows whose label \"%s\" is NULL",
-                      t->skipped, t->options.label);
-    if (t->weightless > 0)
-        report_notice(report,
-                      t->weightless == 1 ? "skipped " INT64_FORMAT " row whose weight \"%s\" is 0"
-                                         : "skipped " INT64_FORMAT " rows whose weight \"%s\" is 0",
-                      t->weightless, t->options.weight);
 }
 
 /*
@@ -371,19 +349,26 @@ report_skipped(const Training *t, const CtrReport *report)
  * reported.
  */
 static ctr_model *
-train(Training *t, const CtrReport *report, MemoryContext aggregate)
+train(Training *t, CtrReport *report, MemoryContext aggregate)
 {
+    CtrListeners listeners = {0};
+    CtrHistory history;
     CtrModel *model;
 
     if (!check_rows(t, report))
         return NULL;
-    report_skipped(t, report);
+    listeners_add(&listeners, history_hear, &history);
+    listeners_add(&listeners, report_hear, report);
+    listeners_tell(
+        &listeners,
+        &(CtrEvent){.kind = CTR_EVENT_ROWS_READ, .skipped = t->skipped, .weightless = t->weightless});
     if (!gemm_prepare())
         ctr_check_status(NN_NO_BLAS, "train");
+    listeners_tell(&listeners, &(CtrEvent){.kind = CTR_EVENT_ENCODING});
     model = model_create(t);
-    if (!check_labels(t, report) || !model_fit(model, t->dataset, t->given, t->shared->pool, report))
+    history = history_begin(model, t->given);
+    if (!check_labels(t, report) || !model_fit(model, t->dataset, t->given, t->shared->pool, &listeners))
         return NULL;
-    report_group(report, model, dataset_class_rows(t->dataset, false));
     training_close(PointerGetDatum(t));
     return model_pack(model, aggregate);
 }

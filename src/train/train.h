@@ -5,6 +5,7 @@
 #define CTR_TRAIN_H
 
 #include "model/model.h"
+#include "train/events.h"
 
 #include "nn/train/trainer.h"
 
@@ -64,25 +65,20 @@ typedef struct CtrReport {
  */
 void report_untrainable(const CtrReport *report, int code, const char *message, const char *detail,
                         const char *hint);
-/* NOTICEs of a training that is the only one; of a group of many nothing */
-void report_rows(const CtrReport *report, const CtrModel *model);
-void report_epoch(const CtrReport *report, int epoch, const CtrEpoch *e);
-void report_notice(const CtrReport *report, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* A WARNING where the loss of validation rows is no less than that of answering their labels' shares. */
-void report_no_better(const CtrReport *report, const CtrModel *model, double loss,
-                      const double *class_weights);
-/* The NOTICE of a group that is trained. class_rows: of its training rows */
-void report_group(const CtrReport *report, const CtrModel *model, const int64 *class_rows);
+/*
+ * Listens: NOTICEs of a training that is the only one, a single NOTICE of a group of many, WARNINGs of
+ * either. Raises the error of a training that has diverged.
+ */
+void report_hear(void *report, const CtrEvent *event);
 
 /* ------------------------------------------------------------------ fit.c: the epochs */
 
 /*
- * Trains the model, whose options, encoder and net are there, and history has room for all epochs: fills its
- * parameters, history and best epoch. given: the model to go on from, or NULL. Tells `report`; serves
- * interrupts. false: it diverged, which was reported.
+ * Trains the model, whose options, encoder and net are there: fills its parameters. given: the model to go on
+ * from, or NULL. Tells the listeners; serves interrupts. false: it diverged, which was told.
  */
 bool model_fit(CtrModel *model, CtrDataset *dataset, const CtrModel *given, NnPool *pool,
-               const CtrReport *report);
+               const CtrListeners *listeners);
 
 /* ------------------------------------------------------------------ diverged.c */
 

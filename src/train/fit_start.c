@@ -1,0 +1,125 @@
+/*
+ * fit_start.c: what the epochs need before the first one: a model that is not too large, parameters to start
+ * from, and memory.
+ */
+#include "train/fit.h"
+
+#include "miscadmin.h"
+
+static void *
+fit_alloc(CtrFit *fit, Size size)
+{
+    void *p = ctr_nn_alloc(fit->context).alloc(fit->context, size);
+
+    if (p == NULL)
+        ctr_check_status(NN_NO_MEMORY, "allocate the training's buffers");
+    return p;
+}
+
+/* bytes whose hexadecimal form, with \\x before it, is a value still */
+#define TEXT_LARGEST ((MaxAllocSize - 3) / 2)
+
+/* A model too large for a value, or for this machine, is refused before the work starts. */
+static void
+check_sizes(CtrFit *fit)
+{
+    const NnNet *net = &fit->model->net;
+    Size bytes = model_estimate(net, fit->model->encoder);
+    Size tables = (net->n_trained - net->n_dense) * sizeof(float);
+    Size memory = trainer_size(net, fit->batch_size, pool_threads(fit->pool));
+
+    if (bytes > MaxAllocSize)
+        ereport(
+            ERROR,
+            (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("the model would be too large"),
+             errdetail("It would take %zu MB, of which %zu MB are embeddings; a value cannot pass 1024 MB.",
+                       bytes >> 20, tables >> 20),
+             tables > bytes / 2
+                 ? errhint("Raise \"min_count\" to pool rare categories, or lower the embedding size.")
+                 : errhint("Lower \"mlp_layers\" or other sizes of the network.")));
+    if (bytes > TEXT_LARGEST)
+        ereport(WARNING, (errmsg("the model may take %zu MB, too much for its text form", bytes >> 20),
+                          errdetail("pg_dump and COPY in text format could not write it: they end at %zu MB.",
+                                    TEXT_LARGEST >> 20),
+                          errhint("COPY in binary format can.")));
+    ereport(DEBUG1,
+            (errmsg("ctr: model %zu kB, training memory %zu kB besides rows", bytes >> 10, memory >> 10)));
+}
+
+/* Too little memory: say how much would have been needed. */
+static void
+check_memory(const CtrFit *fit, NnStatus status)
+{
+    const NnNet *net = &fit->model->net;
+
+    if (status != NN_NO_MEMORY)
+        ctr_check_status(status, "set up the training");
+    else
+        ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"),
+                        errdetail("The model has %zu MB of parameters; training it needs %zu MB.",
+                                  (net->n_block * sizeof(float)) >> 20,
+                                  trainer_size(net, fit->batch_size, pool_threads(fit->pool)) >> 20),
+                        errhint("Raise \"min_count\", or lower \"batch_size\" or the embedding size.")));
+}
+
+/* The parameters to start from: fresh, or the given model's with rows for new categories. */
+static void
+model_start(CtrModel *model, const CtrModel *given, NnPool *pool)
+{
+    NnStatus status;
+    Size size = mul_size(model->net.n_block, sizeof(float));
+
+    model->params = ctr_nn_alloc(model->context).alloc(model->context, size);
+    if (model->params == NULL)
+        ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"),
+                        errdetail("The model has %zu MB of parameters.", size >> 20)));
+    do {
+        CHECK_FOR_INTERRUPTS();
+        status = net_init(&model->net, model->params, (float)model->options.embedding_init,
+                          (uint64)model->options.seed, pool);
+    } while (status == NN_INTERRUPTED);
+    if (given)
+        net_take_over(&model->net, model->params, &given->net, given->params, CTR_CODE_UNSEEN, ctr_pause);
+}
+
+CtrFit *
+fit_create(CtrModel *model, CtrDataset *dataset, const CtrModel *given, NnPool *pool,
+           const CtrListeners *listeners)
+{
+    MemoryContext context = AllocSetContextCreate(model->context, "ctr fit", ALLOCSET_DEFAULT_SIZES);
+    CtrFit *fit = MemoryContextAllocZero(context, sizeof(CtrFit));
+    const CtrOptions *options = &model->options;
+    NnHyper hyper = {
+        .weight_decay = (float)options->weight_decay,
+        .embedding_decay = (float)options->embedding_decay,
+        .beta1 = 0.9f,
+        .beta2 = 0.999f,
+        .epsilon = 1e-8f,
+        .clip_norm = (float)options->clip_norm,
+        .mean_first = options->recipe == CTR_RECIPE_ROBUST,
+        .seed = (uint64)options->seed,
+    };
+    int64 train_rows = dataset_rows(dataset, false);
+    int64 most_rows = Max(train_rows, dataset_rows(dataset, true));
+
+    fit->context = context;
+    fit->batch_size = (int)Min(options->batch_size, most_rows);
+    fit->dataset = dataset;
+    fit->options = options;
+    fit->listeners = listeners;
+    fit->model = model;
+    INSTR_TIME_SET_CURRENT(fit->start);
+    fit->pool = pool;
+    check_sizes(fit);
+    model_start(model, given, fit->pool);
+    check_memory(fit, trainer_create(&fit->trainer, &model->net, model->params, &hyper, fit->batch_size,
+                                     fit->pool, ctr_nn_alloc(context)));
+    fit->auc = auc_create(ctr_nn_alloc(context), most_rows);
+    if (fit->auc == NULL)
+        ctr_check_status(NN_NO_MEMORY, "allocate the metrics");
+    if (dataset_weight(dataset, true) > 0)
+        fit->best = fit_alloc(fit, mul_size(model->net.n_block, sizeof(float)));
+    fit->logits = fit_alloc(fit, mul_size(mul_size(fit->batch_size, options->net.n_classes), sizeof(float)));
+    fit->steps_planned = (train_rows + fit->batch_size - 1) / fit->batch_size * options->epochs;
+    return fit;
+}
