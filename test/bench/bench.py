@@ -269,8 +269,8 @@ def plpython_rate(rows=3000):
     return rows / times[1]
 
 
-def model(name, network, rows="criteo"):
-    trained = training(network, "validation => 0, epochs => 1, max_seconds => 10")
+def model(name, network, rows="criteo", recipe="reference"):
+    trained = training(network, "validation => 0, epochs => 1, max_seconds => 10", recipe)
     psql(f"INSERT INTO models SELECT '{name}', {trained} FROM {rows} c;")
 
 
@@ -281,9 +281,9 @@ def scoring_rate(function, name, table, rows):
     return rows / seconds(statement + statement)[1]
 
 
-def one_row_cost():
+def one_row_cost(of):
     """Microseconds of ctr_predict in a one-row query, above the query without it: prepared, model warm."""
-    prepare = "".join(f"PREPARE {name} AS SELECT {call} FROM models m, (SELECT * FROM one) c WHERE m.name = 'first';\n"
+    prepare = "".join(f"PREPARE {name} AS SELECT {call} FROM models m, (SELECT * FROM one) c WHERE m.name = '{of}';\n"
                       for name, call in (("scored", "ctr_predict(m.model, c)"), ("bare", "(c).label + length(m.name)")))
     times = seconds(prepare + "EXECUTE scored;\nEXECUTE bare;\n" * 2000)[4:]
     return [1e6 * (a - b) for a, b in zip(times[0::2], times[1::2])]
@@ -303,6 +303,7 @@ def score():
          "VACUUM ANALYZE small; VACUUM ANALYZE one;")
     model("matrix", NETWORKS["matrix"])
     model("field_each", NETWORKS["field_each"])
+    model("default", NETWORKS["matrix"], recipe="robust")
     model("first", NETWORKS["matrix"], f"(SELECT * FROM criteo LIMIT {int(0.75 * ROWS)})")
     print("rows/s: median (least … most). One backend, raw rows; PyTorch: encoded tensors, batch 2048, "
           f"{THREADS} threads.\n")
@@ -314,18 +315,22 @@ def score():
         if peer:
             peer.score_rate(0)
         compare(f"{function}, {name}", lambda: scoring_rate(function, name, table, rows), peer and peer.score_rate)
+    for function in ("ctr_predict", "ctr_predict_batch"):
+        compare(f"{function}, matrix, default recipe", lambda: scoring_rate(function, "default", "criteo", ROWS), None,
+                absent="not compared")
     with tempfile.TemporaryDirectory() as directory:
         absent = plpython(directory)
         compare("ctr_predict, matrix; peer: PL/Python + PyTorch per row",
                 lambda: scoring_rate("ctr_predict", "matrix", "small", small),
                 None if absent else plpython_rate, absent=absent)
 
-    megabytes = int(psql("SELECT octet_length(model::bytea) FROM models WHERE name = 'first';")[0]) / 1e6
-    costs = sorted(one_row_cost())
     print()
     header("what", "measured")
-    row(f"ctr_predict, one-row query, warm model of {megabytes:.0f} MB",
-        "{:.1f} µs (quartiles {:.1f} … {:.1f})".format(*(costs[len(costs) * k // 4] for k in (2, 1, 3))))
+    for name, recipe in (("default", "default recipe, "), ("first", "")):
+        costs = sorted(one_row_cost(name))
+        megabytes = int(psql(f"SELECT octet_length(model::bytea) FROM models WHERE name = '{name}';")[0]) / 1e6
+        row(f"ctr_predict, one-row query, {recipe}warm model of {megabytes:.0f} MB",
+            "{:.1f} µs (quartiles {:.1f} … {:.1f})".format(*(costs[len(costs) * k // 4] for k in (2, 1, 3))))
     row(f"first ctr_predict of a backend, {megabytes:.0f} MB", spread(first_calls(), 1000) + " ms")
 
 

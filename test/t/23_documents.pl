@@ -124,15 +124,17 @@ sub run_document
             shows($block, $next, $printed{$i} // '') if $next && $next->{language} eq '';
         }
     }
-    run_python($_) for grep { $_ && $_->{language} eq 'python' } @blocks;
+    for my $i (0 .. $#blocks) {
+        run_python($blocks[$i], $blocks[$i + 1]) if $blocks[$i] && $blocks[$i]{language} eq 'python';
+    }
 }
 
 sub run_python
 {
-    my ($block) = @_;
+    my ($block, $shown) = @_;
     my $python = $ENV{PYTHON} // 'python3';
   SKIP: {
-        skip "$block->{line}: $python lacks torch or safetensors", 1
+        skip "$block->{line}: $python lacks torch or safetensors", 2
           if system("$python -c 'import torch, safetensors' 2>/dev/null") != 0;
         open my $file, '>', scratch('document.py') or die;
         print $file $block->{text};
@@ -140,7 +142,7 @@ sub run_python
         local @ENV{qw(PGDATABASE PYTHONPATH)} = ($CtrTest::database, "$root/test/parity");
         my $output = qx($python @{[scratch('document.py')]} 2>&1);
         is($?, 0, "$block->{line} runs") or diag($output);
-        diag($output);
+        shows($block, $shown, $output);
     }
 }
 
