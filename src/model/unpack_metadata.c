@@ -1,0 +1,84 @@
+/* unpack_metadata.c: which version wrote a model, its digest, its options and its counts of rows. */
+#include "model/unpack.h"
+
+#include "model/record.h"
+
+#define VERSION_LONGEST 64 /* characters; messages quote it */
+
+static bool
+check_version(CtrUnpacker *u, int64 version)
+{
+    if (version == CTR_FORMAT_VERSION)
+        return true;
+    if (version > CTR_FORMAT_VERSION)
+        errsave(u->escontext,
+                (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                 errmsg("ctr_model has format version " INT64_FORMAT ", but ctr %s reads up to %d", version,
+                        CTR_VERSION, CTR_FORMAT_VERSION),
+                 errhint("Install the version of ctr that wrote it, or a later one.")));
+    else if (version == 1)
+        errsave(u->escontext,
+                (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                 errmsg("ctr_model was written by a development version of ctr before the first release"),
+                 errhint("Train the model again.")));
+    else
+        safetensors_invalid(u->escontext, "there is no format version " INT64_FORMAT, version);
+    return false;
+}
+
+bool
+unpack_version(CtrUnpacker *u)
+{
+    int64 version;
+    const char *writer;
+
+    if (!unpack_number(u, "format_version", PG_INT32_MAX, &version) || !check_version(u, version) ||
+        (writer = unpack_entry(u, "ctr_version")) == NULL)
+        return false;
+    if (strlen(writer) > VERSION_LONGEST)
+        return safetensors_invalid(u->escontext, "metadata entry \"ctr_version\" is no version");
+    u->model->version = MemoryContextStrdup(u->model->context, writer);
+    return true;
+}
+
+bool
+unpack_digest(CtrUnpacker *u)
+{
+    CtrValueBytes *bytes = u->file->bytes;
+    char head[CTR_MODEL_HEAD_SIZE];
+    Size size = Min(bytes->size, CTR_MODEL_HEAD_SIZE);
+
+    value_read(bytes, 0, size, head);
+    return model_peek_digest(head, size, u->model->digest, u->escontext) &&
+           (u->use != CTR_UNPACK_TO_VALIDATE ||
+            model_verify_digest(bytes->memory, bytes->size, u->escontext));
+}
+
+bool
+unpack_options(CtrUnpacker *u)
+{
+    const CtrJsonNode *record = unpack_json(u, "options");
+    bool good;
+
+    if (record == NULL)
+        return false;
+    MemoryContextSwitchTo(u->model->context);
+    good = record_read(&u->model->options, record, u->model->version, u->escontext);
+    MemoryContextSwitchTo(u->scratch);
+    return good;
+}
+
+bool
+unpack_counts(CtrUnpacker *u)
+{
+    CtrModel *model = u->model;
+    int64 best;
+
+    if (!unpack_number(u, "best_epoch", model->n_epochs, &best) ||
+        !unpack_number(u, "training_rows", CTR_COUNT_MOST, &model->train_rows) ||
+        !unpack_number(u, "validation_rows", CTR_COUNT_MOST, &model->validation_rows) ||
+        !unpack_number(u, "skipped_rows", CTR_COUNT_MOST, &model->skipped_rows))
+        return false;
+    model->best_epoch = (int)best;
+    return true;
+}
