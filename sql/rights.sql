@@ -63,6 +63,19 @@ FROM unnest('{SELECT as_definer(),SELECT as_invoker(),SELECT count(p) FROM score
 ALTER FUNCTION as_definer() OWNER TO ctr_may_not;
 SELECT as_role('ctr_may', 'SELECT as_definer()') AS definer_may_not;
 
+-- by columns the right is asked for at the first row, by rows, as PostgreSQL does, when the query starts: who fetches from a
+-- definer's cursor needs it
+CREATE FUNCTION opened(query text) RETURNS refcursor SECURITY DEFINER LANGUAGE plpgsql AS $$ DECLARE c refcursor := 'scores'; BEGIN OPEN c FOR EXECUTE query; RETURN c; END $$;
+SELECT opened(statement) FROM statements WHERE name = 'columns';
+SELECT as_role('ctr_may_not', 'FETCH scores') AS by_columns;
+CLOSE scores;
+SELECT opened(statement) FROM statements WHERE name = 'columns';
+SELECT as_role('ctr_may', 'FETCH scores') AS by_columns;
+CLOSE scores;
+SELECT opened(statement) FROM statements WHERE name = 'rows';
+SELECT as_role('ctr_may_not', 'FETCH scores') AS by_rows;
+CLOSE scores;
+
 -- by hand
 SELECT as_role(r, 'SELECT count(ctr_predict_columns(model, ''facts'', 1, 0, 3, ''c1''::text)) FROM made') AS by_hand FROM unnest('{ctr_may,ctr_may_not}'::name[]) r;
 
