@@ -51,7 +51,7 @@ sub train
 {
     my ($case, $after) = @_;
     my (undef, $table, $options) = @$case;
-    my $handle = start_query("SET client_min_messages = warning; SELECT length(ctr_train(c, $options)::bytea) FROM $table c;\n$computed;");
+    my $handle = start_query("SET client_min_messages = warning; SELECT length(ctr_train(r, $options)::bytea) FROM $table r;\n$computed;");
     my @before = (0, 0);
     if (defined $after) {
         sleep 0.005 while (@before = times_of($handle->{pid})) && $before[0] + $before[1] < $after && CtrTest::slurp($handle->{out}) eq '';
@@ -65,7 +65,7 @@ sub train
 print "| training | CPU seconds | cancels | worst, s | user | system | at |\n|---|---|---|---|---|---|---|\n";
 for my $name (split ' ', $ENV{CASES} // 'large continued each all') {
     my $case = $cases{$name} or die "no case \"$name\"\n";
-    query("SET client_min_messages = warning; INSERT INTO kept SELECT ctr_train(c, $large) FROM many c") if $name eq 'continued';
+    query("SET client_min_messages = warning; INSERT INTO kept SELECT ctr_train(r, $large) FROM many r") if $name eq 'continued';
     my (undef, undef, @all) = train($case);
     my $total = $all[0] + $all[1];
     my ($cancels, @worst) = (0, -1);
