@@ -49,6 +49,17 @@ typedef struct CtrOptions {
  * ERRCODE_INVALID_PARAMETER_VALUE, with a hint.
  */
 void options_parse(CtrOptions *options, const Jsonb *json);
+
+/* ------------------------------------------------------------------ defaults.c */
+
+/*
+ * What is not given: by options->recipe and, of options->net, architecture and n_classes, which stay as they
+ * are.
+ */
+void options_set_defaults(CtrOptions *options);
+
+/* ------------------------------------------------------------------ continue.c: going on from a model */
+
 /*
  * Instead of options_parse, to go on from a model that was trained with `given`: what is left out is the
  * model's, or the recipe's where another one is named. Error where the network or the transform contradict.
@@ -57,13 +68,18 @@ void options_parse(CtrOptions *options, const Jsonb *json);
  */
 void options_check_continues(CtrOptions *options, const Jsonb *json, const CtrOptions *given);
 void options_inherit_lists(CtrOptions *options, const CtrOptions *given);
+
+/* ------------------------------------------------------------------ write.c */
+
 /* every option with its value, as options_parse takes them (what was left out is filled in) */
 Jsonb *options_to_jsonb(const CtrOptions *options);
-/*
- * What is not given: by options->recipe and, of options->net, architecture and n_classes, which stay as they
- * are.
- */
-void options_set_defaults(CtrOptions *options);
+
+/* ------------------------------------------------------------------ nearest.c */
+
+/* The nearest of n words to `word`, fewer than `most` letters away; NULL: none is. */
+const char *nearest_word(const char *word, const char *const *words, int n, int most);
+/* how many letters may be wrong in a word that is meant: a good `most` */
+int few_letters(const char *word);
 
 /* ------------------------------------------------------------------ json.c: small helpers */
 

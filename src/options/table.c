@@ -140,3 +140,13 @@ option_transform_name(NnTransformKind kind)
         name++;
     return name->name;
 }
+
+const OptionSpec *
+option_find(const char *key)
+{
+    for (int i = 0; i < n_option_specs; i++) {
+        if (strcmp(option_specs[i].key, key) == 0)
+            return &option_specs[i];
+    }
+    return NULL;
+}

@@ -1,6 +1,6 @@
 /*
- * table.h: what options there are, for parse.c; and members of CtrOptions by a table's row
- * (value.c), for model/record.c too, which has a table of its own.
+ * table.h: what options there are (table.c), and what the files of this folder share. Members of
+ * CtrOptions by a table's row (value.c, write.c) are for model/record.c too, which has a table of its own.
  */
 #ifndef CTR_OPTION_TABLE_H
 #define CTR_OPTION_TABLE_H
@@ -37,6 +37,8 @@ typedef struct OptionSpec {
 extern const OptionSpec option_specs[];
 extern const int n_option_specs;
 
+/* NULL where there is no such option */
+const OptionSpec *option_find(const char *key);
 const char *option_transform_name(NnTransformKind kind); /* as "numerical_transform" has it */
 
 /* ------------------------------------------------------------------ value.c */
@@ -45,14 +47,31 @@ const char *option_transform_name(NnTransformKind kind); /* as "numerical_transf
 void option_set(CtrOptions *options, const OptionSpec *spec, double value);
 /* the value of a member of type integer, boolean or named */
 int64 option_integer(const CtrOptions *options, const OptionSpec *spec);
+
+/* ------------------------------------------------------------------ write.c */
+
 /* Appends a member of any type as JSON. */
 void option_append(StringInfo text, const CtrOptions *options, const OptionSpec *spec);
 
-/* ------------------------------------------------------------------ parse.c */
+/*
+ * ------------------------------------------------------------------ parse.c: steps that continue.c takes
+ * too
+ */
 
-/* NULL where there is no such option */
-const OptionSpec *option_find(const char *key);
-/* what values it may have, for a reader */
+/* Error where json is no object. */
+void options_check_object(const Jsonb *json);
+/* Takes one option before the others, because their meaning depends on it. */
+void options_take_first(CtrOptions *options, const Jsonb *json, const char *name);
+/* Takes all options that json gives. */
+void options_take(CtrOptions *options, const Jsonb *json);
+
+/* ------------------------------------------------------------------ errors.c */
+
+/* what values the option may have, for a reader */
 char *option_allowed_text(const OptionSpec *spec);
+/* ERRCODE_INVALID_PARAMETER_VALUE: not a value of the option; no option; an option of another architecture */
+void option_value_error(const OptionSpec *spec, const JsonbValue *value);
+void option_unknown_error(const CtrOptions *options, const char *key, const JsonbValue *value);
+void option_foreign_error(const CtrOptions *options, const OptionSpec *spec, const JsonbValue *value);
 
 #endif /* CTR_OPTION_TABLE_H */

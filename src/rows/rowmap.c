@@ -9,7 +9,6 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/typcache.h"
-#include "utils/varlena.h"
 
 #include "rows/spelling.h"
 
@@ -76,26 +75,14 @@ find_attribute(const CtrRowMap *map, const char *name)
 static const char *
 nearest_column(TupleDesc desc, const char *name)
 {
-    const char *nearest = NULL;
-    int length = (int)strlen(name);
-    int best = Min(4, length / 2 + 1);
+    const char **names = palloc(sizeof(char *) * Max(desc->natts, 1));
+    int n = 0;
 
-    if (length >= NAMEDATALEN)
-        return NULL;
     for (int i = 0; i < desc->natts; i++) {
-        const char *other = attribute_name(desc, i);
-        int distance;
-
-        if (TupleDescAttr(desc, i)->attisdropped)
-            continue;
-        distance =
-            varstr_levenshtein_less_equal(name, length, other, (int)strlen(other), 1, 1, 1, best, true);
-        if (distance < best) {
-            best = distance;
-            nearest = other;
-        }
+        if (!TupleDescAttr(desc, i)->attisdropped)
+            names[n++] = attribute_name(desc, i);
     }
-    return nearest;
+    return nearest_word(name, names, n, few_letters(name));
 }
 
 static void

@@ -1,0 +1,81 @@
+/*
+ * continue.c: the options of a training that goes on from a model: what may be said anew, and what the model
+ * has already decided.
+ */
+#include "options/table.h"
+
+/* Does the option describe what a model's tensors are, so that they would not fit another value? */
+static bool
+option_shapes_model(const OptionSpec *spec)
+{
+    return (spec->offset < offsetof(CtrOptions, net) + sizeof(NnConfig) &&
+            spec->offset != offsetof(CtrOptions, net.mlp_dropout)) ||
+           spec->offset == offsetof(CtrOptions, numerical_transform) ||
+           spec->offset == offsetof(CtrOptions, numerical_buckets) ||
+           spec->offset == offsetof(CtrOptions, target_statistics);
+}
+
+static void
+check_continues(const CtrOptions *options, const CtrOptions *given, const OptionSpec *spec)
+{
+    StringInfoData wanted, had;
+
+    initStringInfo(&wanted);
+    initStringInfo(&had);
+    option_append(&wanted, options, spec);
+    option_append(&had, given, spec);
+    if (strcmp(wanted.data, had.data) != 0)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("option \"%s\" is %s, but the model to go on from has %s", spec->key,
+                               wanted.data, had.data),
+                        errhint("Leave the option out, or train a new model.")));
+}
+
+/* Another recipe than the model's: what it says of the training, not of the model. */
+static void
+options_set_training_defaults(CtrOptions *options, const CtrOptions *given)
+{
+    options_set_defaults(options);
+    for (int i = 0; i < n_option_specs; i++) {
+        const OptionSpec *spec = &option_specs[i];
+
+        if (option_shapes_model(spec) || spec->type == OPTION_COLUMN)
+            memcpy((char *)options + spec->offset, (const char *)given + spec->offset, spec->size);
+    }
+    options->net = given->net;
+}
+
+void
+options_check_continues(CtrOptions *options, const Jsonb *json, const CtrOptions *given)
+{
+    const OptionSpec *architecture = option_find("architecture");
+
+    *options = *given;
+    if (json != NULL) {
+        options_check_object(json);
+        options_take_first(options, json, "architecture");
+        options_take_first(options, json, "recipe");
+    }
+    check_continues(options, given, architecture);
+    if (options->recipe != given->recipe)
+        options_set_training_defaults(options, given);
+    options->numerical = options->categorical = options->ignore = (CtrNameList){0};
+    if (json != NULL)
+        options_take(options, json);
+    for (int i = 0; i < n_option_specs; i++) {
+        if ((option_specs[i].architectures & (1 << given->net.architecture)) &&
+            option_shapes_model(&option_specs[i]))
+            check_continues(options, given, &option_specs[i]);
+    }
+}
+
+void
+options_inherit_lists(CtrOptions *options, const CtrOptions *given)
+{
+    if (!options->numerical.given)
+        options->numerical = given->numerical;
+    if (!options->categorical.given)
+        options->categorical = given->categorical;
+    if (!options->ignore.given)
+        options->ignore = given->ignore;
+}
