@@ -16,7 +16,7 @@
 PG_MODULE_MAGIC;
 
 #define HUGE_PAGES_LEAST ((Size)4 * 1024 * 1024)
-#define PIECE            ((Size)8 * 1024 * 1024) /* of memory, between two looks at interrupts */
+#define MEMORY_PIECE     ((Size)8 * 1024 * 1024) /* of memory, between two looks at interrupts */
 
 int ctr_threads = 0;
 int ctr_max_threads = 0;
@@ -79,9 +79,9 @@ ctr_pause(void)
 void
 ctr_copy(void *to, const void *from, Size n)
 {
-    for (Size done = 0; done < n; done += PIECE) {
+    for (Size done = 0; done < n; done += MEMORY_PIECE) {
         CHECK_FOR_INTERRUPTS();
-        memcpy((char *)to + done, (const char *)from + done, Min(PIECE, n - done));
+        memcpy((char *)to + done, (const char *)from + done, Min(MEMORY_PIECE, n - done));
     }
 }
 
@@ -99,9 +99,9 @@ nn_context_alloc(void *owner, size_t size)
         return NULL;
     p = (char *)TYPEALIGN(align, p);
     ctr_huge_pages(p, size);
-    for (Size done = 0; done < size; done += PIECE) {
+    for (Size done = 0; done < size; done += MEMORY_PIECE) {
         CHECK_FOR_INTERRUPTS();
-        memset(p + done, 0, Min(PIECE, size - done));
+        memset(p + done, 0, Min(MEMORY_PIECE, size - done));
     }
     return p;
 }

@@ -3,7 +3,7 @@
  */
 #include "encode/encode.h"
 
-#define AHEAD             32   /* rows whose slots are fetched while others are looked up */
+#define ROWS_AT_ONCE      32   /* rows whose slots are fetched while others are looked up */
 #define CACHED_CATEGORIES 1024 /* a smaller vocabulary is in the CPU's caches anyway */
 
 void
@@ -25,7 +25,7 @@ categories_of_row(CtrRowMap *map, CtrColumn *columns, int n, CtrVocab *const *vo
     }
 }
 
-/* Hashes of n <= AHEAD rows from `first` on; what finding them needs is on its way to the cache. */
+/* Hashes of n <= ROWS_AT_ONCE rows from `first` on; what finding them needs is on its way to the cache. */
 static void
 hash_ahead(const CtrRowBlock *block, int f, int first, int n, const CtrVocab *vocab, uint64 *hashes)
 {
@@ -54,10 +54,10 @@ static inline void
 look_up(const CtrRowBlock *block, int f, int first, int n, const CtrVocab *vocab, CtrVocab *adding,
         int32 *ids)
 {
-    uint64 hashes[AHEAD];
+    uint64 hashes[ROWS_AT_ONCE];
 
-    for (int done = 0; done < n; done += AHEAD) {
-        const int m = Min(AHEAD, n - done);
+    for (int done = 0; done < n; done += ROWS_AT_ONCE) {
+        const int m = Min(ROWS_AT_ONCE, n - done);
         const Size cell = (Size)f * block->room + first + done;
 
         hash_ahead(block, f, first + done, m, vocab, hashes);

@@ -12,7 +12,7 @@
 #define CTR_HASH_B UINT64CONST(0xe7037ed1a0b428db)
 
 static inline uint64
-hash_fold(uint64 a, uint64 b)
+hash_multiply(uint64 a, uint64 b)
 {
     unsigned __int128 product = (unsigned __int128)a * b;
 
@@ -41,7 +41,7 @@ hash_read4(const char *p)
 static inline uint64
 hash_word(uint64 hash, uint64 word)
 {
-    return hash_fold(word ^ CTR_HASH_B, hash ^ CTR_HASH_A);
+    return hash_multiply(word ^ CTR_HASH_B, hash ^ CTR_HASH_A);
 }
 
 /* Who knows a key can construct strings of equal hash. */
@@ -57,7 +57,7 @@ hash_bytes_keyed(CtrHashKey key, const char *bytes, uint32 length)
 
     /* sixteen bytes at a time; the last one to sixteen, overlapping what was read where needed, come below */
     for (; length > 16; length -= 16, bytes += 16)
-        hash = hash_fold(hash_read8(bytes) ^ key.b, hash_read8(bytes + 8) ^ hash);
+        hash = hash_multiply(hash_read8(bytes) ^ key.b, hash_read8(bytes + 8) ^ hash);
     if (length >= 8) {
         low = hash_read8(bytes);
         high = hash_read8(bytes + length - 8);
@@ -71,8 +71,8 @@ hash_bytes_keyed(CtrHashKey key, const char *bytes, uint32 length)
     } else {
         low = high = 0;
     }
-    hash = hash_fold(low ^ key.b, high ^ hash);
-    return hash_fold(hash ^ key.a, key.b);
+    hash = hash_multiply(low ^ key.b, high ^ hash);
+    return hash_multiply(hash ^ key.a, key.b);
 }
 
 static inline uint64

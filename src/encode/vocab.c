@@ -19,7 +19,7 @@
 #define VOCAB_LIMIT       (PG_INT32_MAX - 2) /* codes begin at CTR_CODE_KNOWN; a table has a row for each */
 #define CHUNK_FIRST       ((Size)1024)
 #define CHUNK_LARGEST     ((Size)1024 * 1024)
-#define AHEAD             16              /* strings whose slot is fetched before it is needed */
+#define STRINGS_AHEAD     16              /* strings whose slot is fetched before it is needed */
 #define INTERVAL          ((uint64)16384) /* slots or strings between two looks at interrupts */
 
 #define KEY_LENGTH ((uint32)sizeof(uint64))
@@ -337,8 +337,8 @@ vocab_fill(CtrVocab *vocab, const char *bytes, uint32 begin, const uint32 *ends,
 
         if (i % INTERVAL == 0 && pool_interrupted(pool))
             return CTR_VOCAB_UNFINISHED;
-        if (i + AHEAD < n) {
-            uint32 next = ends[i + AHEAD - 1], next_length = ends[i + AHEAD] - next;
+        if (i + STRINGS_AHEAD < n) {
+            uint32 next = ends[i + STRINGS_AHEAD - 1], next_length = ends[i + STRINGS_AHEAD] - next;
 
             vocab_prefetch(vocab, next_length, vocab_hash(bytes + next, next_length), 0);
         }

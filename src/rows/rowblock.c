@@ -8,8 +8,8 @@
  */
 #include "rows/rows.h"
 
-#define TEXT_LEAST   ((Size)16 * 1024)
-#define TEXT_LARGEST ((Size)256 * 1024) /* a block with more text is full, however few its rows */
+#define TEXT_LEAST ((Size)16 * 1024)
+#define BLOCK_TEXT ((Size)256 * 1024) /* a block with more text is full, however few its rows */
 
 CtrRowBlock *
 rowblock_create(MemoryContext context, int room, int n_num, int n_cat)
@@ -71,5 +71,5 @@ rowblock_add(CtrRowBlock *block, CtrRowMap *map)
 bool
 rowblock_full(const CtrRowBlock *block)
 {
-    return block->n == block->room || (block->n > 0 && block->text_used >= TEXT_LARGEST);
+    return block->n == block->room || (block->n > 0 && block->text_used >= BLOCK_TEXT);
 }

@@ -7,7 +7,7 @@
 
 #include "miscadmin.h"
 
-#define BLOCK_ROWS 64 /* rows read from the file at a time by rowstore_consume */
+#define FETCH_ROWS 64 /* rows read from the file at a time by rowstore_consume */
 
 struct CtrRowStore {
     MemoryContext context; /* this store's own */
@@ -152,10 +152,10 @@ rowstore_consume(CtrRowStore *store)
     if (index < store->in_memory)
         return row_in_memory(store, index);
     if (store->block == NULL)
-        store->block = MemoryContextAllocHuge(store->context, mul_size(BLOCK_ROWS, store->row_size));
-    in_block = (index - store->in_memory) % BLOCK_ROWS;
+        store->block = MemoryContextAllocHuge(store->context, mul_size(FETCH_ROWS, store->row_size));
+    in_block = (index - store->in_memory) % FETCH_ROWS;
     if (in_block == 0)
-        file_fetch(store, index, Min(BLOCK_ROWS, store->n - index), store->block);
+        file_fetch(store, index, Min(FETCH_ROWS, store->n - index), store->block);
     return store->block + in_block * store->row_size;
 }
 

@@ -177,8 +177,8 @@ encode_row(const CtrDataset *ds, const CtrEncoder *encoder, const Fitted *fitted
     for (int i = 0; i < ds->n_num; i++)
         x_num[i] = transform_apply(&encoder->transforms[i], numbers[i]);
     raw_codes(ds, encoder, fitted->codes, raw, x_cat);
-    encoder_derive(encoder, fitted->apart, STATISTICS_GROUPS, ds->known ? tail->fold : group, x_num, x_cat,
-                   1);
+    encoder_derive(encoder, fitted->out_of_fold, STATISTICS_GROUPS, ds->known ? tail->fold : group, x_num,
+                   x_cat, 1);
     row_label(ds, row)[0] = tail->label;
     row_label(ds, row)[1] = tail->weight;
 }

@@ -118,7 +118,8 @@ int roles_next(RoleSampler *sampler, const RawTail *tail);
 /* What the raw rows have taught, besides the encoder. */
 typedef struct Fitted {
     int32 **codes; /* [n_cat][seen]: the codes of the provisional categories */
-    float **apart; /* [n_statistics][categories][STATISTICS_GROUPS]: statistics for rows of this training */
+    /* [n_statistics][categories][STATISTICS_GROUPS]: statistics for rows of this training */
+    float **out_of_fold;
 } Fitted;
 
 /* a raw row's codes, x_cat [d_cat] */

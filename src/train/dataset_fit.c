@@ -10,9 +10,9 @@
 
 #include "miscadmin.h"
 
-#define SORT_LEAST   ((Size)1024 * 1024) /* for one column that is sorted outside of memory */
-#define STRETCH      ((Size)65536)       /* categories between two looks at interrupts */
-#define ZEROED_PIECE ((Size)8 * 1024 * 1024)
+#define SORT_LEAST         ((Size)1024 * 1024) /* for one column that is sorted outside of memory */
+#define CATEGORIES_AT_ONCE ((Size)65536)       /* categories between two looks at interrupts */
+#define ZEROED_PIECE       ((Size)8 * 1024 * 1024)
 
 #define STREAM_ROLES ((uint64)1 << 40) /* of random numbers; see dataset.c for the others */
 
@@ -243,20 +243,20 @@ static float *
 fit_field(CtrEncoder *encoder, int f, const NnLabelSum *sums, const CtrEncoder *known)
 {
     const Size n = (Size)encoder->categories[f], n_known = known ? (Size)known->categories[f] : 0;
-    float *apart =
+    float *out_of_fold =
         MemoryContextAllocHuge(CurrentMemoryContext, mul_size(n, STATISTICS_GROUPS * sizeof(float)));
 
-    for (Size at = 0; at < n; at += STRETCH) {
-        const Size m = Min(n - at, STRETCH), first = at * STATISTICS_GROUPS;
+    for (Size at = 0; at < n; at += CATEGORIES_AT_ONCE) {
+        const Size m = Min(n - at, CATEGORIES_AT_ONCE), first = at * STATISTICS_GROUPS;
         NnKeptSum *kept = encoder->sums[f] + first;
 
         CHECK_FOR_INTERRUPTS();
         label_sums_keep(kept, sums + first, m);
         if (at < n_known)
             label_sums_take_over(kept, known->sums[f] + first, Min(m, n_known - at));
-        statistics_fit(apart + first, encoder->statistics[f] + at, kept, encoder->totals, m);
+        statistics_fit(out_of_fold + first, encoder->statistics[f] + at, kept, encoder->totals, m);
     }
-    return apart;
+    return out_of_fold;
 }
 
 /* Fits the statistics of all fields; returns those for rows of this training. */
@@ -266,16 +266,16 @@ fit_statistics(CtrDataset *ds, CtrEncoder *encoder, int32 *const *codes)
     NnLabelSum totals[STATISTICS_GROUPS] = {{0, 0}};
     NnLabelSum **sums = sum_labels(ds, encoder, codes, totals);
     NnKeptSum kept_totals[STATISTICS_GROUPS];
-    float **apart = palloc(sizeof(float *) * encoder->n_statistics);
+    float **out_of_fold = palloc(sizeof(float *) * encoder->n_statistics);
 
     label_sums_keep(kept_totals, totals, 1);
     encoder_create_statistics(encoder, ds->known ? ds->known->totals : kept_totals);
     for (int f = 0; f < encoder->n_statistics; f++) {
-        apart[f] = fit_field(encoder, f, sums[f], ds->known);
+        out_of_fold[f] = fit_field(encoder, f, sums[f], ds->known);
         pfree(sums[f]);
     }
     pfree(sums);
-    return apart;
+    return out_of_fold;
 }
 
 /* ------------------------------------------------------------------ all of it */
@@ -316,6 +316,6 @@ dataset_fit(CtrDataset *ds, CtrEncoder *encoder)
         MemoryContextDelete(ds->seen_contexts[f]);
     }
     if (encoder->n_statistics > 0)
-        fitted.apart = fit_statistics(ds, encoder, fitted.codes);
+        fitted.out_of_fold = fit_statistics(ds, encoder, fitted.codes);
     return fitted;
 }

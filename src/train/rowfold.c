@@ -23,11 +23,11 @@
 
 #include "encode/hash.h"
 
-#define SLOTS_FIRST 64
-#define SLOTS_MOST  (DATASET_WORKING_MEMORY / 2 / sizeof(uint64))
-#define PROBES_MOST 64
-#define COUNT_BITS  24 /* of a slot; the others are the hash's */
-#define COUNT_MASK  (((uint64)1 << COUNT_BITS) - 1)
+#define SLOTS_FIRST     64
+#define FOLD_SLOTS_MOST (DATASET_WORKING_MEMORY / 2 / sizeof(uint64))
+#define PROBES_MOST     64
+#define COUNT_BITS      24 /* of a slot; the others are the hash's */
+#define COUNT_MASK      (((uint64)1 << COUNT_BITS) - 1)
 
 struct RowFolds {
     MemoryContext context;
@@ -157,7 +157,7 @@ count_before(RowFolds *folds, uint64 hash)
 {
     uint64 *slot, before;
 
-    if (is_full(folds) && folds->mask + 1 < SLOTS_MOST)
+    if (is_full(folds) && folds->mask + 1 < FOLD_SLOTS_MOST)
         grow(folds);
     slot = find_slot(folds, hash);
     if (slot == NULL || (*slot == 0 && is_full(folds)))

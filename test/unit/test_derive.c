@@ -64,7 +64,7 @@ infinities_are_in_the_end_buckets(void)
 #define CATEGORIES 7 /* the last one has no rows */
 
 typedef struct Statistics {
-    float apart[CATEGORIES][STATISTICS_GROUPS], all[CATEGORIES];
+    float out_of_fold[CATEGORIES][STATISTICS_GROUPS], all[CATEGORIES];
 } Statistics;
 
 static int
@@ -95,7 +95,7 @@ fit_labels(Statistics *s, const double *labels, const double *weights)
     }
     label_sums_keep(&kept[0][0], &sums[0][0], CATEGORIES);
     label_sums_keep(kept_totals, totals, 1);
-    statistics_fit(&s->apart[0][0], s->all, &kept[0][0], kept_totals, CATEGORIES);
+    statistics_fit(&s->out_of_fold[0][0], s->all, &kept[0][0], kept_totals, CATEGORIES);
 }
 
 static void
@@ -114,8 +114,8 @@ own_label_has_no_influence(void)
 
         labels[i] = 1 - labels[i];
         fit_labels(&after, labels, weights);
-        CHECK(after.apart[c][k] == before.apart[c][k]);
-        CHECK((after.apart[c][other] != before.apart[c][other]) == (k != FOLD_VALIDATION));
+        CHECK(after.out_of_fold[c][k] == before.out_of_fold[c][k]);
+        CHECK((after.out_of_fold[c][other] != before.out_of_fold[c][other]) == (k != FOLD_VALIDATION));
         CHECK(after.all[c] != before.all[c]);
         labels[i] = 1 - labels[i];
     }
@@ -133,10 +133,11 @@ statistics_are_shrunk_log_odds(void)
     sums[0][3] = (NnKeptSum){10, 1};
     totals[0] = (NnKeptSum){60, 28};
     totals[3] = (NnKeptSum){40, 2};
-    statistics_fit(&s.apart[0][0], s.all, &sums[0][0], totals, 2);
+    statistics_fit(&s.out_of_fold[0][0], s.all, &sums[0][0], totals, 2);
     CHECK_NEAR(s.all[0], log((25 + 20 * share) / (15 + 20 * (1 - share)) / average), 1e-6);
-    CHECK_NEAR(s.apart[0][0], log((1 + 20 * others_share) / (9 + 20 * (1 - others_share)) / others), 1e-6);
-    CHECK_NEAR(s.apart[0][1], s.all[0], 1e-6);
+    CHECK_NEAR(s.out_of_fold[0][0], log((1 + 20 * others_share) / (9 + 20 * (1 - others_share)) / others),
+               1e-6);
+    CHECK_NEAR(s.out_of_fold[0][1], s.all[0], 1e-6);
     CHECK(s.all[1] == 0);
 }
 
@@ -157,13 +158,13 @@ what_training_did_not_show_is_zero(void)
             sums[c][k] = groups[c][k] ? (NnKeptSum){500, 400} : (NnKeptSum){0, 0};
     }
     sums[n][1] = sums[n][2] = (NnKeptSum){500, 400};
-    statistics_fit(&s.apart[0][0], s.all, &sums[0][0], totals, (size_t)n + 1);
+    statistics_fit(&s.out_of_fold[0][0], s.all, &sums[0][0], totals, (size_t)n + 1);
     for (int c = 0; c < n; c++) {
         CHECK(s.all[c] == 0);
         for (int k = 0; k < STATISTICS_GROUPS; k++)
-            CHECK(s.apart[c][k] == 0);
+            CHECK(s.out_of_fold[c][k] == 0);
     }
-    CHECK(s.all[n] > 2 && s.apart[n][1] > 2 && s.apart[n][FOLD_VALIDATION] > 2);
+    CHECK(s.all[n] > 2 && s.out_of_fold[n][1] > 2 && s.out_of_fold[n][FOLD_VALIDATION] > 2);
 }
 
 static void
@@ -211,10 +212,10 @@ statistics_are_finite(void)
                       totals[STATISTICS_GROUPS] = {cases[a], cases[b]};
             Statistics s;
 
-            statistics_fit(&s.apart[0][0], s.all, sums, totals, 1);
+            statistics_fit(&s.out_of_fold[0][0], s.all, sums, totals, 1);
             CHECK(fabsf(s.all[0]) < STATISTIC_LARGEST);
             for (int k = 0; k < STATISTICS_GROUPS; k++)
-                CHECK(fabsf(s.apart[0][k]) < STATISTIC_LARGEST);
+                CHECK(fabsf(s.out_of_fold[0][k]) < STATISTIC_LARGEST);
         }
     }
 }

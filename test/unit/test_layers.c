@@ -18,7 +18,7 @@ typedef struct Run {
     float *params, *grads;
     float *values, *dvalues;
     double *stats;
-    float *merged, *scratch;
+    float *batch_stats, *scratch;
     float *probe; /* [ROWS, d_out] what the outputs are multiplied by */
     int rows;
     bool train;
@@ -57,7 +57,7 @@ run_end(Run *run, int output, uint64_t seed)
     NnRng rng;
 
     run->output = output;
-    run->net.logits = output;
+    run->net.output = output;
     net_finish(&run->net);
     CHECK(net->status == NN_OK);
 #define ROOM(type, count) ((type *)unit_take(&run->memory, (count) * sizeof(type)))
@@ -66,7 +66,7 @@ run_end(Run *run, int output, uint64_t seed)
     run->values = ROOM(float, net->row_floats *ROWS);
     run->dvalues = ROOM(float, net->row_floats *ROWS);
     run->stats = ROOM(double, 2 * net->n_stats);
-    run->merged = ROOM(float, net->n_merged);
+    run->batch_stats = ROOM(float, net->n_batch_stats);
     run->scratch = ROOM(float, net->scratch);
     run->probe = ROOM(float, (size_t)ROWS *(size_t)net->tensors[output].d);
 #undef ROOM
@@ -107,7 +107,7 @@ over_blocks(Run *run, const NnLayer *l, BlockFunction f)
                          .train = run->train,
                          .key = 12345,
                          .stats = run->stats + (size_t)lane * run->net.n_stats,
-                         .merged = run->merged,
+                         .batch_stats = run->batch_stats,
                          .scratch = run->scratch};
 
             f(l, &b);
@@ -128,7 +128,7 @@ run_forward(Run *run)
             memset(run->stats, 0, 2 * net->n_stats * sizeof(double));
             over_blocks(run, l, l->type->forward_stats);
             l->type->forward_merge(l, net, run->params, run->stats + l->stats_offset, net->n_stats, 2,
-                                   run->rows, run->merged + l->merged_offset);
+                                   run->rows, run->batch_stats + l->batch_stats_offset);
         }
         over_blocks(run, l, l->type->forward);
     }
@@ -160,7 +160,7 @@ run_backward(Run *run)
             memset(run->stats, 0, 2 * net->n_stats * sizeof(double));
             over_blocks(run, l, l->type->backward_stats);
             l->type->backward_merge(l, run->stats + l->stats_offset, net->n_stats, 2, run->rows,
-                                    run->merged + l->merged_offset);
+                                    run->batch_stats + l->batch_stats_offset);
         }
         over_blocks(run, l, l->type->backward);
     }
@@ -346,19 +346,19 @@ test_batchnorm_mean_first(void)
     layer = &run.net.layers[0];
     mean = run.params + run.net.params[net_find_param(&run.net, "bn.running_mean")].offset;
     var = run.params + run.net.params[net_find_param(&run.net, "bn.running_var")].offset;
-    batch_mean = run.merged + layer->merged_offset;
+    batch_mean = run.batch_stats + layer->batch_stats_offset;
     batch_var = batch_mean + 2; /* the mean, the inverse deviation, the unbiased variance */
     *mean = 0;
     *var = 1;
     for (int i = 1; i <= 10; i++) {
         *batch_mean = (float)i;
         *batch_var = (float)(2 * i);
-        layer->type->update_buffers(layer, &run.net, run.params, run.merged, ROWS, true);
+        layer->type->update_buffers(layer, &run.net, run.params, run.batch_stats, ROWS, true);
         CHECK_NEAR((double)*mean, (i + 1) / 2.0, 1e-5);
         CHECK_NEAR((double)*var, i + 1, 1e-5);
     }
     *batch_mean = 100;
-    layer->type->update_buffers(layer, &run.net, run.params, run.merged, ROWS, true);
+    layer->type->update_buffers(layer, &run.net, run.params, run.batch_stats, ROWS, true);
     CHECK_NEAR((double)*mean, 0.9 * 5.5 + 0.1 * 100, 1e-4);
     unit_release(&run.memory);
 }
@@ -389,7 +389,7 @@ test_batchnorm_values(void)
     for (int r = 0; r < ROWS; r++)
         square += (x[r] - moment) * (x[r] - moment);
     run_forward(&run);
-    net->layers[0].type->update_buffers(&net->layers[0], net, run.params, run.merged, ROWS, false);
+    net->layers[0].type->update_buffers(&net->layers[0], net, run.params, run.batch_stats, ROWS, false);
     CHECK_MESSAGE(fabs(*mean - 0.1 * moment) < 1e-3, "running mean %g, not %g", *mean, 0.1 * moment);
     CHECK_MESSAGE(fabs(*var - 0.9 - 0.1 * square / (ROWS - 1)) < 1e-5, "running variance %g", *var);
     for (int r = 0; r < ROWS; r++) {
@@ -407,7 +407,7 @@ test_batchnorm_values(void)
         CHECK_MESSAGE(fabs(y[0] - (2 / sqrt(0.25 + 1e-5) + 0.5)) < 1e-4,
                       "one row by running statistics, training %d: %g", train, y[0]);
     }
-    net->layers[0].type->update_buffers(&net->layers[0], net, run.params, run.merged, 1, false);
+    net->layers[0].type->update_buffers(&net->layers[0], net, run.params, run.batch_stats, 1, false);
     memcpy(&batches, run.params + net->params[net_find_param(net, "bn.num_batches_tracked")].offset, 8);
     CHECK_MESSAGE(*mean == x[0] - 2 && *var == 0.25f && batches == 1,
                   "one row moves statistics: %g, %g, %d batches", *mean, *var, (int)batches);

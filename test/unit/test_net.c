@@ -44,12 +44,12 @@ views_share_rows(void)
     int root, view, inner;
 
     start(&net, &memory);
-    net.logits = net_tensor(&net, 20);
+    net.output = net_tensor(&net, 20);
     root = net_tensor(&net, 21);
     view = net_view(&net, root, 5, 10);
     inner = net_view(&net, view, 2, 3);
     net_finish(&net);
-    CHECK(net.tensors[net.logits].ld == 20 && net.tensors[root].ld == 32 && net.row_floats == 52);
+    CHECK(net.tensors[net.output].ld == 20 && net.tensors[root].ld == 32 && net.row_floats == 52);
     CHECK(tensor_at(&net, inner, 16, 3) == 20 * 16 + 3 * 32 + 7);
     CHECK(tensor_at(&net, view, 16, 0) == tensor_at(&net, root, 16, 0) + 5);
     unit_release(&memory);
@@ -66,18 +66,18 @@ later_readers_write_first(void)
     x = net_tensor(&net, 8);
     a = net_tensor(&net, 8);
     b = net_tensor(&net, 8);
-    net.logits = net_tensor(&net, 1);
+    net.output = net_tensor(&net, 1);
     net_layer(&net, &plain, -1, x, "input");
-    net_layer(&net, &plain, x, a, "first")->x0 = x;
+    net_layer(&net, &plain, x, a, "first")->x2 = x;
     net_layer(&net, &plain, a, a, "in place");
-    net_layer(&net, &plain, a, b, "second")->x0 = x;
-    net_layer(&net, &plain, b, net.logits, "last");
+    net_layer(&net, &plain, a, b, "second")->x2 = x;
+    net_layer(&net, &plain, b, net.output, "last");
     net_finish(&net);
-    CHECK(!net.layers[4].dx_add && !net.layers[3].dx_add && !net.layers[3].dx0_add);
+    CHECK(!net.layers[4].dx_add && !net.layers[3].dx_add && !net.layers[3].dx2_add);
     CHECK(!net.layers[2].dx_add);
-    CHECK(net.layers[1].dx_add && net.layers[1].dx0_add);
+    CHECK(net.layers[1].dx_add && net.layers[1].dx2_add);
     CHECK(!net.tensors[x].dzero && !net.tensors[a].dzero && !net.tensors[b].dzero &&
-          !net.tensors[net.logits].dzero);
+          !net.tensors[net.output].dzero);
     unit_release(&memory);
 }
 
@@ -94,14 +94,14 @@ readers_of_parts_start_from_zero(void)
     right = net_view(&net, x, 3, 5);
     y = net_tensor(&net, 8);
     unread = net_tensor(&net, 4);
-    net.logits = net_tensor(&net, 1);
+    net.output = net_tensor(&net, 1);
     net_layer(&net, &plain, -1, left, "writes a part");
     net_layer(&net, &plain, -1, right, "writes the other");
     net_layer(&net, &plain, -1, unread, "unread");
     net_layer(&net, &plain, x, net_view(&net, y, 0, 4), "reads both");
     net_layer(&net, &plain, left, net_view(&net, y, 4, 4), "reads one");
-    net_layer(&net, &plain, net_view(&net, y, 0, 4), net.logits, "reads a half");
-    net_layer(&net, &plain, net_view(&net, y, 4, 4), net.logits, "reads the other half");
+    net_layer(&net, &plain, net_view(&net, y, 0, 4), net.output, "reads a half");
+    net_layer(&net, &plain, net_view(&net, y, 4, 4), net.output, "reads the other half");
     net_finish(&net);
     CHECK(net.tensors[x].dzero && net.tensors[unread].dzero && !net.tensors[y].dzero);
     CHECK(net.layers[3].dx_add && net.layers[4].dx_add);

@@ -499,7 +499,7 @@ run_create_crosses(Run *run, int rows)
     *run = (Run){.net = {.alloc = alloc, .config = {.n_classes = 1, .n_num = N_NUM}}};
     x = net_tensor(&run->net, N_NUM);
     net_input_numerical(&run->net, x);
-    run->net.logits = net_linear(&run->net, net_cross_matrix(&run->net, x, 2, "cross"), 1, true, "linear");
+    run->net.output = net_linear(&run->net, net_cross_matrix(&run->net, x, 2, "cross"), 1, true, "linear");
     net_finish(&run->net);
     CHECK(run->net.status == NN_OK && run->net.n_trained <= FEW_FLOATS);
     run->params = alloc.alloc(alloc.owner, run->net.n_block * sizeof(float));

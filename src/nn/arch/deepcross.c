@@ -70,6 +70,6 @@ deepcross_build(NnNet *net)
     const int deep = net_mlp(net, config->stacked ? crossed : x, config->mlp_layers, config->n_mlp,
                              config->mlp_dropout, "mlp.mlp");
 
-    net->logits = config->stacked ? net_linear(net, deep, config->n_classes, true, "last_linear")
+    net->output = config->stacked ? net_linear(net, deep, config->n_classes, true, "last_linear")
                                   : net_linear_joint(net, deep, crossed, config->n_classes, "last_linear");
 }

@@ -55,20 +55,20 @@ build_embeddings(NnNet *net, int numbers)
     return x;
 }
 
-/* logits += the linear part */
+/* output += the linear part */
 static void
-build_wide(NnNet *net, int numbers, int logits)
+build_wide(NnNet *net, int numbers, int output)
 {
     const NnConfig *config = &net->config;
 
     if (config->n_num > 0)
-        net_linear_add(net, numbers, logits, "num_linear");
+        net_linear_add(net, numbers, output, "num_linear");
     if (config->n_cat > 0) {
         const int table = category_table(net, config->n_classes, "cat_linear.fc", "cat_linear");
         const int bias = net_param(net, NN_DENSE, NN_ZERO, 0, 1, (const int64_t[]){config->n_classes}, "%s",
                                    "cat_linear.bias");
 
-        net_embedding_sum(net, table, bias, logits, true, "cat_linear");
+        net_embedding_sum(net, table, bias, output, true, "cat_linear");
     }
 }
 
@@ -89,8 +89,8 @@ fibinet_build(NnNet *net)
                                "bilinear.bilinear_layer", "mlp.mlp.0");
     deep = net_mlp_after_linear(net, deep, config->mlp_layers, config->n_mlp, config->mlp_dropout, "mlp.mlp");
     snprintf(last, sizeof last, "mlp.mlp.%d", 4 * config->n_mlp);
-    net->logits = net_linear(net, deep, config->n_classes, true, last);
-    build_wide(net, numbers, net->logits);
+    net->output = net_linear(net, deep, config->n_classes, true, last);
+    build_wide(net, numbers, net->output);
 }
 
 static int64_t

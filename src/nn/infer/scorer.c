@@ -16,9 +16,9 @@
 
 struct NnScorer {
     const NnNet *net;
-    const float *params; /* dense and buffers; only dense where folded */
+    const float *params; /* dense and buffers; only dense where fused */
     const float *tables; /* the caller's block */
-    bool folded;
+    bool fused;
     size_t capacity;          /* rows for which there is room in tensors */
     float *copy;              /* [n_dense] */
     const float **transposed; /* [n_params], see matvec.c */
@@ -37,10 +37,10 @@ linear_before(const NnNet *net, const NnLayer *layer)
 }
 
 static bool
-can_fold(const NnNet *net)
+can_fuse(const NnNet *net)
 {
     for (const NnLayer *l = net->layers; l < net->layers + net->n_layers; l++)
-        if (l->type->forward_stats && !(l->type->fold && linear_before(net, l)))
+        if (l->type->forward_stats && !(l->type->fuse && linear_before(net, l)))
             return false;
     return true;
 }
@@ -63,9 +63,9 @@ scorer_layout(NnScorer *s, NnScorer **place, int capacity, NnArena *arena)
     const NnNet *net = s->net;
 
     *place = arena_take(arena, 1, sizeof(NnScorer));
-    s->folded = can_fold(net);
+    s->fused = can_fuse(net);
     s->capacity = ((size_t)capacity + NN_ALIGN - 1) / NN_ALIGN * NN_ALIGN;
-    s->copy = arena_take(arena, s->folded ? net->n_dense : 0, sizeof(float));
+    s->copy = arena_take(arena, s->fused ? net->n_dense : 0, sizeof(float));
     s->transposed = arena_take(arena, (size_t)net->n_params, sizeof(float *));
     for (int i = 0; i < net->n_params; i++) {
         size_t floats = transposed_floats(&net->params[i]);
@@ -90,7 +90,7 @@ scorer_size(const NnNet *net, int capacity)
 
 /* Batch normalisation into the linear layers before it, in a copy of the dense parameters. */
 static void
-fold_layers(const NnScorer *s, const float *params, NnPause pause)
+fuse_layers(const NnScorer *s, const float *params, NnPause pause)
 {
     const NnNet *net = s->net;
 
@@ -102,7 +102,7 @@ fold_layers(const NnScorer *s, const float *params, NnPause pause)
         for (int r = 0; r < rows; r++) {
             if (pause)
                 pause();
-            l->type->fold(l, net, params, s->copy, linear->linear_weight, linear->linear_bias, r);
+            l->type->fuse(l, net, params, s->copy, linear->linear_weight, linear->linear_bias, r);
         }
     }
 }
@@ -120,8 +120,8 @@ scorer_create(NnScorer **scorer, const NnNet *net, const float *params, int capa
     if (!arena.base)
         return NN_NO_MEMORY;
     scorer_layout(&s, scorer, capacity, &arena);
-    if (s.folded) {
-        fold_layers(&s, params, pause);
+    if (s.fused) {
+        fuse_layers(&s, params, pause);
         s.params = s.copy;
     }
     for (int i = 0; i < net->n_params; i++) {
@@ -183,7 +183,7 @@ scorer_run(NnScorer *s, const float *x_num, const int32_t *x_cat, size_t ld_cat,
                  .x_num = x_num,
                  .x_cat = x_cat,
                  .ld_cat = ld_cat,
-                 .folded = s->folded,
+                 .fused = s->fused,
                  .transposed = s->transposed,
                  .scratch = s->scratch};
     const unsigned mode = denormals_flush();
@@ -194,7 +194,7 @@ scorer_run(NnScorer *s, const float *x_num, const int32_t *x_cat, size_t ld_cat,
         b.n = rows - b.row < NN_BLOCK ? rows - b.row : NN_BLOCK;
         for (const NnLayer *l = net->layers; l < net->layers + net->n_layers; l++)
             l->type->forward(l, &b);
-        memcpy(logits + (size_t)b.row * classes, block_value(&b, net->logits),
+        memcpy(logits + (size_t)b.row * classes, block_value(&b, net->output),
                (size_t)b.n * classes * sizeof(float));
     }
     denormals_restore(mode);

@@ -9,7 +9,7 @@
 typedef struct NnScorer NnScorer;
 
 size_t scorer_size(const NnNet *net, int capacity);
-/* params must outlive it. Batch normalisation is folded into the linear layers before it. */
+/* params must outlive it. Batch normalisation is fused into the linear layers before it. */
 NnStatus scorer_create(NnScorer **scorer, const NnNet *net, const float *params, int capacity, NnAlloc alloc,
                        NnPause pause);
 /*

@@ -23,10 +23,13 @@
 
 enum { WEIGHT, BIAS, RUNNING_MEAN, RUNNING_VAR, BATCHES }; /* param[] */
 
-/* merged, d floats each */
-enum { MEAN, INV_STD, UNBIASED_VAR, SUM_DY, SUM_DY_XHAT, N_MERGED };
+/* batch_stats: d floats each */
+enum { MEAN, INV_STD, UNBIASED_VAR, SUM_DY, SUM_DY_XHAT, N_BATCH_STATS };
 
-/* stats, forward: rows so far, then d means, then d M2; backward: d sums of dy, then d sums of dy * xhat */
+/*
+ * stats: a lane's sums. Forward: rows so far, then d means, then d M2; backward: d sums of dy, then d sums of
+ * dy * xhat
+ */
 
 /* column_moments for `width` columns */
 static inline __attribute__((always_inline)) void
@@ -217,14 +220,14 @@ inverse_deviations(float *inv_std, const float *var, int d)
 
 static void
 forward_merge(const NnLayer *l, const NnNet *net, const float *params, const double *stats, size_t stride,
-              int lanes, int rows, float *merged)
+              int lanes, int rows, float *batch_stats)
 {
     const int d = l->size[0];
 
     if (rows == 1) {
-        memcpy(merged + MEAN * d, params + net->params[l->param[RUNNING_MEAN]].offset,
+        memcpy(batch_stats + MEAN * d, params + net->params[l->param[RUNNING_MEAN]].offset,
                (size_t)d * sizeof(float));
-        inverse_deviations(merged + INV_STD * d, params + net->params[l->param[RUNNING_VAR]].offset, d);
+        inverse_deviations(batch_stats + INV_STD * d, params + net->params[l->param[RUNNING_VAR]].offset, d);
         return;
     }
     for (int c = 0; c < d; c++) {
@@ -236,9 +239,9 @@ forward_merge(const NnLayer *l, const NnNet *net, const float *params, const dou
             merge_moments(&mean, &m2, n, s + 1 + c, s + 1 + d + c, s[0], 1);
             n += s[0];
         }
-        merged[MEAN * d + c] = (float)mean;
-        merged[INV_STD * d + c] = (float)(1 / sqrt(m2 / rows + EPSILON));
-        merged[UNBIASED_VAR * d + c] = (float)(m2 / (rows - 1));
+        batch_stats[MEAN * d + c] = (float)mean;
+        batch_stats[INV_STD * d + c] = (float)(1 / sqrt(m2 / rows + EPSILON));
+        batch_stats[UNBIASED_VAR * d + c] = (float)(m2 / (rows - 1));
     }
 }
 
@@ -249,13 +252,13 @@ forward(const NnLayer *l, const NnBlock *b)
     const float *x = block_value(b, l->x), *mean, *inv_std;
     float *y = block_value(b, l->y);
 
-    if (b->folded) {
+    if (b->fused) {
         rows_copy(y, ldy, x, ldx, b->n, d, false);
         return;
     }
     if (b->train) {
-        mean = b->merged + l->merged_offset + MEAN * d;
-        inv_std = b->merged + l->merged_offset + INV_STD * d;
+        mean = b->batch_stats + l->batch_stats_offset + MEAN * d;
+        inv_std = b->batch_stats + l->batch_stats_offset + INV_STD * d;
     } else {
         mean = block_param(b, l->param[RUNNING_MEAN]);
         inv_std = b->scratch;
@@ -269,13 +272,13 @@ static void
 backward_stats(const NnLayer *l, const NnBlock *b)
 {
     const int d = l->size[0];
-    const float *merged = b->merged + l->merged_offset;
+    const float *batch_stats = b->batch_stats + l->batch_stats_offset;
     double *stats = b->stats + l->stats_offset;
     double *sums = (double *)b->scratch;
     float *dweight = block_grad(b, l->param[WEIGHT]), *dbias = block_grad(b, l->param[BIAS]);
 
     batchnorm_backward_sums(sums, sums + d, block_dvalue(b, l->y), tensor_ld(b, l->y), block_value(b, l->x),
-                            tensor_ld(b, l->x), merged + MEAN * d, merged + INV_STD * d, b->n, d);
+                            tensor_ld(b, l->x), batch_stats + MEAN * d, batch_stats + INV_STD * d, b->n, d);
     for (int c = 0; c < 2 * d; c++)
         stats[c] += sums[c];
     for (int c = 0; c < d; c++) {
@@ -285,7 +288,7 @@ backward_stats(const NnLayer *l, const NnBlock *b)
 }
 
 static void
-backward_merge(const NnLayer *l, const double *stats, size_t stride, int lanes, int rows, float *merged)
+backward_merge(const NnLayer *l, const double *stats, size_t stride, int lanes, int rows, float *batch_stats)
 {
     const int d = l->size[0];
 
@@ -297,8 +300,8 @@ backward_merge(const NnLayer *l, const double *stats, size_t stride, int lanes, 
             sum_dy_xhat += stats[lane * stride + d + c];
         }
         /* running statistics do not depend on the row */
-        merged[SUM_DY * d + c] = rows > 1 ? (float)(sum_dy / rows) : 0;
-        merged[SUM_DY_XHAT * d + c] = rows > 1 ? (float)(sum_dy_xhat / rows) : 0;
+        batch_stats[SUM_DY * d + c] = rows > 1 ? (float)(sum_dy / rows) : 0;
+        batch_stats[SUM_DY_XHAT * d + c] = rows > 1 ? (float)(sum_dy_xhat / rows) : 0;
     }
 }
 
@@ -306,16 +309,16 @@ static void
 backward(const NnLayer *l, const NnBlock *b)
 {
     const int d = l->size[0];
-    const float *merged = b->merged + l->merged_offset;
+    const float *batch_stats = b->batch_stats + l->batch_stats_offset;
 
     batchnorm_backward(block_dvalue(b, l->x), tensor_ld(b, l->x), block_dvalue(b, l->y), tensor_ld(b, l->y),
-                       block_value(b, l->x), tensor_ld(b, l->x), merged + MEAN * d, merged + INV_STD * d,
-                       merged + SUM_DY * d, merged + SUM_DY_XHAT * d, block_param(b, l->param[WEIGHT]), b->n,
-                       d, l->dx_add);
+                       block_value(b, l->x), tensor_ld(b, l->x), batch_stats + MEAN * d,
+                       batch_stats + INV_STD * d, batch_stats + SUM_DY * d, batch_stats + SUM_DY_XHAT * d,
+                       block_param(b, l->param[WEIGHT]), b->n, d, l->dx_add);
 }
 
 static void
-update_buffers(const NnLayer *l, const NnNet *net, float *params, const float *merged, int rows,
+update_buffers(const NnLayer *l, const NnNet *net, float *params, const float *batch_stats, int rows,
                bool mean_first)
 {
     const int d = l->size[0];
@@ -332,22 +335,22 @@ update_buffers(const NnLayer *l, const NnNet *net, float *params, const float *m
     if (mean_first)
         momentum = fmax(MOMENTUM, 1 / (double)batches);
     for (int c = 0; c < d; c++) {
-        mean[c] = (float)((1 - momentum) * mean[c] + momentum * merged[MEAN * d + c]);
-        var[c] = (float)((1 - momentum) * var[c] + momentum * merged[UNBIASED_VAR * d + c]);
+        mean[c] = (float)((1 - momentum) * mean[c] + momentum * batch_stats[MEAN * d + c]);
+        var[c] = (float)((1 - momentum) * var[c] + momentum * batch_stats[UNBIASED_VAR * d + c]);
     }
     memcpy(counter, &batches, sizeof batches);
 }
 
 static void
-fold(const NnLayer *l, const NnNet *net, const float *params, float *folded, int weight, int bias, int r)
+fuse(const NnLayer *l, const NnNet *net, const float *params, float *fused, int weight, int bias, int r)
 {
     const size_t d_in = net->params[weight].count / (size_t)l->size[0];
     const float *mean = params + net->params[l->param[RUNNING_MEAN]].offset;
     const float *var = params + net->params[l->param[RUNNING_VAR]].offset;
     const float *gamma = params + net->params[l->param[WEIGHT]].offset;
     const float *beta = params + net->params[l->param[BIAS]].offset;
-    float *w = folded + net->params[weight].offset + (size_t)r * d_in;
-    float *v = folded + net->params[bias].offset + r;
+    float *w = fused + net->params[weight].offset + (size_t)r * d_in;
+    float *v = fused + net->params[bias].offset + r;
     const double scale = gamma[r] / sqrt((double)var[r] + EPSILON);
 
     for (size_t i = 0; i < d_in; i++)
@@ -363,7 +366,7 @@ static const NnLayerType batchnorm_type = {.kind = "BatchNorm1d",
                                            .backward_stats = backward_stats,
                                            .backward_merge = backward_merge,
                                            .update_buffers = update_buffers,
-                                           .fold = fold};
+                                           .fuse = fuse};
 
 int
 net_batchnorm(NnNet *net, int x, const char *name)
@@ -374,7 +377,7 @@ net_batchnorm(NnNet *net, int x, const char *name)
 
     l->size[0] = d;
     l->n_stats = 1 + 2 * d;
-    l->n_merged = N_MERGED * d;
+    l->n_batch_stats = N_BATCH_STATS * d;
     l->scratch = 4 * (size_t)d; /* two rows of float8 */
     l->param[WEIGHT] = net_param(net, NN_DENSE, NN_ONE, 0, 1, shape, "%s.weight", name);
     l->param[BIAS] = net_param(net, NN_DENSE, NN_ZERO, 0, 1, shape, "%s.bias", name);

@@ -287,7 +287,7 @@ forward(const NnLayer *l, const NnBlock *b)
 {
     const int d_out = tensor_width(b->net, l->y), ldy = tensor_ld(b, l->y);
     const int pairs_d = l->size[FIELDS] * (l->size[FIELDS] - 1) / 2 * l->size[WIDTH];
-    const Side plain = describe(l, b, l->x), reweighted = describe(l, b, l->x0);
+    const Side plain = describe(l, b, l->x), reweighted = describe(l, b, l->x2);
     float *y = block_value(b, l->y);
 
     rows_fill(y, ldy, block_param(b, l->param[BIAS]), b->n, d_out, false);
@@ -301,14 +301,14 @@ backward(const NnLayer *l, const NnBlock *b)
     const int d_out = tensor_width(b->net, l->y), lddy = tensor_ld(b, l->y);
     const int pairs_d = l->size[FIELDS] * (l->size[FIELDS] - 1) / 2 * l->size[WIDTH];
     const float *weight = block_param(b, l->param[WEIGHT]), *dy = block_dvalue(b, l->y);
-    const Side plain = describe(l, b, l->x), reweighted = describe(l, b, l->x0);
+    const Side plain = describe(l, b, l->x), reweighted = describe(l, b, l->x2);
     float *dweight = block_grad(b, l->param[WEIGHT]);
 
     rows_sum(block_grad(b, l->param[BIAS]), dy, lddy, b->n, d_out);
     if (!l->dx_add)
         rows_zero(plain.dx, plain.ldx, b->n, plain.fields * plain.d);
     side_backward(dweight, dy, lddy, weight, 2 * pairs_d, &plain, d_out);
-    if (!l->dx0_add)
+    if (!l->dx2_add)
         rows_zero(reweighted.dx, reweighted.ldx, b->n, reweighted.fields * reweighted.d);
     side_backward(dweight + pairs_d, dy, lddy, weight + pairs_d, 2 * pairs_d, &reweighted, d_out);
 }
@@ -338,8 +338,8 @@ bilinear_params(NnNet *net, int fields, int d, NnBilinearType type, const char *
 }
 
 int
-net_bilinear_linear(NnNet *net, int x, int x0, int n_fields, NnBilinearType type, int d_out, const char *name,
-                    const char *linear)
+net_bilinear_linear(NnNet *net, int x, int reweighted, int n_fields, NnBilinearType type, int d_out,
+                    const char *name, const char *linear)
 {
     const int d = tensor_width(net, x) / n_fields, d_in = n_fields * (n_fields - 1) * d;
     const float bound = d_in > 0 ? 1 / sqrtf((float)d_in) : 0;
@@ -348,7 +348,7 @@ net_bilinear_linear(NnNet *net, int x, int x0, int n_fields, NnBilinearType type
     const size_t row =
         (size_t)strip_width(n_fields, d) + (size_t)n_fields * d + NN_ALIGN; /* + a tensor's padding */
 
-    l->x0 = x0;
+    l->x2 = reweighted;
     l->size[FIELDS] = n_fields;
     l->size[WIDTH] = d;
     l->size[TYPE] = type;

@@ -43,7 +43,7 @@ forward(const NnLayer *l, const NnBlock *b)
 
     rows_fill(u, ldu, block_param(b, l->param[BIAS]), b->n, d, false);
     weight_product(b, u, ldu, x, ldx, l->param[WEIGHT], 0, d, d, true);
-    rows_gate(block_value(b, l->y), tensor_ld(b, l->y), block_value(b, l->x0), tensor_ld(b, l->x0), x, ldx, u,
+    rows_gate(block_value(b, l->y), tensor_ld(b, l->y), block_value(b, l->x2), tensor_ld(b, l->x2), x, ldx, u,
               ldu, b->n, d);
 }
 
@@ -51,12 +51,12 @@ static void
 backward(const NnLayer *l, const NnBlock *b)
 {
     cross_matrix_backward(
-        block_dvalue(b, l->x), tensor_ld(b, l->x), block_dvalue(b, l->x0), tensor_ld(b, l->x0),
+        block_dvalue(b, l->x), tensor_ld(b, l->x), block_dvalue(b, l->x2), tensor_ld(b, l->x2),
         block_dvalue(b, l->saved[U]), tensor_ld(b, l->saved[U]), block_grad(b, l->param[WEIGHT]),
-        block_grad(b, l->param[BIAS]), block_dvalue(b, l->y), tensor_ld(b, l->y), block_value(b, l->x0),
-        tensor_ld(b, l->x0), block_value(b, l->x), tensor_ld(b, l->x), block_value(b, l->saved[U]),
+        block_grad(b, l->param[BIAS]), block_dvalue(b, l->y), tensor_ld(b, l->y), block_value(b, l->x2),
+        tensor_ld(b, l->x2), block_value(b, l->x), tensor_ld(b, l->x), block_value(b, l->saved[U]),
         tensor_ld(b, l->saved[U]), block_param(b, l->param[WEIGHT]), b->n, tensor_width(b->net, l->y),
-        !b->first, l->dx_add, l->dx0_add);
+        !b->first, l->dx_add, l->dx2_add);
 }
 
 static const NnLayerType cross_matrix_type = {
@@ -73,7 +73,7 @@ net_cross_matrix(NnNet *net, int x0, int n_cross, const char *name)
         const int y = net_tensor(net, d);
         NnLayer *l = net_layer(net, &cross_matrix_type, x, y, "%s.linears.%d", name, i);
 
-        l->x0 = x0;
+        l->x2 = x0;
         l->saved[U] = net_tensor(net, d);
         l->param[WEIGHT] =
             net_product_param(net, net_param(net, NN_DENSE, NN_UNIFORM, bound, 2, (const int64_t[]){d, d},

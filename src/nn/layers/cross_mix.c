@@ -199,8 +199,8 @@ describe(const NnLayer *l, const NnBlock *b)
                  .d = tensor_width(b->net, l->y),
                  .experts = l->size[EXPERTS],
                  .rank = l->size[RANK],
-                 .x0 = block_value(b, l->x0),
-                 .ldx0 = tensor_ld(b, l->x0),
+                 .x0 = block_value(b, l->x2),
+                 .ldx0 = tensor_ld(b, l->x2),
                  .x = block_value(b, l->x),
                  .ldx = tensor_ld(b, l->x),
                  .u_weight = block_param(b, l->param[U]),
@@ -238,9 +238,9 @@ backward(const NnLayer *l, const NnBlock *b)
     float *dx = block_dvalue(b, l->x), *dg = block_dvalue(b, l->saved[GATES]);
     float *du = block_dvalue(b, l->saved[PRODUCT]);
 
-    rows_gate_backward(du, m.ldu, block_grad(b, l->param[BIAS]), dx, lddx, block_dvalue(b, l->x0),
-                       tensor_ld(b, l->x0), block_dvalue(b, l->y), tensor_ld(b, l->y), m.x0, m.ldx0, m.u,
-                       m.ldu, m.n, m.d, l->dx_add, l->dx0_add);
+    rows_gate_backward(du, m.ldu, block_grad(b, l->param[BIAS]), dx, lddx, block_dvalue(b, l->x2),
+                       tensor_ld(b, l->x2), block_dvalue(b, l->y), tensor_ld(b, l->y), m.x0, m.ldx0, m.u,
+                       m.ldu, m.n, m.d, l->dx_add, l->dx2_add);
     cross_mix_backward(dx, lddx, block_dvalue(b, l->saved[A]), block_dvalue(b, l->saved[C_OUT]), dg,
                        block_grad(b, l->param[U]), block_grad(b, l->param[V]), block_grad(b, l->param[C]),
                        !b->first, du, &m);
@@ -278,7 +278,7 @@ net_cross_mix(NnNet *net, int x0, int n_cross, int low_rank, int n_experts, cons
         const int y = net_tensor(net, d);
         NnLayer *l = net_layer(net, &cross_mix_type, x, y, "%s.%d", name, i);
 
-        l->x0 = x0;
+        l->x2 = x0;
         l->size[EXPERTS] = n_experts;
         l->size[RANK] = low_rank;
         l->scratch = (size_t)NN_BLOCK * (size_t)low_rank;

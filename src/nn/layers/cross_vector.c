@@ -98,7 +98,7 @@ static void
 forward(const NnLayer *l, const NnBlock *b)
 {
     cross_vector_forward(block_value(b, l->y), tensor_ld(b, l->y), block_value(b, l->saved[S]),
-                         tensor_ld(b, l->saved[S]), block_value(b, l->x0), tensor_ld(b, l->x0),
+                         tensor_ld(b, l->saved[S]), block_value(b, l->x2), tensor_ld(b, l->x2),
                          block_value(b, l->x), tensor_ld(b, l->x), block_param(b, l->param[WEIGHT]),
                          block_param(b, l->param[BIAS]), b->n, tensor_width(b->net, l->y));
 }
@@ -106,12 +106,12 @@ forward(const NnLayer *l, const NnBlock *b)
 static void
 backward(const NnLayer *l, const NnBlock *b)
 {
-    cross_vector_backward(block_dvalue(b, l->x), tensor_ld(b, l->x), block_dvalue(b, l->x0),
-                          tensor_ld(b, l->x0), block_grad(b, l->param[WEIGHT]), block_grad(b, l->param[BIAS]),
+    cross_vector_backward(block_dvalue(b, l->x), tensor_ld(b, l->x), block_dvalue(b, l->x2),
+                          tensor_ld(b, l->x2), block_grad(b, l->param[WEIGHT]), block_grad(b, l->param[BIAS]),
                           block_dvalue(b, l->y), tensor_ld(b, l->y), block_value(b, l->saved[S]),
-                          tensor_ld(b, l->saved[S]), block_value(b, l->x0), tensor_ld(b, l->x0),
+                          tensor_ld(b, l->saved[S]), block_value(b, l->x2), tensor_ld(b, l->x2),
                           block_value(b, l->x), tensor_ld(b, l->x), block_param(b, l->param[WEIGHT]), b->n,
-                          tensor_width(b->net, l->y), l->dx_add, l->dx0_add);
+                          tensor_width(b->net, l->y), l->dx_add, l->dx2_add);
 }
 
 static const NnLayerType cross_vector_type = {
@@ -127,7 +127,7 @@ net_cross_vector(NnNet *net, int x0, int n_cross, const char *name)
         const int y = net_tensor(net, d);
         NnLayer *l = net_layer(net, &cross_vector_type, x, y, "%s.%d", name, i);
 
-        l->x0 = x0;
+        l->x2 = x0;
         l->saved[S] = net_tensor(net, 1);
         l->param[WEIGHT] = net_param(net, NN_DENSE, NN_UNIFORM, 1 / sqrtf((float)d), 2,
                                      (const int64_t[]){1, d}, "%s.linears.%d.weight", name, i);

@@ -9,14 +9,15 @@
 int net_linear(NnNet *net, int x, int d_out, bool bias, const char *name);
 int net_batchnorm(NnNet *net, int x, const char *name);
 int net_relu_dropout(NnNet *net, int x, float rate, const char *name); /* in place: returns x */
-/* a Linear over the concatenation [x, x0], which is never made */
-int net_linear_joint(NnNet *net, int x, int x0, int d_out, const char *name);
+/* a Linear over the concatenation [x, x2], which is never made */
+int net_linear_joint(NnNet *net, int x, int x2, int d_out, const char *name);
 /* y += x W^T + bias: joins a wide part to what y holds already */
 void net_linear_add(NnNet *net, int x, int y, const char *name);
 /* Linear, BatchNorm1d, ReLU, Dropout for each width, under the names <name>.0, <name>.1, <name>.4, … */
 int net_mlp(NnNet *net, int x, const int *widths, int n_widths, float dropout, const char *name);
 /* the same without the first Linear, <name>.0: x is its output */
 int net_mlp_after_linear(NnNet *net, int x, const int *widths, int n_widths, float dropout, const char *name);
+/* cross networks, whose levels all multiply by their first input, x0 */
 int net_cross_vector(NnNet *net, int x0, int n_cross, const char *name);
 int net_cross_matrix(NnNet *net, int x0, int n_cross, const char *name);
 int net_cross_mix(NnNet *net, int x0, int n_cross, int low_rank, int n_experts, const char *name);
@@ -35,11 +36,11 @@ void net_num_embedding(NnNet *net, int x, int y, int n_fields, int d, const char
 /* [B, n_fields, d] to the same shape: every field times its attention */
 int net_senet(NnNet *net, int x, int n_fields, double reduction_ratio, const char *name);
 /*
- * Linear(flatten([bilinear(x), bilinear(x0)])): the interactions of the plain (x) and the re-weighted (x0)
+ * Linear(flatten([bilinear(x), bilinear(reweighted)])): the interactions of the plain and the re-weighted
  * fields and the MLP's first layer in one, because the matrix between them, n_fields * (n_fields - 1) * d
  * columns, is too large to be kept. `linear` names the Linear.
  */
-int net_bilinear_linear(NnNet *net, int x, int x0, int n_fields, NnBilinearType type, int d_out,
+int net_bilinear_linear(NnNet *net, int x, int reweighted, int n_fields, NnBilinearType type, int d_out,
                         const char *name, const char *linear);
 
 #endif /* NN_LAYERS_H */

@@ -31,7 +31,7 @@ linear_backward(float *dx, int lddx, float *dweight, const float *dy, int lddy, 
 static void
 forward(const NnLayer *l, const NnBlock *b)
 {
-    const int d_x = tensor_width(b->net, l->x), d_x0 = tensor_width(b->net, l->x0);
+    const int d_x = tensor_width(b->net, l->x), d_x2 = tensor_width(b->net, l->x2);
     const int d_out = tensor_width(b->net, l->y), ldy = tensor_ld(b, l->y), weight = l->param[WEIGHT];
     const bool bias = l->param[BIAS] >= 0;
     float *y = block_value(b, l->y);
@@ -40,15 +40,15 @@ forward(const NnLayer *l, const NnBlock *b)
         rows_fill(y, ldy, block_param(b, l->param[BIAS]), b->n, d_out, l->size[ADD]);
     weight_product(b, y, ldy, block_value(b, l->x), tensor_ld(b, l->x), weight, 0, d_x, d_out,
                    bias || l->size[ADD]);
-    if (l->x0 >= 0)
-        weight_product(b, y, ldy, block_value(b, l->x0), tensor_ld(b, l->x0), weight, d_x, d_x0, d_out, true);
+    if (l->x2 >= 0)
+        weight_product(b, y, ldy, block_value(b, l->x2), tensor_ld(b, l->x2), weight, d_x, d_x2, d_out, true);
 }
 
 static void
 backward(const NnLayer *l, const NnBlock *b)
 {
-    const int d_x = tensor_width(b->net, l->x), d_x0 = tensor_width(b->net, l->x0);
-    const int d_out = tensor_width(b->net, l->y), ldw = d_x + d_x0, lddy = tensor_ld(b, l->y);
+    const int d_x = tensor_width(b->net, l->x), d_x2 = tensor_width(b->net, l->x2);
+    const int d_out = tensor_width(b->net, l->y), ldw = d_x + d_x2, lddy = tensor_ld(b, l->y);
     const float *weight = block_param(b, l->param[WEIGHT]);
     const float *dy = block_dvalue(b, l->y);
     float *dweight = block_grad(b, l->param[WEIGHT]);
@@ -57,22 +57,22 @@ backward(const NnLayer *l, const NnBlock *b)
         rows_sum(block_grad(b, l->param[BIAS]), dy, lddy, b->n, d_out);
     linear_backward(block_dvalue(b, l->x), tensor_ld(b, l->x), dweight, dy, lddy, block_value(b, l->x),
                     tensor_ld(b, l->x), weight, ldw, b->n, d_x, d_out, !b->first, l->dx_add);
-    if (l->x0 >= 0)
-        linear_backward(block_dvalue(b, l->x0), tensor_ld(b, l->x0), dweight + d_x, dy, lddy,
-                        block_value(b, l->x0), tensor_ld(b, l->x0), weight + d_x, ldw, b->n, d_x0, d_out,
-                        !b->first, l->dx0_add);
+    if (l->x2 >= 0)
+        linear_backward(block_dvalue(b, l->x2), tensor_ld(b, l->x2), dweight + d_x, dy, lddy,
+                        block_value(b, l->x2), tensor_ld(b, l->x2), weight + d_x, ldw, b->n, d_x2, d_out,
+                        !b->first, l->dx2_add);
 }
 
 static const NnLayerType linear_type = {.kind = "Linear", .forward = forward, .backward = backward};
 
 static int
-add_linear(NnNet *net, int x, int x0, int y, bool add, bool bias, const char *name)
+add_linear(NnNet *net, int x, int x2, int y, bool add, bool bias, const char *name)
 {
-    const int d_in = tensor_width(net, x) + tensor_width(net, x0), d_out = tensor_width(net, y);
+    const int d_in = tensor_width(net, x) + tensor_width(net, x2), d_out = tensor_width(net, y);
     const float bound = d_in > 0 ? 1 / sqrtf((float)d_in) : 0;
     NnLayer *l = net_layer(net, &linear_type, x, y, "%s", name);
 
-    l->x0 = x0;
+    l->x2 = x2;
     l->size[ADD] = add;
     l->param[WEIGHT] = net_product_param(net, net_param(net, NN_DENSE, NN_UNIFORM, bound, 2,
                                                         (const int64_t[]){d_out, d_in}, "%s.weight", name));
@@ -92,9 +92,9 @@ net_linear(NnNet *net, int x, int d_out, bool bias, const char *name)
 }
 
 int
-net_linear_joint(NnNet *net, int x, int x0, int d_out, const char *name)
+net_linear_joint(NnNet *net, int x, int x2, int d_out, const char *name)
 {
-    return add_linear(net, x, x0, net_tensor(net, d_out), false, true, name);
+    return add_linear(net, x, x2, net_tensor(net, d_out), false, true, name);
 }
 
 void

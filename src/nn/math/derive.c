@@ -141,16 +141,16 @@ statistic(const NnLabelSum *category, double odds)
 }
 
 void
-statistics_fit(float *apart, float *all, const NnKeptSum *sums, const NnKeptSum *totals, size_t n)
+statistics_fit(float *out_of_fold, float *all, const NnKeptSum *sums, const NnKeptSum *totals, size_t n)
 {
     NnLabelSum total = sum_all(totals);
     double odds = average_odds(&total);
-    double odds_apart[STATISTICS_GROUPS];
+    double odds_out_of_fold[STATISTICS_GROUPS];
 
     for (int k = 0; k < STATISTICS_GROUPS; k++) {
         NnLabelSum others = sum_others(totals, k);
 
-        odds_apart[k] = average_odds(&others);
+        odds_out_of_fold[k] = average_odds(&others);
     }
     for (size_t i = 0; i < n; i++) {
         const NnKeptSum *groups = sums + i * STATISTICS_GROUPS;
@@ -161,7 +161,7 @@ statistics_fit(float *apart, float *all, const NnKeptSum *sums, const NnKeptSum 
         for (int k = 0; k < STATISTICS_GROUPS; k++) {
             NnLabelSum others = sum_others(groups, k);
 
-            apart[i * STATISTICS_GROUPS + k] = shown ? statistic(&others, odds_apart[k]) : 0;
+            out_of_fold[i * STATISTICS_GROUPS + k] = shown ? statistic(&others, odds_out_of_fold[k]) : 0;
         }
     }
 }

@@ -50,10 +50,10 @@ void label_sums_take_over(NnKeptSum *kept, const NnKeptSum *known, size_t n);
 /*
  * How far a category's log odds lie above the average's, shrunk towards 0 where rows are few; 0 for a
  * category whose training rows, if it has any, are all in one fold: they could not be shown another value.
- * sums [n][STATISTICS_GROUPS], totals [STATISTICS_GROUPS]: the same of all rows; apart
+ * sums [n][STATISTICS_GROUPS], totals [STATISTICS_GROUPS]: the same of all rows; out_of_fold
  * [n][STATISTICS_GROUPS]: the statistic for each group's rows, from training rows of other folds; all [n]:
  * from everything, for all other rows. Finite for all sums that are sound.
  */
-void statistics_fit(float *apart, float *all, const NnKeptSum *sums, const NnKeptSum *totals, size_t n);
+void statistics_fit(float *out_of_fold, float *all, const NnKeptSum *sums, const NnKeptSum *totals, size_t n);
 
 #endif /* CTR_DERIVE_H */

@@ -118,7 +118,7 @@ net_layer(NnNet *net, const NnLayerType *type, int x, int y, const char *name_fo
     NnLayer *l = net->status == NN_OK ? &net->layers[index] : &net->spare;
     va_list args;
 
-    *l = (NnLayer){.type = type, .x = x, .x0 = -1, .y = y, .linear_weight = -1, .linear_bias = -1};
+    *l = (NnLayer){.type = type, .x = x, .x2 = -1, .y = y, .linear_weight = -1, .linear_bias = -1};
     for (size_t i = 0; i < sizeof(l->param) / sizeof(l->param[0]); i++)
         l->param[i] = -1;
     for (size_t i = 0; i < sizeof(l->saved) / sizeof(l->saved[0]); i++)
@@ -166,10 +166,10 @@ place_tensors(NnNet *net)
             continue;
         }
         /*
-         * logits leave the net and lie close together; the others' rows start on a cache line unless they are
-         * short
+         * the output leaves the net and lies close together; the others' rows start on a cache line unless
+         * they are short
          */
-        t->ld = i == net->logits || t->d < NN_ALIGN ? t->d : (int)align_up((size_t)t->d);
+        t->ld = i == net->output || t->d < NN_ALIGN ? t->d : (int)align_up((size_t)t->d);
         t->offset = net->row_floats;
         net->row_floats += (size_t)t->ld;
     }
@@ -182,9 +182,9 @@ place_layers(NnNet *net)
         NnLayer *l = &net->layers[i];
 
         l->stats_offset = net->n_stats;
-        l->merged_offset = net->n_merged;
+        l->batch_stats_offset = net->n_batch_stats;
         net->n_stats += align_up((size_t)l->n_stats);
-        net->n_merged += align_up((size_t)l->n_merged);
+        net->n_batch_stats += align_up((size_t)l->n_batch_stats);
         if (align_up(l->scratch) > net->scratch)
             net->scratch = align_up(l->scratch);
     }
@@ -234,7 +234,7 @@ reader_adds(const NnNet *net, int tensor, int root, bool *columns, bool *whole)
 }
 
 /*
- * Sets dx_add and dx0_add of the layers that read `root` or views of it. columns: room for its width, all
+ * Sets dx_add and dx2_add of the layers that read `root` or views of it. columns: room for its width, all
  * false.
  */
 static void
@@ -244,7 +244,7 @@ order_gradients(NnNet *net, int root, bool *columns)
     bool whole = true, written = false;
     int first, last;
 
-    if (root == net->logits) /* the loss writes it */
+    if (root == net->output) /* the loss writes it */
         mark_columns(columns, 0, t->d);
     for (int i = net->n_layers - 1; i >= 0; i--) {
         NnLayer *l = &net->layers[i];
@@ -254,8 +254,8 @@ order_gradients(NnNet *net, int root, bool *columns)
             continue;
         if (reader_adds(net, l->x, root, columns, &whole))
             l->dx_add = true;
-        if (reader_adds(net, l->x0, root, columns, &whole))
-            l->dx0_add = true;
+        if (reader_adds(net, l->x2, root, columns, &whole))
+            l->dx2_add = true;
     }
     /*
      * some columns have no reader, or a reader met columns both written and not: start from zero, and all add
@@ -266,8 +266,8 @@ order_gradients(NnNet *net, int root, bool *columns)
 
         if (l->x >= 0 && root_range(net, l->x, &first, &last) == root)
             l->dx_add = true;
-        if (l->x0 >= 0 && root_range(net, l->x0, &first, &last) == root)
-            l->dx0_add = true;
+        if (l->x2 >= 0 && root_range(net, l->x2, &first, &last) == root)
+            l->dx2_add = true;
     }
 }
 

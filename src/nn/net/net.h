@@ -78,53 +78,53 @@ typedef struct NnLayerType {
     /* y from x for block b, rows [b->row, b->row + b->n) */
     void (*forward)(const NnLayer *l, const NnBlock *b);
     /*
-     * dx (+)= and the lane's parameter gradients (+)= from dy; NULL: nothing to do. dx comes before dx0:
-     * where x and x0 are the same tensor, dx0_add is set.
+     * dx (+)= and the lane's parameter gradients (+)= from dy; NULL: nothing to do. dx comes before dx2:
+     * where x and x2 are the same tensor, dx2_add is set.
      */
     void (*backward)(const NnLayer *l, const NnBlock *b);
     /*
      * For layers that need the whole batch, NULL for the others. In training, forward_stats adds this block's
      * sums to b->stats (this layer's, this lane's, l->n_stats doubles, zeroed before), and forward_merge,
      * called once after all blocks, turns lanes' sums (lane i at stats + i * stride) into l's batch
-     * statistics in `merged` (l->n_merged floats) before any block's forward. The same going back.
+     * statistics in `batch_stats` (l->n_batch_stats floats) before any block's forward. The same going back.
      */
     void (*forward_stats)(const NnLayer *l, const NnBlock *b);
     void (*forward_merge)(const NnLayer *l, const NnNet *net, const float *params, const double *stats,
-                          size_t stride, int lanes, int rows, float *merged);
+                          size_t stride, int lanes, int rows, float *batch_stats);
     void (*backward_stats)(const NnLayer *l, const NnBlock *b);
     void (*backward_merge)(const NnLayer *l, const double *stats, size_t stride, int lanes, int rows,
-                           float *merged);
+                           float *batch_stats);
     /*
      * After the backward pass, once: move buffers (running statistics) towards this batch's; may be NULL.
      * mean_first: as NnHyper has it.
      */
-    void (*update_buffers)(const NnLayer *l, const NnNet *net, float *params, const float *merged, int rows,
-                           bool mean_first);
+    void (*update_buffers)(const NnLayer *l, const NnNet *net, float *params, const float *batch_stats,
+                           int rows, bool mean_first);
     /*
      * For scoring: moves this layer into the linear layer before it, whose parameters are `weight` [d, d_in]
-     * and `bias` [d], in `folded`, a copy of the dense parameters: of their d rows, row r. Afterwards forward
-     * sees b->folded. NULL: cannot.
+     * and `bias` [d], in `fused`, a copy of the dense parameters: of their d rows, row r. Afterwards forward
+     * sees b->fused. NULL: cannot.
      */
-    void (*fold)(const NnLayer *l, const NnNet *net, const float *params, float *folded, int weight, int bias,
+    void (*fuse)(const NnLayer *l, const NnNet *net, const float *params, float *fused, int weight, int bias,
                  int r);
 } NnLayerType;
 
 struct NnLayer {
     const NnLayerType *type;
     char name[NN_MAX_NAME]; /* module path in the state_dict: "mlp.mlp.0" */
-    int x, x0, y; /* tensors; x0, a second input (crosses: the first level's), is -1 where not used */
-    bool dx_add;  /* dx += instead of dx =: another layer that comes later also reads x (set by net_finish) */
-    bool dx0_add;
+    int x, x2, y;           /* tensors; x2, a second input, is -1 where not used */
+    bool dx_add; /* dx += instead of dx =: another layer that comes later also reads x (set by net_finish) */
+    bool dx2_add;
     int param[8]; /* parameters, in the type's own order; -1 = none */
     int size[6];  /* sizes, in the type's own order */
-    /* parameters W [d, …] and b [d] of a layer that ends with y = … W' + b; -1 = it does not. For `fold`. */
+    /* parameters W [d, …] and b [d] of a layer that ends with y = … W' + b; -1 = it does not. For `fuse`. */
     int linear_weight, linear_bias;
-    float rate;                         /* dropout probability */
-    int saved[6];                       /* tensors kept for the backward pass; -1 = none */
-    int n_stats;                        /* doubles per lane */
-    int n_merged;                       /* floats */
-    size_t stats_offset, merged_offset; /* set by net_finish */
-    size_t scratch;                     /* floats per worker; b->scratch has at least so many */
+    float rate;                              /* dropout probability */
+    int saved[6];                            /* tensors kept for the backward pass; -1 = none */
+    int n_stats;                             /* doubles per lane */
+    int n_batch_stats;                       /* floats */
+    size_t stats_offset, batch_stats_offset; /* set by net_finish */
+    size_t scratch;                          /* floats per worker; b->scratch has at least so many */
 };
 
 /* A field's lookup: y[r, :] (+)= table[row_offset + code, :]. The executor and Adam walk this list. */
@@ -149,16 +149,16 @@ struct NnNet {
     int n_layers, max_layers;
     NnLookup *lookups;
     int n_lookups, max_lookups;
-    int logits;        /* tensor [B, n_classes] */
-    size_t n_dense;    /* floats of the dense part, which comes first */
-    size_t n_trained;  /* floats of dense + tables */
-    size_t n_block;    /* floats of the whole parameter block */
-    size_t row_floats; /* floats of all root tensors, per row */
-    size_t n_stats;    /* doubles per lane, all layers */
-    size_t n_merged;   /* floats, all layers */
-    size_t scratch;    /* floats per worker, the largest layer's */
-    int *init_tasks;   /* [n_params + 1] of net_init: each parameter's first one, see tasks.h */
-    NnLayer spare;     /* what net_layer returns after a failure, so that callers need not look */
+    int output;           /* tensor [B, n_classes] of the logits */
+    size_t n_dense;       /* floats of the dense part, which comes first */
+    size_t n_trained;     /* floats of dense + tables */
+    size_t n_block;       /* floats of the whole parameter block */
+    size_t row_floats;    /* floats of all root tensors, per row */
+    size_t n_stats;       /* doubles per lane, all layers */
+    size_t n_batch_stats; /* floats, all layers */
+    size_t scratch;       /* floats per worker, the largest layer's */
+    int *init_tasks;      /* [n_params + 1] of net_init: each parameter's first one, see tasks.h */
+    NnLayer spare;        /* what net_layer returns after a failure, so that callers need not look */
 };
 
 /* What a layer function gets: one block of rows of one batch, and where everything lies. */
@@ -176,11 +176,11 @@ struct NnBlock {
     int row, n; /* the block's rows in the batch */
     bool first; /* of its lane: what NnParam.grad_set is for */
     bool train;
-    bool folded; /* scoring: batch normalisation is already in the linear layer before it: copy x to y */
+    bool fused; /* scoring: batch normalisation is already in the linear layer before it: copy x to y */
     const float *const *transposed; /* scoring: transposed weights by parameter, see matvec.c; NULL: none */
     uint64_t key;                   /* of this step and net: with row and column it gives a dropout's coin */
     double *stats;                  /* this lane's, all layers: a layer's own start at l->stats_offset */
-    const float *merged;            /* all layers: a layer's own start at l->merged_offset */
+    const float *batch_stats;       /* all layers: a layer's own start at l->batch_stats_offset */
     float *scratch;                 /* this worker's */
 };
 

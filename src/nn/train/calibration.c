@@ -14,7 +14,7 @@ int
 net_last_bias(const NnNet *net)
 {
     for (int i = 0; i < net->n_layers; i++)
-        if (net->layers[i].y == net->logits && net->layers[i].linear_bias >= 0)
+        if (net->layers[i].y == net->output && net->layers[i].linear_bias >= 0)
             return net->layers[i].linear_bias;
     return -1;
 }

@@ -46,7 +46,7 @@ struct NnTrainer {
     float *values, *dvalues; /* [row_floats * capacity] */
     float *grads;            /* [NN_LANES, n_dense]; lane 0's becomes the sum */
     double *stats;           /* [NN_LANES, n_stats] */
-    float *merged;           /* [n_merged] */
+    float *batch_stats;      /* [n_batch_stats] */
     float *scratch;          /* [threads, scratch] */
     double *losses;          /* one for each task that computes a loss */
     double *norms;           /* one for each task that reduces gradients: sums of squares */
@@ -81,7 +81,7 @@ make_block(const NnTrainer *t, int row, int n, int worker, bool train)
                      .row = row,
                      .n = n,
                      .train = train,
-                     .merged = t->merged,
+                     .batch_stats = t->batch_stats,
                      .scratch = t->scratch + (size_t)worker * t->net->scratch};
 }
 
@@ -123,14 +123,14 @@ run_loss(const NnTrainer *t, const NnBlock *b)
 {
     const NnBatch *batch = t->batch;
     int classes = t->net->config.n_classes;
-    const float *z = block_value(b, t->net->logits), *weight = batch->weight ? batch->weight + b->row : NULL;
+    const float *z = block_value(b, t->net->output), *weight = batch->weight ? batch->weight + b->row : NULL;
 
     if (t->logits)
         memcpy(t->logits + (size_t)b->row * (size_t)classes, z,
                (size_t)b->n * (size_t)classes * sizeof(float));
     if (!b->train)
         return loss_forward(z, batch->label + b->row, weight, b->n, classes);
-    return loss_forward_backward(block_dvalue(b, t->net->logits), z, batch->label + b->row, weight, b->n,
+    return loss_forward_backward(block_dvalue(b, t->net->output), z, batch->label + b->row, weight, b->n,
                                  classes, t->grad_scale);
 }
 
@@ -198,12 +198,12 @@ merge_stats(NnTrainer *t, const Pass *p)
     if (p->forward_stats >= 0) {
         l = &t->net->layers[p->forward_stats];
         l->type->forward_merge(l, t->net, t->params, t->stats + l->stats_offset, t->net->n_stats, t->lanes,
-                               t->batch->rows, t->merged + l->merged_offset);
+                               t->batch->rows, t->batch_stats + l->batch_stats_offset);
     }
     if (p->backward_stats >= 0) {
         l = &t->net->layers[p->backward_stats];
         l->type->backward_merge(l, t->stats + l->stats_offset, t->net->n_stats, t->lanes, t->batch->rows,
-                                t->merged + l->merged_offset);
+                                t->batch_stats + l->batch_stats_offset);
     }
 }
 
@@ -408,7 +408,7 @@ end_update(NnTrainer *t)
         const NnLayer *l = &net->layers[i];
 
         if (l->type->update_buffers)
-            l->type->update_buffers(l, net, t->params, t->merged + l->merged_offset, t->batch->rows,
+            l->type->update_buffers(l, net, t->params, t->batch_stats + l->batch_stats_offset, t->batch->rows,
                                     t->hyper.mean_first);
     }
 }
@@ -527,7 +527,7 @@ trainer_layout(NnTrainer *t, NnTrainer **place, int threads, NnArena *arena)
     t->dvalues = arena_take(arena, net->row_floats * t->capacity, sizeof(float));
     t->grads = arena_take(arena, NN_LANES * net->n_dense, sizeof(float));
     t->stats = arena_take(arena, NN_LANES * net->n_stats, sizeof(double));
-    t->merged = arena_take(arena, net->n_merged, sizeof(float));
+    t->batch_stats = arena_take(arena, net->n_batch_stats, sizeof(float));
     t->scratch = arena_take(arena, (size_t)threads * net->scratch, sizeof(float));
     t->losses = arena_take(arena, tasks > NN_LANES ? tasks : NN_LANES, sizeof(double));
     t->norms = arena_take(arena, (size_t)(net->n_lookups + dense_tasks(net)), sizeof(double));
