@@ -103,11 +103,11 @@ typedef struct CtrEncoder {
     int *categories;         /* [d_cat]: rows of each field's table = known + CTR_CODE_KNOWN */
     float **statistics;      /* [n_statistics][categories]: target statistics (nn/derive.c) */
     /*
-     * What they come from, to go on from it: [n_statistics][categories][STATISTICS_GROUPS]. NULL: only to
+     * What they come from, to go on from it: [n_statistics][categories][NN_STATISTICS_GROUPS]. NULL: only to
      * score.
      */
     NnKeptSum **sums;
-    NnKeptSum *totals; /* [STATISTICS_GROUPS]: of all rows */
+    NnKeptSum *totals; /* [NN_STATISTICS_GROUPS]: of all rows */
 } CtrEncoder;
 
 /* From n_num, n_cat and the options: the network's inputs, and which of them are derived. */

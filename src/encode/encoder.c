@@ -184,7 +184,7 @@ encoder_keep_number(CtrEncoder *encoder, int i, const CtrEncoder *known, int64 m
 void
 encoder_create_statistics(CtrEncoder *encoder, const NnKeptSum *totals)
 {
-    Size size = STATISTICS_GROUPS * sizeof(NnKeptSum);
+    Size size = NN_STATISTICS_GROUPS * sizeof(NnKeptSum);
 
     encoder->totals = memcpy(MemoryContextAlloc(encoder->context, size), totals, size);
     for (int f = 0; f < encoder->n_statistics; f++) {
@@ -192,7 +192,7 @@ encoder_create_statistics(CtrEncoder *encoder, const NnKeptSum *totals)
 
         encoder->statistics[f] = MemoryContextAllocHuge(encoder->context, mul_size(n, sizeof(float)));
         encoder->sums[f] =
-            MemoryContextAllocHuge(encoder->context, mul_size(n, STATISTICS_GROUPS * sizeof(NnKeptSum)));
+            MemoryContextAllocHuge(encoder->context, mul_size(n, NN_STATISTICS_GROUPS * sizeof(NnKeptSum)));
     }
 }
 

@@ -26,7 +26,7 @@ int32 *encoder_fit_categories(CtrEncoder *encoder, int f, const CtrVocab *seen, 
 
 /*
  * Once all categories are known: room for the statistics and their sums, which stand beside these totals
- * [STATISTICS_GROUPS].
+ * [NN_STATISTICS_GROUPS].
  */
 void encoder_create_statistics(CtrEncoder *encoder, const NnKeptSum *totals);
 /* the code of numerical column i's value as a category */

@@ -96,7 +96,7 @@ statistics_fault(const CtrEncoder *encoder)
     for (int f = 0; f < encoder->n_statistics; f++) {
         for (int i = 0; i < encoder->categories[f]; i++) {
             ctr_pause_at(i);
-            if (!(fabsf(encoder->statistics[f][i]) <= STATISTIC_LARGEST))
+            if (!(fabsf(encoder->statistics[f][i]) <= NN_STATISTIC_LARGEST))
                 return psprintf("a target statistic is %g", encoder->statistics[f][i]);
         }
     }
@@ -113,7 +113,7 @@ sums_fault(const CtrEncoder *encoder)
     for (int f = 0; f < encoder->n_statistics; f++) {
         for (int c = 0; c < encoder->categories[f] && unsound == NULL; c++) {
             ctr_pause_at(c);
-            unsound = label_sums_find_unsound(encoder->sums[f] + (Size)c * STATISTICS_GROUPS, 1);
+            unsound = label_sums_find_unsound(encoder->sums[f] + (Size)c * NN_STATISTICS_GROUPS, 1);
         }
     }
     return unsound == NULL ? NULL

@@ -166,7 +166,7 @@ pack_statistics(CtrSafeFile *file, const CtrEncoder *encoder)
 static void
 pack_label_sums(CtrSafeFile *file, const CtrEncoder *encoder)
 {
-    int64 shape[] = {0, STATISTICS_GROUPS, 2};
+    int64 shape[] = {0, NN_STATISTICS_GROUPS, 2};
     char *sums, *to;
 
     if (encoder->n_statistics == 0)
@@ -174,16 +174,16 @@ pack_label_sums(CtrSafeFile *file, const CtrEncoder *encoder)
     for (int f = 0; f < encoder->n_statistics; f++)
         shape[0] += encoder->categories[f];
     to = sums = MemoryContextAllocHuge(CurrentMemoryContext,
-                                       mul_size((Size)shape[0], STATISTICS_GROUPS * sizeof(NnKeptSum)));
+                                       mul_size((Size)shape[0], NN_STATISTICS_GROUPS * sizeof(NnKeptSum)));
     for (int f = 0; f < encoder->n_statistics; f++) {
-        Size size = (Size)encoder->categories[f] * STATISTICS_GROUPS * sizeof(NnKeptSum);
+        Size size = (Size)encoder->categories[f] * NN_STATISTICS_GROUPS * sizeof(NnKeptSum);
 
         ctr_copy(to, encoder->sums[f], size);
         to += size;
     }
     add_tensor(file, CTR_MODEL_LABEL_SUMS, CTR_SAFE_F32, 3, shape, sums, (Size)(to - sums));
     add_tensor(file, CTR_MODEL_LABEL_TOTALS, CTR_SAFE_F32, 2, shape + 1, encoder->totals,
-               STATISTICS_GROUPS * sizeof(NnKeptSum));
+               NN_STATISTICS_GROUPS * sizeof(NnKeptSum));
 }
 
 static void
@@ -298,10 +298,10 @@ model_estimate(const NnNet *net, const CtrEncoder *encoder)
         size = add_size(size, ((Size)encoder->transforms[i].n_quantiles + CTR_MODEL_N_STATISTICS + 2) *
                                   sizeof(double));
     if (encoder->buckets != NULL)
-        size = add_size(size, mul_size(encoder->n_num, BUCKETS_MOST * sizeof(double)));
+        size = add_size(size, mul_size(encoder->n_num, NN_BUCKETS_MOST * sizeof(double)));
     for (int f = 0; f < encoder->n_statistics; f++)
         size = add_size(
-            size, mul_size(encoder->categories[f], sizeof(float) + STATISTICS_GROUPS * sizeof(NnKeptSum)));
+            size, mul_size(encoder->categories[f], sizeof(float) + NN_STATISTICS_GROUPS * sizeof(NnKeptSum)));
     for (int f = 0; f < encoder->n_cat; f++) {
         Size known = (Size)vocab_count(encoder->vocabs[f]);
 

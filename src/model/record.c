@@ -85,7 +85,7 @@ static const RecordField fields[] = {
     FIELD(NETWORK, "bilinear_type", OPTION_NAMED, FIBINET, net.bilinear_type, 0, 0, bilinear_types),
 
     FIELD(INPUTS, "numerical_transform", OPTION_NAMED, BOTH, numerical_transform, 0, 0, transforms),
-    FIELD(INPUTS, "numerical_buckets", OPTION_INTEGER, BOTH, numerical_buckets, 0, BUCKETS_MOST, NULL),
+    FIELD(INPUTS, "numerical_buckets", OPTION_INTEGER, BOTH, numerical_buckets, 0, NN_BUCKETS_MOST, NULL),
     FIELD(INPUTS, "target_statistics", OPTION_BOOLEAN, BOTH, target_statistics, 0, 1, NULL),
 
     FIELD(COLUMNS, "label", OPTION_COLUMN, BOTH, label, 0, 0, NULL),

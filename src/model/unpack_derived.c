@@ -73,7 +73,7 @@ bool
 unpack_label_sums(CtrUnpacker *u)
 {
     CtrEncoder *encoder = u->model->encoder;
-    int64 shape[] = {0, STATISTICS_GROUPS, 2};
+    int64 shape[] = {0, NN_STATISTICS_GROUPS, 2};
     const CtrSafeTensor *sums, *totals;
     NnKeptSum *values;
 
@@ -91,7 +91,7 @@ unpack_label_sums(CtrUnpacker *u)
     encoder->sums = MemoryContextAlloc(u->model->context, sizeof(NnKeptSum *) * encoder->n_statistics);
     for (int f = 0; f < encoder->n_statistics; f++) {
         encoder->sums[f] = values;
-        values += (Size)encoder->categories[f] * STATISTICS_GROUPS;
+        values += (Size)encoder->categories[f] * NN_STATISTICS_GROUPS;
     }
     return true;
 }

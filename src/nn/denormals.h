@@ -11,7 +11,7 @@
 #if defined(__SSE__)
 #include <xmmintrin.h>
 
-#define DENORMALS_ZERO 0x8040u /* of the control register: results (bit 15), operands (bit 6) */
+#define NN_DENORMALS_ZERO 0x8040u /* of the control register: results (bit 15), operands (bit 6) */
 
 /* Returns the mode before, for denormals_restore. */
 static inline unsigned
@@ -19,7 +19,7 @@ denormals_flush(void)
 {
     const unsigned before = _mm_getcsr();
 
-    _mm_setcsr(before | DENORMALS_ZERO);
+    _mm_setcsr(before | NN_DENORMALS_ZERO);
     return before;
 }
 
@@ -29,7 +29,7 @@ denormals_keep(void)
 {
     const unsigned before = _mm_getcsr();
 
-    _mm_setcsr(before & ~DENORMALS_ZERO);
+    _mm_setcsr(before & ~NN_DENORMALS_ZERO);
     return before;
 }
 

@@ -111,7 +111,7 @@ const OptionSpec option_specs[] = {
     {"numerical_transform", OPTION_NAMED, BOTH, MEMBER(numerical_transform), 0, 0, transforms,
      EVERY(NN_QUANTILE),
      "what is done to numbers before the network sees them"},
-    {"numerical_buckets", OPTION_INTEGER, BOTH, MEMBER(numerical_buckets), 0, BUCKETS_MOST, NULL,
+    {"numerical_buckets", OPTION_INTEGER, BOTH, MEMBER(numerical_buckets), 0, NN_BUCKETS_MOST, NULL,
      DEFAULTS(16, 16, 0),
      "parts into which numerical columns are cut to be categories besides; 0 means none"},
     {"target_statistics", OPTION_BOOLEAN, BOTH, MEMBER(target_statistics), 0, 1, NULL,

@@ -177,7 +177,7 @@ encode_row(const CtrDataset *ds, const CtrEncoder *encoder, const Fitted *fitted
     for (int i = 0; i < ds->n_num; i++)
         x_num[i] = transform_apply(&encoder->transforms[i], numbers[i]);
     raw_codes(ds, encoder, fitted->codes, raw, x_cat);
-    encoder_derive(encoder, fitted->out_of_fold, STATISTICS_GROUPS, ds->known ? tail->fold : group, x_num,
+    encoder_derive(encoder, fitted->out_of_fold, NN_STATISTICS_GROUPS, ds->known ? tail->fold : group, x_num,
                    x_cat, 1);
     row_label(ds, row)[0] = tail->label;
     row_label(ds, row)[1] = tail->weight;
@@ -226,7 +226,7 @@ static void
 encode_give(CtrDataset *ds, const EncodeTasks *t)
 {
     for (int i = 0; i < t->n; i++) {
-        RowSet *set = &ds->sets[t->groups[i] == FOLD_VALIDATION];
+        RowSet *set = &ds->sets[t->groups[i] == NN_FOLD_VALIDATION];
         const char *row = t->rows + i * ds->row_size;
         const float label = row_label(ds, row)[0], weight = row_label(ds, row)[1];
 

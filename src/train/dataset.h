@@ -15,7 +15,7 @@
 typedef struct RawTail {
     float label, weight;
     int16 role;
-    int16 fold; /* 0 … STATISTICS_FOLDS - 1; 0 where there are no target statistics */
+    int16 fold; /* 0 … NN_STATISTICS_FOLDS - 1; 0 where there are no target statistics */
 } RawTail;
 
 /* ------------------------------------------------------------------ rowfold.c */
@@ -112,13 +112,13 @@ typedef struct RoleSampler {
 } RoleSampler;
 
 void roles_start(const CtrDataset *ds, RoleSampler *sampler);
-/* the row's group: its fold, or FOLD_VALIDATION */
+/* the row's group: its fold, or NN_FOLD_VALIDATION */
 int roles_next(RoleSampler *sampler, const RawTail *tail);
 
 /* What the raw rows have taught, besides the encoder. */
 typedef struct Fitted {
     int32 **codes; /* [n_cat][seen]: the codes of the provisional categories */
-    /* [n_statistics][categories][STATISTICS_GROUPS]: statistics for rows of this training */
+    /* [n_statistics][categories][NN_STATISTICS_GROUPS]: statistics for rows of this training */
     float **out_of_fold;
 } Fitted;
 

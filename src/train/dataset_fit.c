@@ -51,7 +51,7 @@ roles_next(RoleSampler *sampler, const RawTail *tail)
         sampler->left--;
         sampler->needed -= validation;
     }
-    return validation ? FOLD_VALIDATION : tail->fold;
+    return validation ? NN_FOLD_VALIDATION : tail->fold;
 }
 
 /* Reads all raw rows without using them up. */
@@ -99,7 +99,7 @@ scan_next_training(RawScan *scan)
 
     do
         row = scan_next(scan);
-    while (row != NULL && scan->group == FOLD_VALIDATION);
+    while (row != NULL && scan->group == NN_FOLD_VALIDATION);
     return row;
 }
 
@@ -203,8 +203,8 @@ fit_numbers(CtrDataset *ds, CtrEncoder *encoder, const int64 *missing)
 /* ------------------------------------------------------------------ target statistics */
 
 /*
- * The labels' sums in every field, code and group, [n_statistics][categories][STATISTICS_GROUPS]; totals: of
- * all rows. Rows that chance has held back count, too: once the best epoch is known there is no reason to
+ * The labels' sums in every field, code and group, [n_statistics][categories][NN_STATISTICS_GROUPS]; totals:
+ * of all rows. Rows that chance has held back count, too: once the best epoch is known there is no reason to
  * waste them. Those of validation_column do not: a user may want to score them as rows that the model has
  * never seen.
  */
@@ -217,7 +217,7 @@ sum_labels(CtrDataset *ds, const CtrEncoder *encoder, int32 *const *codes, NnLab
     RawScan scan;
 
     for (int f = 0; f < encoder->n_statistics; f++)
-        sums[f] = zeroed(mul_size(encoder->categories[f], STATISTICS_GROUPS * sizeof(NnLabelSum)));
+        sums[f] = zeroed(mul_size(encoder->categories[f], NN_STATISTICS_GROUPS * sizeof(NnLabelSum)));
     for (scan_start(ds, &scan); (row = scan_next(&scan)) != NULL;) {
         const RawTail *tail = raw_tail(ds, row);
         double positive = (double)tail->weight * tail->label;
@@ -226,7 +226,7 @@ sum_labels(CtrDataset *ds, const CtrEncoder *encoder, int32 *const *codes, NnLab
             continue;
         raw_codes(ds, encoder, codes, row, x_cat);
         for (int f = 0; f < encoder->n_statistics; f++) {
-            NnLabelSum *sum = &sums[f][(Size)x_cat[f] * STATISTICS_GROUPS + scan.group];
+            NnLabelSum *sum = &sums[f][(Size)x_cat[f] * NN_STATISTICS_GROUPS + scan.group];
 
             sum->weight += tail->weight;
             sum->positive += positive;
@@ -244,10 +244,10 @@ fit_field(CtrEncoder *encoder, int f, const NnLabelSum *sums, const CtrEncoder *
 {
     const Size n = (Size)encoder->categories[f], n_known = known ? (Size)known->categories[f] : 0;
     float *out_of_fold =
-        MemoryContextAllocHuge(CurrentMemoryContext, mul_size(n, STATISTICS_GROUPS * sizeof(float)));
+        MemoryContextAllocHuge(CurrentMemoryContext, mul_size(n, NN_STATISTICS_GROUPS * sizeof(float)));
 
     for (Size at = 0; at < n; at += CATEGORIES_AT_ONCE) {
-        const Size m = Min(n - at, CATEGORIES_AT_ONCE), first = at * STATISTICS_GROUPS;
+        const Size m = Min(n - at, CATEGORIES_AT_ONCE), first = at * NN_STATISTICS_GROUPS;
         NnKeptSum *kept = encoder->sums[f] + first;
 
         CHECK_FOR_INTERRUPTS();
@@ -263,9 +263,9 @@ fit_field(CtrEncoder *encoder, int f, const NnLabelSum *sums, const CtrEncoder *
 static float **
 fit_statistics(CtrDataset *ds, CtrEncoder *encoder, int32 *const *codes)
 {
-    NnLabelSum totals[STATISTICS_GROUPS] = {{0, 0}};
+    NnLabelSum totals[NN_STATISTICS_GROUPS] = {{0, 0}};
     NnLabelSum **sums = sum_labels(ds, encoder, codes, totals);
-    NnKeptSum kept_totals[STATISTICS_GROUPS];
+    NnKeptSum kept_totals[NN_STATISTICS_GROUPS];
     float **out_of_fold = palloc(sizeof(float *) * encoder->n_statistics);
 
     label_sums_keep(kept_totals, totals, 1);

@@ -173,5 +173,5 @@ rowfolds_next(RowFolds *folds, uint64 hash)
 {
     uint64 mixed = hash_word(hash, count_before(folds, hash));
 
-    return (int)((mixed >> 32) * STATISTICS_FOLDS >> 32);
+    return (int)((mixed >> 32) * NN_STATISTICS_FOLDS >> 32);
 }

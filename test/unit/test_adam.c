@@ -15,14 +15,14 @@ typedef struct Problem {
     UnitMemory memory;
     NnNet net;
     float *params;
-    Adam adam;
+    NnAdam adam;
     NnPool *pool;
     double *w, *m, *v, *g; /* [n_trained] the reference */
     double decay[2];       /* dense, tables */
     NnRng rng;
 } Problem;
 
-static const SimdKernels *kernels; /* that do the arithmetic; NULL: the plain formula */
+static const NnSimdKernels *kernels; /* that do the arithmetic; NULL: the plain formula */
 
 /* four lookups: two share a table; one table is wider than a group of rows in registers */
 static void
@@ -113,7 +113,7 @@ difference(const Problem *p, size_t first, size_t last)
 static double
 problem_step(Problem *p, double rate)
 {
-    AdamStep step = adam_next(&p->adam, rate);
+    NnAdamStep step = adam_next(&p->adam, rate);
     float gradient[160] = {0}, *dy = malloc(ROWS * 300 * sizeof(float));
     int32_t codes[ROWS];
     double off = 0;
@@ -194,7 +194,7 @@ history_fills_up(void)
     problem_create(&p, 0, 1e-3f);
     before = p.net.alloc.alloc(p.net.alloc.owner, p.net.n_trained * sizeof(double));
     memcpy(before, p.w, p.net.n_trained * sizeof(double));
-    for (int s = 0; s < ADAM_HISTORY + 5; s++) {
+    for (int s = 0; s < NN_ADAM_HISTORY + 5; s++) {
         if (adam_history_full(&p.adam)) {
             sync(&p);
             syncs++;
@@ -202,9 +202,9 @@ history_fills_up(void)
         adam_commit(&p.adam, adam_next(&p.adam, 1e-4));
     }
     CHECK(syncs == 1);
-    CHECK(p.adam.step == ADAM_HISTORY + 5 && p.adam.synced == ADAM_HISTORY);
+    CHECK(p.adam.step == NN_ADAM_HISTORY + 5 && p.adam.synced == NN_ADAM_HISTORY);
     sync(&p);
-    for (p.adam.step = 0; p.adam.step < ADAM_HISTORY + 5; p.adam.step++)
+    for (p.adam.step = 0; p.adam.step < NN_ADAM_HISTORY + 5; p.adam.step++)
         reference_step(&p, 1e-4);
     CHECK_NEAR(difference(&p, p.net.n_dense, p.net.n_trained), 0, 2e-4);
     for (size_t i = p.net.n_dense; i < p.net.n_trained; i++)
@@ -230,7 +230,7 @@ replay_in_pieces(float embedding_decay)
     problem_create(&once, 0, embedding_decay);
     first = once.net.n_dense;
     n = once.net.n_trained - first;
-    for (int s = 0; s < ADAM_HISTORY; s++) {
+    for (int s = 0; s < NN_ADAM_HISTORY; s++) {
         if (s < 5) {
             problem_step(&each, 0.01);
             problem_step(&once, 0.01);

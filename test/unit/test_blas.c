@@ -85,7 +85,7 @@ compare(Gemm *product, bool transpose_a, bool transpose_b, int m, int n, int k, 
     free(expected);
 }
 
-static const SimdKernels *kernels;
+static const NnSimdKernels *kernels;
 
 /* one row's kernel as a product of any kind */
 static void

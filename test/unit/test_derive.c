@@ -21,7 +21,7 @@ fit(double *bounds, int n_buckets, const double *sorted, size_t n)
 static void
 buckets_have_equal_shares(void)
 {
-    double values[1000], bounds[BUCKETS_MOST];
+    double values[1000], bounds[NN_BUCKETS_MOST];
     int rows[8] = {0}, n;
 
     for (int i = 0; i < 1000; i++)
@@ -38,7 +38,7 @@ static void
 ties_make_fewer_buckets(void)
 {
     const double constant[] = {3, 3, 3, 3, 3}, two[] = {0, 0, 0, 0, 0, 0, 0, 0, 7, 7};
-    double bounds[BUCKETS_MOST];
+    double bounds[NN_BUCKETS_MOST];
     int n;
 
     n = fit(bounds, 16, constant, 5);
@@ -64,7 +64,7 @@ infinities_are_in_the_end_buckets(void)
 #define CATEGORIES 7 /* the last one has no rows */
 
 typedef struct Statistics {
-    float out_of_fold[CATEGORIES][STATISTICS_GROUPS], all[CATEGORIES];
+    float out_of_fold[CATEGORIES][NN_STATISTICS_GROUPS], all[CATEGORIES];
 } Statistics;
 
 static int
@@ -76,14 +76,14 @@ row_category(int row)
 static int
 row_fold(int row)
 {
-    return row / 3 % STATISTICS_GROUPS;
+    return row / 3 % NN_STATISTICS_GROUPS;
 }
 
 static void
 fit_labels(Statistics *s, const double *labels, const double *weights)
 {
-    NnLabelSum sums[CATEGORIES][STATISTICS_GROUPS] = {{{0, 0}}}, totals[STATISTICS_GROUPS] = {{0, 0}};
-    NnKeptSum kept[CATEGORIES][STATISTICS_GROUPS], kept_totals[STATISTICS_GROUPS];
+    NnLabelSum sums[CATEGORIES][NN_STATISTICS_GROUPS] = {{{0, 0}}}, totals[NN_STATISTICS_GROUPS] = {{0, 0}};
+    NnKeptSum kept[CATEGORIES][NN_STATISTICS_GROUPS], kept_totals[NN_STATISTICS_GROUPS];
 
     for (int i = 0; i < ROWS; i++) {
         NnLabelSum *sum = &sums[row_category(i)][row_fold(i)];
@@ -110,12 +110,12 @@ own_label_has_no_influence(void)
     }
     fit_labels(&before, labels, weights);
     for (int i = 0; i < ROWS; i += 37) {
-        const int c = row_category(i), k = row_fold(i), other = (k + 1) % STATISTICS_FOLDS;
+        const int c = row_category(i), k = row_fold(i), other = (k + 1) % NN_STATISTICS_FOLDS;
 
         labels[i] = 1 - labels[i];
         fit_labels(&after, labels, weights);
         CHECK(after.out_of_fold[c][k] == before.out_of_fold[c][k]);
-        CHECK((after.out_of_fold[c][other] != before.out_of_fold[c][other]) == (k != FOLD_VALIDATION));
+        CHECK((after.out_of_fold[c][other] != before.out_of_fold[c][other]) == (k != NN_FOLD_VALIDATION));
         CHECK(after.all[c] != before.all[c]);
         labels[i] = 1 - labels[i];
     }
@@ -124,7 +124,7 @@ own_label_has_no_influence(void)
 static void
 statistics_are_shrunk_log_odds(void)
 {
-    NnKeptSum sums[2][STATISTICS_GROUPS] = {{{0, 0}}}, totals[STATISTICS_GROUPS] = {{0, 0}};
+    NnKeptSum sums[2][NN_STATISTICS_GROUPS] = {{{0, 0}}}, totals[NN_STATISTICS_GROUPS] = {{0, 0}};
     Statistics s;
     double average = (30 + 0.5) / (70 + 0.5), share = average / (1 + average);
     double others = (2 + 0.5) / (38 + 0.5), others_share = others / (1 + others);
@@ -145,42 +145,42 @@ statistics_are_shrunk_log_odds(void)
 static void
 what_training_did_not_show_is_zero(void)
 {
-    const bool groups[][STATISTICS_GROUPS] = {
-        {0}, {[FOLD_VALIDATION] = true}, {[2] = true}, {[2] = true, [FOLD_VALIDATION] = true}};
+    const bool groups[][NN_STATISTICS_GROUPS] = {
+        {0}, {[NN_FOLD_VALIDATION] = true}, {[2] = true}, {[2] = true, [NN_FOLD_VALIDATION] = true}};
     const int n = sizeof(groups) / sizeof(groups[0]);
-    const NnKeptSum totals[STATISTICS_GROUPS] = {{1000, 100}, {1000, 90}, {1000, 110},
-                                                 {0, 0},      {0, 0},     {800, 80}};
-    NnKeptSum sums[5][STATISTICS_GROUPS] = {{{0, 0}}};
+    const NnKeptSum totals[NN_STATISTICS_GROUPS] = {{1000, 100}, {1000, 90}, {1000, 110},
+                                                    {0, 0},      {0, 0},     {800, 80}};
+    NnKeptSum sums[5][NN_STATISTICS_GROUPS] = {{{0, 0}}};
     Statistics s;
 
     for (int c = 0; c < n; c++) {
-        for (int k = 0; k < STATISTICS_GROUPS; k++)
+        for (int k = 0; k < NN_STATISTICS_GROUPS; k++)
             sums[c][k] = groups[c][k] ? (NnKeptSum){500, 400} : (NnKeptSum){0, 0};
     }
     sums[n][1] = sums[n][2] = (NnKeptSum){500, 400};
     statistics_fit(&s.out_of_fold[0][0], s.all, &sums[0][0], totals, (size_t)n + 1);
     for (int c = 0; c < n; c++) {
         CHECK(s.all[c] == 0);
-        for (int k = 0; k < STATISTICS_GROUPS; k++)
+        for (int k = 0; k < NN_STATISTICS_GROUPS; k++)
             CHECK(s.out_of_fold[c][k] == 0);
     }
-    CHECK(s.all[n] > 2 && s.out_of_fold[n][1] > 2 && s.out_of_fold[n][FOLD_VALIDATION] > 2);
+    CHECK(s.all[n] > 2 && s.out_of_fold[n][1] > 2 && s.out_of_fold[n][NN_FOLD_VALIDATION] > 2);
 }
 
 static void
 known_sums_stay(void)
 {
-    NnKeptSum kept[3][STATISTICS_GROUPS], known[2][STATISTICS_GROUPS] = {{{0, 0}}};
+    NnKeptSum kept[3][NN_STATISTICS_GROUPS], known[2][NN_STATISTICS_GROUPS] = {{{0, 0}}};
 
     for (int c = 0; c < 3; c++) {
-        for (int k = 0; k < STATISTICS_GROUPS; k++)
+        for (int k = 0; k < NN_STATISTICS_GROUPS; k++)
             kept[c][k] = (NnKeptSum){10, 3};
     }
     known[0][4] = (NnKeptSum){7, 5};
-    known[1][FOLD_VALIDATION] = (NnKeptSum){7, 5};
+    known[1][NN_FOLD_VALIDATION] = (NnKeptSum){7, 5};
     label_sums_take_over(&kept[0][0], &known[0][0], 2);
     CHECK(memcmp(kept[0], known[0], sizeof(known[0])) == 0);
-    for (int k = 0; k < STATISTICS_GROUPS; k++) /* one that had no training rows, and a new one */
+    for (int k = 0; k < NN_STATISTICS_GROUPS; k++) /* one that had no training rows, and a new one */
         CHECK(kept[1][k].weight == 10 && kept[2][k].positive == 3);
 }
 
@@ -190,12 +190,12 @@ unsound_sums_are_found(void)
     const NnKeptSum unsound[] = {{1, 1.5f},      {1, -1},       {-1, -1},
                                  {0, 1},         {INFINITY, 1}, {INFINITY, INFINITY},
                                  {1, -INFINITY}, {NAN, 0},      {1, NAN}};
-    NnKeptSum sums[2][STATISTICS_GROUPS] = {{{0, 0}, {1, 0}, {1, 1}, {FLT_MAX, FLT_MAX}}};
+    NnKeptSum sums[2][NN_STATISTICS_GROUPS] = {{{0, 0}, {1, 0}, {1, 1}, {FLT_MAX, FLT_MAX}}};
 
     CHECK(label_sums_find_unsound(&sums[0][0], 2) == NULL);
     for (size_t i = 0; i < sizeof(unsound) / sizeof(unsound[0]); i++) {
-        sums[1][FOLD_VALIDATION] = unsound[i];
-        CHECK(label_sums_find_unsound(&sums[0][0], 2) == &sums[1][FOLD_VALIDATION]);
+        sums[1][NN_FOLD_VALIDATION] = unsound[i];
+        CHECK(label_sums_find_unsound(&sums[0][0], 2) == &sums[1][NN_FOLD_VALIDATION]);
     }
 }
 
@@ -208,14 +208,14 @@ statistics_are_finite(void)
 
     for (int a = 0; a < n; a++) {
         for (int b = 0; b < n; b++) {
-            NnKeptSum sums[STATISTICS_GROUPS] = {cases[a], cases[a]},
-                      totals[STATISTICS_GROUPS] = {cases[a], cases[b]};
+            NnKeptSum sums[NN_STATISTICS_GROUPS] = {cases[a], cases[a]},
+                      totals[NN_STATISTICS_GROUPS] = {cases[a], cases[b]};
             Statistics s;
 
             statistics_fit(&s.out_of_fold[0][0], s.all, sums, totals, 1);
-            CHECK(fabsf(s.all[0]) < STATISTIC_LARGEST);
-            for (int k = 0; k < STATISTICS_GROUPS; k++)
-                CHECK(fabsf(s.out_of_fold[0][k]) < STATISTIC_LARGEST);
+            CHECK(fabsf(s.all[0]) < NN_STATISTIC_LARGEST);
+            for (int k = 0; k < NN_STATISTICS_GROUPS; k++)
+                CHECK(fabsf(s.out_of_fold[0][k]) < NN_STATISTIC_LARGEST);
         }
     }
 }

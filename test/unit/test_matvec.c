@@ -88,7 +88,7 @@ every_kernel(void)
     for (int i = 0; i < 5 * MOST; i++)
         w[i] = (float)(i * 7 % 23);
     for (int i = 0; simd_kernels(i); i++)
-        for (int vectors = 1; vectors <= MATVEC_VECTORS; vectors++) {
+        for (int vectors = 1; vectors <= NN_MATVEC_VECTORS; vectors++) {
             const int width = vectors * simd_kernels(i)->lanes;
             int wrong = 0;
 

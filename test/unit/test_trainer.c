@@ -636,7 +636,7 @@ long_trainings_lose_no_step(void)
     config.mlp_layers[0] = 2;
     for (int i = 0; i < 2; i++)
         run_create(&runs[i], &config, 1, 0);
-    for (int s = 0; s < ADAM_HISTORY + 300; s++) {
+    for (int s = 0; s < NN_ADAM_HISTORY + 300; s++) {
         NnBatch batch = make_data(&data, 2, (uint64_t)s);
 
         for (int i = 0; i < 2; i++)

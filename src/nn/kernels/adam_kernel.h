@@ -39,7 +39,7 @@ adam_vector(State s, Vector m_factor, Vector m_share, Vector v_factor, Vector v_
 
 /* g: the gradient without L2 */
 SIMD_INLINE State
-adam_with_gradient(State s, Vector g, float decay, AdamStep step)
+adam_with_gradient(State s, Vector g, float decay, NnAdamStep step)
 {
     g = fmadd(splat(decay), s.w, g);
     return adam_vector(s, splat(step.m_part), g, splat(step.v_part), mul(g, g), step.rate, step.epsilon);
@@ -47,7 +47,7 @@ adam_with_gradient(State s, Vector g, float decay, AdamStep step)
 
 /* the gradient is that of L2 alone: its factors are one number each */
 SIMD_INLINE State
-adam_without_gradient(State s, float decay, AdamStep step)
+adam_without_gradient(State s, float decay, NnAdamStep step)
 {
     return adam_vector(s, splat(step.m_part * decay), s.w, splat(step.v_part * decay * decay), mul(s.w, s.w),
                        step.rate, step.epsilon);
@@ -70,7 +70,7 @@ store_state(State s, float *w, float *m, float *v)
 
 SIMD static void
 adam_step_kernel(float *restrict w, float *restrict m, float *restrict v, const float *restrict gradient,
-                 float scale, size_t n, float decay, AdamStep step)
+                 float scale, size_t n, float decay, NnAdamStep step)
 {
     for (size_t i = 0; i < n; i += LANES) {
         const Vector g = mul(splat(scale), load(gradient + i));
@@ -81,13 +81,13 @@ adam_step_kernel(float *restrict w, float *restrict m, float *restrict v, const 
 
 /* a stretch ends: adam_keep and adam_settle in adam.c */
 SIMD_INLINE State
-keep_and_settle(State s, float decay, AdamKeep keep)
+keep_and_settle(State s, float decay, NnAdamKeep keep)
 {
     Mask moving;
 
     s.m = mul(splat(keep.m), s.m);
     s.v = larger(mul(splat(keep.v), s.v), splat(FLT_MIN));
-    moving = either_reaches(s.m, mul(splat(decay), s.w), ADAM_NEARLY_ZERO);
+    moving = either_reaches(s.m, mul(splat(decay), s.w), NN_ADAM_NEARLY_ZERO);
     s.m = keep_where(moving, s.m);
     if (decay > 0)
         s.w = keep_where(moving, s.w);
@@ -110,15 +110,15 @@ at_rest(const State *s, float decay, const int vectors)
 
 /* `vectors` of them from w, m and v on; first: number of the first step */
 SIMD_INLINE void
-replay_vectors(float *restrict w, float *restrict m, float *restrict v, float decay, AdamKeep keep,
-               const AdamStep *restrict steps, int64_t first, int64_t n_steps, const int vectors)
+replay_vectors(float *restrict w, float *restrict m, float *restrict v, float decay, NnAdamKeep keep,
+               const NnAdamStep *restrict steps, int64_t first, int64_t n_steps, const int vectors)
 {
     State s[AT_ONCE];
 
     for (int i = 0; i < vectors; i++)
         s[i] = load_state(w + i * LANES, m + i * LANES, v + i * LANES);
     for (int64_t step = 0; step < n_steps;) {
-        const int64_t left = ADAM_STRETCH - (first + step) % ADAM_STRETCH;
+        const int64_t left = NN_ADAM_STRETCH - (first + step) % NN_ADAM_STRETCH;
         const int64_t end = left < n_steps - step ? step + left : n_steps;
 
         if (at_rest(s, decay, vectors))
@@ -126,7 +126,7 @@ replay_vectors(float *restrict w, float *restrict m, float *restrict v, float de
         for (; step < end; step++)
             for (int i = 0; i < vectors; i++)
                 s[i] = adam_without_gradient(s[i], decay, steps[step]);
-        for (int i = 0; i < vectors && (first + step) % ADAM_STRETCH == 0; i++)
+        for (int i = 0; i < vectors && (first + step) % NN_ADAM_STRETCH == 0; i++)
             s[i] = keep_and_settle(s[i], decay, keep);
     }
     for (int i = 0; i < vectors; i++)
@@ -135,7 +135,7 @@ replay_vectors(float *restrict w, float *restrict m, float *restrict v, float de
 
 SIMD static void
 adam_replay_kernel(float *restrict w, float *restrict m, float *restrict v, size_t n, float decay,
-                   AdamKeep keep, const AdamStep *restrict steps, int64_t first, int64_t n_steps)
+                   NnAdamKeep keep, const NnAdamStep *restrict steps, int64_t first, int64_t n_steps)
 {
     size_t i = 0;
 

@@ -9,13 +9,13 @@
 #include "nn/kernels/gemm_kernel.h"
 #include "nn/kernels/matvec_kernel.h"
 
-const SimdKernels simd_avx2 = {.name = "AVX2",
-                               .openblas_core = NULL,
-                               .gemm = gemm_kernel,
-                               .gemv = gemv_kernel,
-                               .lanes = LANES,
-                               .matvec = matvec_kernel,
-                               .adam_step = adam_step_kernel,
-                               .adam_replay = adam_replay_kernel};
+const NnSimdKernels simd_avx2 = {.name = "AVX2",
+                                 .openblas_core = NULL,
+                                 .gemm = gemm_kernel,
+                                 .gemv = gemv_kernel,
+                                 .lanes = LANES,
+                                 .matvec = matvec_kernel,
+                                 .adam_step = adam_step_kernel,
+                                 .adam_replay = adam_replay_kernel};
 
 #endif

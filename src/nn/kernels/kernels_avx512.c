@@ -9,13 +9,13 @@
 #include "nn/kernels/gemm_kernel.h"
 #include "nn/kernels/matvec_kernel.h"
 
-const SimdKernels simd_avx512 = {.name = "AVX-512",
-                                 .openblas_core = "SkylakeX",
-                                 .gemm = gemm_kernel,
-                                 .gemv = gemv_kernel,
-                                 .lanes = LANES,
-                                 .matvec = matvec_kernel,
-                                 .adam_step = adam_step_kernel,
-                                 .adam_replay = adam_replay_kernel};
+const NnSimdKernels simd_avx512 = {.name = "AVX-512",
+                                   .openblas_core = "SkylakeX",
+                                   .gemm = gemm_kernel,
+                                   .gemv = gemv_kernel,
+                                   .lanes = LANES,
+                                   .matvec = matvec_kernel,
+                                   .adam_step = adam_step_kernel,
+                                   .adam_replay = adam_replay_kernel};
 
 #endif

@@ -13,7 +13,7 @@
 SIMD_INLINE void
 matvec_tile(float *restrict y, const float *restrict x, const float *restrict w, int d_in, const int vectors)
 {
-    Vector sum[MATVEC_VECTORS];
+    Vector sum[NN_MATVEC_VECTORS];
 
     for (int v = 0; v < vectors; v++)
         sum[v] = zero();

@@ -14,9 +14,9 @@
 #include "nn/kernels/adam_step.h"
 #include "nn/pool.h"
 
-#define MATVEC_VECTORS 13 /* at most: with x, what AVX2's 16 registers hold */
+#define NN_MATVEC_VECTORS 13 /* at most: with x, what AVX2's 16 registers hold */
 
-typedef struct SimdKernels {
+typedef struct NnSimdKernels {
     const char *name;
     const char *openblas_core; /* what OpenBLAS calls kernels as wide; NULL: it may choose */
     /* as gemm(); k >= 1 */
@@ -25,22 +25,22 @@ typedef struct SimdKernels {
     /* c [n] (+)= a [k] B, with B [k, n] as stored, or transposed; k >= 1 */
     void (*gemv)(bool transpose_b, int n, int k, const float *a, const float *b, int ldb, bool add, float *c);
     int lanes; /* of a vector */
-    /* y [vectors * lanes] = x [d_in] w; w [d_in, vectors * lanes]; 1 <= vectors <= MATVEC_VECTORS */
+    /* y [vectors * lanes] = x [d_in] w; w [d_in, vectors * lanes]; 1 <= vectors <= NN_MATVEC_VECTORS */
     void (*matvec)(float *y, const float *x, const float *w, int d_in, int vectors);
     /* as adam_step_plain() and adam_replay_plain() in adam.c. first: number of the first step */
     void (*adam_step)(float *w, float *m, float *v, const float *gradient, float scale, size_t n, float decay,
-                      AdamStep step);
-    void (*adam_replay)(float *w, float *m, float *v, size_t n, float decay, AdamKeep keep,
-                        const AdamStep *steps, int64_t first, int64_t n_steps);
-} SimdKernels;
+                      NnAdamStep step);
+    void (*adam_replay)(float *w, float *m, float *v, size_t n, float decay, NnAdamKeep keep,
+                        const NnAdamStep *steps, int64_t first, int64_t n_steps);
+} NnSimdKernels;
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #define NN_SIMD_X86
-extern const SimdKernels simd_avx512, simd_avx2;
+extern const NnSimdKernels simd_avx512, simd_avx2;
 #endif
 
 /* The i-th of those that this CPU can run, the widest first; NULL when there are no more. */
-static inline const SimdKernels *
+static inline const NnSimdKernels *
 simd_kernels(int i)
 {
 #ifdef NN_SIMD_X86

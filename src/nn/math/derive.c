@@ -66,7 +66,7 @@ bucket_find(const double *bounds, int n, double x)
 const NnKeptSum *
 label_sums_find_unsound(const NnKeptSum *sums, size_t n)
 {
-    for (size_t i = 0; i < n * STATISTICS_GROUPS; i++) {
+    for (size_t i = 0; i < n * NN_STATISTICS_GROUPS; i++) {
         if (!(sums[i].positive >= 0 && sums[i].positive <= sums[i].weight && sums[i].weight <= FLT_MAX))
             return &sums[i];
     }
@@ -76,7 +76,7 @@ label_sums_find_unsound(const NnKeptSum *sums, size_t n)
 void
 label_sums_keep(NnKeptSum *kept, const NnLabelSum *sums, size_t n)
 {
-    for (size_t i = 0; i < n * STATISTICS_GROUPS; i++)
+    for (size_t i = 0; i < n * NN_STATISTICS_GROUPS; i++)
         kept[i] = (NnKeptSum){(float)sums[i].weight, (float)sums[i].positive};
 }
 
@@ -86,7 +86,7 @@ count_folds(const NnKeptSum *groups)
 {
     int n = 0;
 
-    for (int k = 0; k < STATISTICS_FOLDS; k++)
+    for (int k = 0; k < NN_STATISTICS_FOLDS; k++)
         n += groups[k].weight > 0;
     return n;
 }
@@ -94,9 +94,9 @@ count_folds(const NnKeptSum *groups)
 void
 label_sums_take_over(NnKeptSum *kept, const NnKeptSum *known, size_t n)
 {
-    for (size_t i = 0; i < n * STATISTICS_GROUPS; i += STATISTICS_GROUPS) {
+    for (size_t i = 0; i < n * NN_STATISTICS_GROUPS; i += NN_STATISTICS_GROUPS) {
         if (count_folds(known + i) > 0)
-            memcpy(kept + i, known + i, STATISTICS_GROUPS * sizeof(NnKeptSum));
+            memcpy(kept + i, known + i, NN_STATISTICS_GROUPS * sizeof(NnKeptSum));
     }
 }
 
@@ -105,7 +105,7 @@ sum_all(const NnKeptSum *groups)
 {
     NnLabelSum all = {0, 0};
 
-    for (int k = 0; k < STATISTICS_GROUPS; k++) {
+    for (int k = 0; k < NN_STATISTICS_GROUPS; k++) {
         all.weight += groups[k].weight;
         all.positive += groups[k].positive;
     }
@@ -118,7 +118,7 @@ sum_others(const NnKeptSum *groups, int group)
 {
     NnLabelSum others = {0, 0};
 
-    for (int k = 0; k < STATISTICS_FOLDS; k++) {
+    for (int k = 0; k < NN_STATISTICS_FOLDS; k++) {
         others.weight += k != group ? groups[k].weight : 0;
         others.positive += k != group ? groups[k].positive : 0;
     }
@@ -145,23 +145,23 @@ statistics_fit(float *out_of_fold, float *all, const NnKeptSum *sums, const NnKe
 {
     NnLabelSum total = sum_all(totals);
     double odds = average_odds(&total);
-    double odds_out_of_fold[STATISTICS_GROUPS];
+    double odds_out_of_fold[NN_STATISTICS_GROUPS];
 
-    for (int k = 0; k < STATISTICS_GROUPS; k++) {
+    for (int k = 0; k < NN_STATISTICS_GROUPS; k++) {
         NnLabelSum others = sum_others(totals, k);
 
         odds_out_of_fold[k] = average_odds(&others);
     }
     for (size_t i = 0; i < n; i++) {
-        const NnKeptSum *groups = sums + i * STATISTICS_GROUPS;
+        const NnKeptSum *groups = sums + i * NN_STATISTICS_GROUPS;
         NnLabelSum category = sum_all(groups);
         bool shown = count_folds(groups) > 1;
 
         all[i] = shown ? statistic(&category, odds) : 0;
-        for (int k = 0; k < STATISTICS_GROUPS; k++) {
+        for (int k = 0; k < NN_STATISTICS_GROUPS; k++) {
             NnLabelSum others = sum_others(groups, k);
 
-            out_of_fold[i * STATISTICS_GROUPS + k] = shown ? statistic(&others, odds_out_of_fold[k]) : 0;
+            out_of_fold[i * NN_STATISTICS_GROUPS + k] = shown ? statistic(&others, odds_out_of_fold[k]) : 0;
         }
     }
 }

@@ -2,17 +2,18 @@
  * derive.h: inputs that are derived from a training's rows: buckets of numerical columns and target
  * statistics of categories.
  */
-#ifndef CTR_DERIVE_H
-#define CTR_DERIVE_H
+#ifndef NN_DERIVE_H
+#define NN_DERIVE_H
 
 #include "nn/nn.h"
 #include "nn/math/transform.h"
 
-#define BUCKETS_MOST      256
-#define STATISTIC_LARGEST 1000.0f /* far beyond what statistics_fit can return */
-#define STATISTICS_FOLDS  5       /* a training row's statistic comes from the folds that it is not in */
-#define FOLD_VALIDATION   STATISTICS_FOLDS /* rows held back: their statistic comes from all training rows */
-#define STATISTICS_GROUPS (STATISTICS_FOLDS + 1)
+#define NN_BUCKETS_MOST      256
+#define NN_STATISTIC_LARGEST 1000.0f /* far beyond what statistics_fit can return */
+#define NN_STATISTICS_FOLDS  5       /* a training row's statistic comes from the folds that it is not in */
+#define NN_FOLD_VALIDATION                                                                                   \
+    NN_STATISTICS_FOLDS /* rows held back: their statistic comes from all training rows */
+#define NN_STATISTICS_GROUPS (NN_STATISTICS_FOLDS + 1)
 
 /*
  * The bounds that cut a column into at most n_buckets parts of equally many values; ties make them fewer.
@@ -35,14 +36,14 @@ typedef struct NnKeptSum {
 } NnKeptSum;
 
 /*
- * The first of sums [n][STATISTICS_GROUPS] that none can be, or that might overflow where it is added; NULL:
- * there is none.
+ * The first of sums [n][NN_STATISTICS_GROUPS] that none can be, or that might overflow where it is added;
+ * NULL: there is none.
  */
 const NnKeptSum *label_sums_find_unsound(const NnKeptSum *sums, size_t n);
-/* kept [n][STATISTICS_GROUPS] = sums of the same shape */
+/* kept [n][NN_STATISTICS_GROUPS] = sums of the same shape */
 void label_sums_keep(NnKeptSum *kept, const NnLabelSum *sums, size_t n);
 /*
- * Going on from a model: its sums [n][STATISTICS_GROUPS] take the place of the new rows', `kept`, where it
+ * Going on from a model: its sums [n][NN_STATISTICS_GROUPS] take the place of the new rows', `kept`, where it
  * has seen training rows of a category. Adding them would count rows twice that it has trained on already.
  */
 void label_sums_take_over(NnKeptSum *kept, const NnKeptSum *known, size_t n);
@@ -50,10 +51,10 @@ void label_sums_take_over(NnKeptSum *kept, const NnKeptSum *known, size_t n);
 /*
  * How far a category's log odds lie above the average's, shrunk towards 0 where rows are few; 0 for a
  * category whose training rows, if it has any, are all in one fold: they could not be shown another value.
- * sums [n][STATISTICS_GROUPS], totals [STATISTICS_GROUPS]: the same of all rows; out_of_fold
- * [n][STATISTICS_GROUPS]: the statistic for each group's rows, from training rows of other folds; all [n]:
+ * sums [n][NN_STATISTICS_GROUPS], totals [NN_STATISTICS_GROUPS]: the same of all rows; out_of_fold
+ * [n][NN_STATISTICS_GROUPS]: the statistic for each group's rows, from training rows of other folds; all [n]:
  * from everything, for all other rows. Finite for all sums that are sound.
  */
 void statistics_fit(float *out_of_fold, float *all, const NnKeptSum *sums, const NnKeptSum *totals, size_t n);
 
-#endif /* CTR_DERIVE_H */
+#endif /* NN_DERIVE_H */

@@ -53,7 +53,7 @@ auc(NnScore *scores, NnScore *scratch, size_t n, NnPause pause)
     for (size_t i = 0; i < n; i++) {
         uint64_t key = ordered_from_double(scores[i].score);
 
-        if (pause && i % RADIX_PAUSE == 0)
+        if (pause && i % NN_RADIX_PAUSE == 0)
             pause();
         if (isnan(scores[i].score))
             return NAN;
@@ -65,7 +65,7 @@ auc(NnScore *scores, NnScore *scratch, size_t n, NnPause pause)
         double positives = 0, negatives = 0;
 
         for (; i < n && score_key(&scores[i]) == key; i++) {
-            if (pause && i % RADIX_PAUSE == 0)
+            if (pause && i % NN_RADIX_PAUSE == 0)
                 pause();
             if (scores[i].label > 0.5f)
                 positives += scores[i].weight;

@@ -33,7 +33,7 @@ static struct {
     void *handle;
     Sgemm *sgemm;
     Sgemv *sgemv;
-    const SimdKernels *kernels; /* of our own, or NULL */
+    const NnSimdKernels *kernels; /* of our own, or NULL */
     char error[1024];
     char version[512];
 } blas;

@@ -9,8 +9,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#define RADIX_KEY_BYTES 8
-#define RADIX_PAUSE     ((size_t)1 << 20)
+#define NN_RADIX_KEY_BYTES 8
+#define NN_RADIX_PAUSE     ((size_t)1 << 20)
 
 /* The bits of a number so that unsigned order is the order of the numbers (NaN: beyond the infinities). */
 static inline uint64_t
@@ -46,24 +46,24 @@ ordered_from_float(float x)
 /*
  * items, scratch: n items of `size` bytes (a constant at the call, so that copies are moves), each beginning
  * with a uint64 key. Sorts by the key's bits from byte first_byte (0 = lowest) upwards, ascending, in place.
- * pause: called every RADIX_PAUSE items, and may never return; or NULL.
+ * pause: called every NN_RADIX_PAUSE items, and may never return; or NULL.
  */
 static inline __attribute__((always_inline)) void
 radix_sort(void *items, void *scratch, size_t n, size_t size, int first_byte, void (*pause)(void))
 {
-    size_t counts[RADIX_KEY_BYTES][256] = {{0}};
+    size_t counts[NN_RADIX_KEY_BYTES][256] = {{0}};
     char *from = items;
     char *to = scratch;
     uint64_t key;
 
     for (size_t i = 0; i < n; i++) {
-        if (pause && i % RADIX_PAUSE == 0)
+        if (pause && i % NN_RADIX_PAUSE == 0)
             pause();
         memcpy(&key, from + i * size, sizeof(key));
-        for (int b = first_byte; b < RADIX_KEY_BYTES; b++)
+        for (int b = first_byte; b < NN_RADIX_KEY_BYTES; b++)
             counts[b][key >> 8 * b & 255]++;
     }
-    for (int b = first_byte; n > 0 && b < RADIX_KEY_BYTES; b++) {
+    for (int b = first_byte; n > 0 && b < NN_RADIX_KEY_BYTES; b++) {
         size_t *next = counts[b];
         size_t sum = 0;
         char *swap = from;
@@ -77,7 +77,7 @@ radix_sort(void *items, void *scratch, size_t n, size_t size, int first_byte, vo
             sum += count;
         }
         for (size_t i = 0; i < n; i++) {
-            if (pause && i % RADIX_PAUSE == 0)
+            if (pause && i % NN_RADIX_PAUSE == 0)
                 pause();
             memcpy(&key, from + i * size, sizeof(key));
             memcpy(to + next[key >> 8 * b & 255]++ * size, from + i * size, size);
@@ -85,10 +85,11 @@ radix_sort(void *items, void *scratch, size_t n, size_t size, int first_byte, vo
         from = to;
         to = swap;
     }
-    for (size_t i = 0; from != (char *)items && i < n; i += RADIX_PAUSE) {
+    for (size_t i = 0; from != (char *)items && i < n; i += NN_RADIX_PAUSE) {
         if (pause)
             pause();
-        memcpy((char *)items + i * size, from + i * size, (n - i < RADIX_PAUSE ? n - i : RADIX_PAUSE) * size);
+        memcpy((char *)items + i * size, from + i * size,
+               (n - i < NN_RADIX_PAUSE ? n - i : NN_RADIX_PAUSE) * size);
     }
 }
 

@@ -25,10 +25,10 @@ typedef struct Tiles {
 
 /* equally wide ones: a narrow one would leave registers empty */
 static Tiles
-cut_tiles(const SimdKernels *kernels, int d_out)
+cut_tiles(const NnSimdKernels *kernels, int d_out)
 {
     const int vectors = (d_out + kernels->lanes - 1) / kernels->lanes;
-    const int n = (vectors + MATVEC_VECTORS - 1) / MATVEC_VECTORS;
+    const int n = (vectors + NN_MATVEC_VECTORS - 1) / NN_MATVEC_VECTORS;
     const int width = (vectors + n - 1) / n;
 
     return (Tiles){n, width, width * kernels->lanes};
@@ -42,9 +42,9 @@ cut_tiles(const SimdKernels *kernels, int d_out)
 static void
 matvec(float *y, const float *x, const float *w, int rows, int first, int d_in, int d_out, bool add)
 {
-    const SimdKernels *kernels = simd_kernels(0);
+    const NnSimdKernels *kernels = simd_kernels(0);
     const Tiles tiles = cut_tiles(kernels, d_out);
-    float product[MATVEC_VECTORS * MOST_LANES];
+    float product[NN_MATVEC_VECTORS * MOST_LANES];
 
     for (int column = 0; column < d_out; column += tiles.floats, w += (size_t)rows * (size_t)tiles.floats) {
         const int width = d_out - column < tiles.floats ? d_out - column : tiles.floats;
@@ -57,7 +57,7 @@ matvec(float *y, const float *x, const float *w, int rows, int first, int d_in, 
 size_t
 transposed_floats(const NnParam *p)
 {
-    const SimdKernels *kernels = simd_kernels(0);
+    const NnSimdKernels *kernels = simd_kernels(0);
     Tiles tiles;
 
     if (!kernels || p->kind != NN_DENSE || p->ndim != 2 || p->count < LEAST_WEIGHTS)

@@ -34,7 +34,7 @@ typedef struct Group {
 
 /* The same formula as adam_kernel.h, which takes its place where the CPU can. */
 static inline __attribute__((always_inline)) void
-adam_element(float *w, float *m, float *v, float gradient, float decay, AdamStep step)
+adam_element(float *w, float *m, float *v, float gradient, float decay, NnAdamStep step)
 {
     float g = gradient + decay * *w;
 
@@ -46,7 +46,7 @@ adam_element(float *w, float *m, float *v, float gradient, float decay, AdamStep
 /* one step of n floats, a multiple of NN_ALIGN */
 NN_KERNEL static void
 adam_step_plain(float *restrict w, float *restrict m, float *restrict v, const float *restrict gradient,
-                float scale, size_t n, float decay, AdamStep step)
+                float scale, size_t n, float decay, NnAdamStep step)
 {
     for (size_t i = 0; i < n; i += NN_ALIGN)
         for (size_t j = i; j < i + NN_ALIGN; j++)
@@ -55,7 +55,7 @@ adam_step_plain(float *restrict w, float *restrict m, float *restrict v, const f
 
 /* a stretch ends */
 NN_KERNEL static void
-adam_keep(float *restrict m, float *restrict v, size_t n, AdamKeep keep)
+adam_keep(float *restrict m, float *restrict v, size_t n, NnAdamKeep keep)
 {
     for (size_t i = 0; i < n; i++) {
         m[i] *= keep.m;
@@ -67,7 +67,7 @@ adam_keep(float *restrict m, float *restrict v, size_t n, AdamKeep keep)
 static inline __attribute__((always_inline)) void
 adam_settle(float *w, float *m, float decay)
 {
-    if (fabsf(*m) < ADAM_NEARLY_ZERO && fabsf(decay * *w) < ADAM_NEARLY_ZERO) {
+    if (fabsf(*m) < NN_ADAM_NEARLY_ZERO && fabsf(decay * *w) < NN_ADAM_NEARLY_ZERO) {
         *m = 0.0f;
         *w = decay > 0.0f ? 0.0f : *w;
     }
@@ -76,13 +76,13 @@ adam_settle(float *w, float *m, float decay)
 /* several steps, from number `first` on, without a gradient of the loss */
 NN_KERNEL static void
 adam_replay_plain(float *restrict w, float *restrict m, float *restrict v, size_t n, float decay,
-                  AdamKeep keep, const AdamStep *restrict steps, int64_t first, int64_t n_steps)
+                  NnAdamKeep keep, const NnAdamStep *restrict steps, int64_t first, int64_t n_steps)
 {
     for (int64_t s = 0; s < n_steps; s++) {
         for (size_t i = 0; i < n; i += NN_ALIGN)
             for (size_t j = i; j < i + NN_ALIGN; j++)
                 adam_element(&w[j], &m[j], &v[j], 0.0f, decay, steps[s]);
-        if ((first + s + 1) % ADAM_STRETCH != 0)
+        if ((first + s + 1) % NN_ADAM_STRETCH != 0)
             continue;
         adam_keep(m, v, n, keep);
         for (size_t i = 0; i < n; i++)
@@ -92,22 +92,22 @@ adam_replay_plain(float *restrict w, float *restrict m, float *restrict v, size_
 
 /* the step after those done, of n floats */
 static void
-adam_step(const Adam *adam, float *w, float *m, float *v, const float *gradient, float scale, size_t n,
-          float decay, AdamStep step)
+adam_step(const NnAdam *adam, float *w, float *m, float *v, const float *gradient, float scale, size_t n,
+          float decay, NnAdamStep step)
 {
     if (adam->kernels)
         adam->kernels->adam_step(w, m, v, gradient, scale, n, decay, step);
     else
         adam_step_plain(w, m, v, gradient, scale, n, decay, step);
-    if ((adam->step + 1) % ADAM_STRETCH == 0)
+    if ((adam->step + 1) % NN_ADAM_STRETCH == 0)
         adam_keep(m, v, n, adam->keep);
 }
 
 /* the steps from number `first` on */
 static void
-adam_replay(const Adam *adam, Group *group, size_t n, int64_t first, int64_t n_steps)
+adam_replay(const NnAdam *adam, Group *group, size_t n, int64_t first, int64_t n_steps)
 {
-    const AdamStep *steps = adam->history + (first - adam->synced);
+    const NnAdamStep *steps = adam->history + (first - adam->synced);
     const float decay = adam->embedding_decay;
 
     if (adam->kernels)
@@ -133,12 +133,12 @@ squares(const float *x, size_t n)
 typedef struct TablePart {
     float *w;       /* [rows, d] */
     float *moments; /* [rows, 2, d] */
-    AdamRow *rows;
+    NnAdamRow *rows;
     size_t d;
 } TablePart;
 
 static TablePart
-table_part(const Adam *adam, int param, int64_t first_row)
+table_part(const NnAdam *adam, int param, int64_t first_row)
 {
     const NnParam *p = &adam->net->params[param];
     size_t d = (size_t)p->shape[1], offset = p->offset + (size_t)first_row * d;
@@ -148,7 +148,7 @@ table_part(const Adam *adam, int param, int64_t first_row)
 }
 
 static TablePart
-lookup_part(const Adam *adam, int lookup)
+lookup_part(const NnAdam *adam, int lookup)
 {
     const NnLookup *l = &adam->net->lookups[lookup];
 
@@ -223,7 +223,7 @@ rows_per_group(size_t d)
 
 /* a row that no batch has touched has no momentum: only L2 can move it */
 static bool
-row_is_behind(const Adam *adam, const AdamRow *row)
+row_is_behind(const NnAdam *adam, const NnAdamRow *row)
 {
     return row->step < adam->step && (row->step > 0 || adam->embedding_decay != 0.0f);
 }
@@ -233,14 +233,14 @@ row_is_behind(const Adam *adam, const AdamRow *row)
  * many.
  */
 static int
-sort_behind(const Adam *adam, const AdamRow *rows, const int32_t *codes, int n, int32_t *order)
+sort_behind(const NnAdam *adam, const NnAdamRow *rows, const int32_t *codes, int n, int32_t *order)
 {
-    int32_t start[ADAM_HISTORY + 1]; /* counting sort by steps since the last sync */
+    int32_t start[NN_ADAM_HISTORY + 1]; /* counting sort by steps since the last sync */
     int behind = 0;
 
     memset(start, 0, (size_t)(adam->step - adam->synced + 1) * sizeof(start[0]));
     for (int i = 0; i < n; i++) {
-        const AdamRow *row = &rows[codes ? codes[i] : i];
+        const NnAdamRow *row = &rows[codes ? codes[i] : i];
 
         if (row_is_behind(adam, row))
             start[row->step - adam->synced + 1]++;
@@ -269,7 +269,7 @@ prefetch_row(const TablePart *part, int32_t code)
 
 /* columns [column, column + width) of n rows that fit a group */
 static void
-replay_group(const Adam *adam, const TablePart *part, const int32_t *order, int n, size_t column,
+replay_group(const NnAdam *adam, const TablePart *part, const int32_t *order, int n, size_t column,
              size_t width)
 {
     Group group;
@@ -291,7 +291,7 @@ replay_group(const Adam *adam, const TablePart *part, const int32_t *order, int 
 
 /* order [n]: from sort_behind. pool: whose interrupt to ask, or NULL */
 static void
-replay_rows(const Adam *adam, const TablePart *part, const int32_t *order, int n, NnPool *pool)
+replay_rows(const NnAdam *adam, const TablePart *part, const int32_t *order, int n, NnPool *pool)
 {
     int at_once = rows_per_group(part->d);
 
@@ -311,15 +311,15 @@ replay_rows(const Adam *adam, const TablePart *part, const int32_t *order, int n
 /* ------------------------------------------------------------------ a batch's rows */
 
 void
-adam_find_rows(Adam *adam, int lookup, const int32_t *codes, int rows, NnPool *pool)
+adam_find_rows(NnAdam *adam, int lookup, const int32_t *codes, int rows, NnPool *pool)
 {
-    AdamRows *found = &adam->lookups[lookup];
+    NnAdamRows *found = &adam->lookups[lookup];
     TablePart part = lookup_part(adam, lookup);
     int behind;
 
     found->n = found->updated = 0;
     for (int r = 0; r < rows; r++) {
-        AdamRow *row = &part.rows[codes[r]];
+        NnAdamRow *row = &part.rows[codes[r]];
 
         if (r + PREFETCH < rows)
             __builtin_prefetch(&part.rows[codes[r + PREFETCH]], 1);
@@ -348,9 +348,9 @@ add_rows(float *restrict gradient, const int32_t *restrict place, const float *r
 }
 
 void
-adam_merge_rows(Adam *adam, int lookup, const float *dy, size_t ld, int rows, NnPool *pool)
+adam_merge_rows(NnAdam *adam, int lookup, const float *dy, size_t ld, int rows, NnPool *pool)
 {
-    AdamRows *found = &adam->lookups[lookup];
+    NnAdamRows *found = &adam->lookups[lookup];
     const size_t d = (size_t)adam->net->lookups[lookup].d;
     const size_t floats = round_to_vectors((size_t)found->n * d);
 
@@ -369,8 +369,8 @@ adam_merge_rows(Adam *adam, int lookup, const float *dy, size_t ld, int rows, Nn
 
 /* the rows that were found, [first, first + n), which fit a group */
 static void
-update_group(const Adam *adam, const TablePart *part, const AdamRows *found, int first, int n, AdamStep step,
-             float scale)
+update_group(const NnAdam *adam, const TablePart *part, const NnAdamRows *found, int first, int n,
+             NnAdamStep step, float scale)
 {
     Group group;
 
@@ -390,9 +390,9 @@ update_group(const Adam *adam, const TablePart *part, const AdamRows *found, int
 }
 
 void
-adam_update_rows(Adam *adam, AdamStep step, int lookup, float scale, NnPool *pool)
+adam_update_rows(NnAdam *adam, NnAdamStep step, int lookup, float scale, NnPool *pool)
 {
-    AdamRows *found = &adam->lookups[lookup];
+    NnAdamRows *found = &adam->lookups[lookup];
     TablePart part = lookup_part(adam, lookup);
     const int at_once = rows_per_group(part.d);
 
@@ -409,40 +409,40 @@ adam_update_rows(Adam *adam, AdamStep step, int lookup, float scale, NnPool *poo
 /* ------------------------------------------------------------------ dense parameters, and the whole */
 
 void
-adam_dense(Adam *adam, AdamStep step, size_t first, size_t n, const float *gradient, float scale)
+adam_dense(NnAdam *adam, NnAdamStep step, size_t first, size_t n, const float *gradient, float scale)
 {
     adam_step(adam, adam->params + first, adam->m + first, adam->v + first, gradient, scale, n,
               adam->weight_decay, step);
 }
 
-AdamStep
-adam_next(const Adam *adam, double learning_rate)
+NnAdamStep
+adam_next(const NnAdam *adam, double learning_rate)
 {
     double correction1 = 1.0 - adam->power1 * adam->beta1;
     double correction2 = sqrt(1.0 - adam->power2 * adam->beta2);
     double scale1 = adam->scale1 * adam->beta1, scale2 = adam->scale2 * adam->beta2;
 
-    return (AdamStep){.m_part = (float)((1.0 - adam->beta1) / scale1),
-                      .v_part = (float)((1.0 - adam->beta2) / scale2),
-                      .rate = (float)(learning_rate / correction1 * correction2 * scale1 / sqrt(scale2)),
-                      .epsilon = (float)(adam->epsilon * correction2 / sqrt(scale2))};
+    return (NnAdamStep){.m_part = (float)((1.0 - adam->beta1) / scale1),
+                        .v_part = (float)((1.0 - adam->beta2) / scale2),
+                        .rate = (float)(learning_rate / correction1 * correction2 * scale1 / sqrt(scale2)),
+                        .epsilon = (float)(adam->epsilon * correction2 / sqrt(scale2))};
 }
 
 void
-adam_commit(Adam *adam, AdamStep step)
+adam_commit(NnAdam *adam, NnAdamStep step)
 {
     adam->history[adam->step - adam->synced] = step;
     adam->power1 *= adam->beta1;
     adam->power2 *= adam->beta2;
     adam->step++;
-    adam->scale1 = adam->step % ADAM_STRETCH == 0 ? 1.0 : adam->scale1 * adam->beta1;
-    adam->scale2 = adam->step % ADAM_STRETCH == 0 ? 1.0 : adam->scale2 * adam->beta2;
+    adam->scale1 = adam->step % NN_ADAM_STRETCH == 0 ? 1.0 : adam->scale1 * adam->beta1;
+    adam->scale2 = adam->step % NN_ADAM_STRETCH == 0 ? 1.0 : adam->scale2 * adam->beta2;
 }
 
 bool
-adam_history_full(const Adam *adam)
+adam_history_full(const NnAdam *adam)
 {
-    return adam->step - adam->synced == ADAM_HISTORY;
+    return adam->step - adam->synced == NN_ADAM_HISTORY;
 }
 
 /* rows of a table in one task of a sync */
@@ -461,13 +461,13 @@ sync_tasks_of(const NnParam *p)
 }
 
 int
-adam_sync_tasks(const Adam *adam)
+adam_sync_tasks(const NnAdam *adam)
 {
     return adam->synced < adam->step ? adam->sync_tasks[adam->net->n_params] : 0;
 }
 
 void
-adam_sync_task(Adam *adam, int task)
+adam_sync_task(NnAdam *adam, int task)
 {
     int32_t order[SYNC_ROWS];
     const int owner = task_owner(adam->sync_tasks, adam->net->n_params, task);
@@ -481,13 +481,13 @@ adam_sync_task(Adam *adam, int task)
 }
 
 void
-adam_synced(Adam *adam)
+adam_synced(NnAdam *adam)
 {
     adam->synced = adam->step;
 }
 
 static void
-plan_sync(Adam *adam, NnArena *arena)
+plan_sync(NnAdam *adam, NnArena *arena)
 {
     const NnNet *net = adam->net;
     int tasks = 0;
@@ -502,34 +502,34 @@ plan_sync(Adam *adam, NnArena *arena)
 }
 
 void
-adam_init(Adam *adam, const NnNet *net, float *params, const NnHyper *hyper, int batch_size, NnArena *arena)
+adam_init(NnAdam *adam, const NnNet *net, float *params, const NnHyper *hyper, int batch_size, NnArena *arena)
 {
     size_t rows = (size_t)batch_size;
 
-    *adam = (Adam){.net = net,
-                   .params = params,
-                   .kernels = simd_kernels(0),
-                   .beta1 = (double)hyper->beta1,
-                   .beta2 = (double)hyper->beta2,
-                   .epsilon = (double)hyper->epsilon,
-                   .power1 = 1.0,
-                   .power2 = 1.0,
-                   .scale1 = 1.0,
-                   .scale2 = 1.0,
-                   .keep = {(float)pow((double)hyper->beta1, ADAM_STRETCH),
-                            (float)pow((double)hyper->beta2, ADAM_STRETCH)},
-                   .weight_decay = hyper->weight_decay,
-                   .embedding_decay = hyper->embedding_decay};
-    adam->history = arena_take(arena, ADAM_HISTORY, sizeof(AdamStep));
+    *adam = (NnAdam){.net = net,
+                     .params = params,
+                     .kernels = simd_kernels(0),
+                     .beta1 = (double)hyper->beta1,
+                     .beta2 = (double)hyper->beta2,
+                     .epsilon = (double)hyper->epsilon,
+                     .power1 = 1.0,
+                     .power2 = 1.0,
+                     .scale1 = 1.0,
+                     .scale2 = 1.0,
+                     .keep = {(float)pow((double)hyper->beta1, NN_ADAM_STRETCH),
+                              (float)pow((double)hyper->beta2, NN_ADAM_STRETCH)},
+                     .weight_decay = hyper->weight_decay,
+                     .embedding_decay = hyper->embedding_decay};
+    adam->history = arena_take(arena, NN_ADAM_HISTORY, sizeof(NnAdamStep));
     adam->m = arena_take(arena, net->n_dense, sizeof(float));
     adam->v = arena_take(arena, net->n_dense, sizeof(float));
     adam->moments = arena_take(arena, 2 * (net->n_trained - net->n_dense), sizeof(float));
-    adam->rows = arena_take(arena, (size_t)net->n_params, sizeof(AdamRow *));
-    adam->lookups = arena_take(arena, (size_t)net->n_lookups, sizeof(AdamRows));
+    adam->rows = arena_take(arena, (size_t)net->n_params, sizeof(NnAdamRow *));
+    adam->lookups = arena_take(arena, (size_t)net->n_lookups, sizeof(NnAdamRows));
     for (int i = 0; i < net->n_params; i++) {
         const NnParam *p = &net->params[i];
-        AdamRow *states =
-            p->kind == NN_TABLE ? arena_take(arena, (size_t)p->shape[0], sizeof(AdamRow)) : NULL;
+        NnAdamRow *states =
+            p->kind == NN_TABLE ? arena_take(arena, (size_t)p->shape[0], sizeof(NnAdamRow)) : NULL;
 
         if (arena->base)
             adam->rows[i] = states;
@@ -537,10 +537,10 @@ adam_init(Adam *adam, const NnNet *net, float *params, const NnHyper *hyper, int
     plan_sync(adam, arena);
     for (int i = 0; i < net->n_lookups; i++) {
         size_t floats = round_to_vectors(rows * (size_t)net->lookups[i].d);
-        AdamRows found = {.code = arena_take(arena, rows, sizeof(int32_t)),
-                          .place = arena_take(arena, rows, sizeof(int32_t)),
-                          .order = arena_take(arena, rows, sizeof(int32_t)),
-                          .gradient = arena_take(arena, floats + NN_ALIGN, sizeof(float))};
+        NnAdamRows found = {.code = arena_take(arena, rows, sizeof(int32_t)),
+                            .place = arena_take(arena, rows, sizeof(int32_t)),
+                            .order = arena_take(arena, rows, sizeof(int32_t)),
+                            .gradient = arena_take(arena, floats + NN_ALIGN, sizeof(float))};
 
         if (arena->base)
             adam->lookups[i] = found;

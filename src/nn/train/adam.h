@@ -18,79 +18,79 @@
 #include "nn/kernels/adam_step.h"
 #include "nn/train/trainer.h"
 
-#define ADAM_HISTORY 4096 /* steps between two syncs, at most: bounds the time of one replay */
+#define NN_ADAM_HISTORY 4096 /* steps between two syncs, at most: bounds the time of one replay */
 
 /* of one row of a table */
-typedef struct AdamRow {
+typedef struct NnAdamRow {
     uint32_t step; /* the row is what it was after this step; 0: no batch touched it yet */
     int32_t slot;  /* while a batch is looked through: 1 + the row's place among the distinct ones; else 0 */
-} AdamRow;
+} NnAdamRow;
 
 /* A lookup's rows in the current batch. */
-typedef struct AdamRows {
+typedef struct NnAdamRows {
     int n;           /* distinct codes */
     int updated;     /* of them, as far as the step under way has come */
     int32_t *code;   /* [n] in order of first appearance */
     int32_t *place;  /* [rows of the batch] where in `code` a batch row's code is */
     int32_t *order;  /* [n] codes that have steps to replay, the longest unseen first */
     float *gradient; /* [n, d] sums over the batch rows of equal code */
-} AdamRows;
+} NnAdamRows;
 
-typedef struct Adam {
+typedef struct NnAdam {
     const NnNet *net;
     float *params;
-    const struct SimdKernels *kernels; /* that do the arithmetic; NULL: the plain formula does */
+    const struct NnSimdKernels *kernels; /* that do the arithmetic; NULL: the plain formula does */
     double beta1, beta2, epsilon;
     double power1, power2; /* beta^step */
     double scale1, scale2; /* beta^p, p steps after the last stretch: what the moments are divided by */
-    AdamKeep keep;
+    NnAdamKeep keep;
     float weight_decay, embedding_decay;
     int64_t step, synced; /* steps done; steps that all rows have seen */
-    AdamStep *history;    /* [ADAM_HISTORY] step synced + 1 + i */
+    NnAdamStep *history;  /* [NN_ADAM_HISTORY] step synced + 1 + i */
     float *m, *v;         /* [n_dense] */
     float *
         moments; /* of tables, [n_trained - n_dense][2]: a row's m, then its v, in one cache line for d = 8 */
-    AdamRow **rows;    /* [n_params] a table's rows, NULL for other parameters */
-    int *sync_tasks;   /* [n_params + 1] each parameter's first task of a sync, see tasks.h */
-    AdamRows *lookups; /* [n_lookups] */
-} Adam;
+    NnAdamRow **rows;    /* [n_params] a table's rows, NULL for other parameters */
+    int *sync_tasks;     /* [n_params + 1] each parameter's first task of a sync, see tasks.h */
+    NnAdamRows *lookups; /* [n_lookups] */
+} NnAdam;
 
-void adam_init(Adam *adam, const NnNet *net, float *params, const NnHyper *hyper, int batch_size,
+void adam_init(NnAdam *adam, const NnNet *net, float *params, const NnHyper *hyper, int batch_size,
                NnArena *arena);
 
 /* the step after those done */
-AdamStep adam_next(const Adam *adam, double learning_rate);
+NnAdamStep adam_next(const NnAdam *adam, double learning_rate);
 
 /*
  * Dense parameters [first, first + n), n a multiple of NN_ALIGN. gradient [n]; scale: factor on it. Elsewhere
  * too: the gradient gets L2 on top, as torch.optim.Adam's weight_decay.
  */
-void adam_dense(Adam *adam, AdamStep step, size_t first, size_t n, const float *gradient, float scale);
+void adam_dense(NnAdam *adam, NnAdamStep step, size_t first, size_t n, const float *gradient, float scale);
 
 /*
  * Finds the distinct codes of a lookup's field in a batch and brings their rows up to date. codes [rows].
  * Returns early when the pool's interrupt says so: what was replayed is right then, the rest is left for
  * next time.
  */
-void adam_find_rows(Adam *adam, int lookup, const int32_t *codes, int rows, NnPool *pool);
+void adam_find_rows(NnAdam *adam, int lookup, const int32_t *codes, int rows, NnPool *pool);
 /*
  * Adds up the gradients of equal codes, in row order. dy [rows, d], leading dimension ld. Returns early when
  * the pool's interrupt says so: what is there then is of no use.
  */
-void adam_merge_rows(Adam *adam, int lookup, const float *dy, size_t ld, int rows, NnPool *pool);
+void adam_merge_rows(NnAdam *adam, int lookup, const float *dy, size_t ld, int rows, NnPool *pool);
 /* Moves the rows that were found. Returns early when the pool's interrupt says so: the next call goes on. */
-void adam_update_rows(Adam *adam, AdamStep step, int lookup, float scale, NnPool *pool);
+void adam_update_rows(NnAdam *adam, NnAdamStep step, int lookup, float scale, NnPool *pool);
 /* The step is done. A sync must come first when adam_history_full(). */
-void adam_commit(Adam *adam, AdamStep step);
-bool adam_history_full(const Adam *adam);
+void adam_commit(NnAdam *adam, NnAdamStep step);
+bool adam_history_full(const NnAdam *adam);
 
 /*
  * Replay for all rows: tasks 0 .. adam_sync_tasks() - 1 in any order, each as often as you like; then
  * adam_synced().
  */
-int adam_sync_tasks(const Adam *adam);
-void adam_sync_task(Adam *adam, int task);
-void adam_synced(Adam *adam);
+int adam_sync_tasks(const NnAdam *adam);
+void adam_sync_task(NnAdam *adam, int task);
+void adam_synced(NnAdam *adam);
 
 /* sum of squares, for the gradient's norm */
 double squares(const float *x, size_t n);

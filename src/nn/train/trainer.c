@@ -40,7 +40,7 @@ struct NnTrainer {
     NnHyper hyper;
     int batch_size;
     size_t capacity; /* rows for which there is room in tensors */
-    Adam adam;
+    NnAdam adam;
     Pass *passes;
     int n_passes;
     float *values, *dvalues; /* [row_floats * capacity] */
@@ -59,7 +59,7 @@ struct NnTrainer {
     int lanes, lane_rows;
     float grad_scale; /* of the loss's gradient */
     float clip_scale;
-    AdamStep step;
+    NnAdamStep step;
     double loss;
     float *logits;
 };
@@ -442,7 +442,7 @@ trainer_gradients(NnTrainer *t, const NnBatch *batch, double *loss, float *logit
     memcpy(grads, t->grads, net->n_dense * sizeof(float));
     for (int i = 0; i < net->n_lookups; i++) {
         const NnLookup *l = &net->lookups[i];
-        const AdamRows *found = &t->adam.lookups[i];
+        const NnAdamRows *found = &t->adam.lookups[i];
         float *table = grads + net->params[l->param].offset + (size_t)l->row_offset * (size_t)l->d;
 
         for (int j = 0; j < found->n; j++)
