@@ -1,8 +1,9 @@
 /*
- * rowmap.c: which columns of a record are the label, weight, validation mark and features, found by name and
- * type. The row type is looked up once per call site.
+ * rowmap.c: the columns of a row type, found by name and read by type: looked up once per call site. Which of
+ * them are features, label, weight and validation mark is decided in rowmap_for_training.c and
+ * rowmap_for_scoring.c.
  */
-#include "rows/column_type.h"
+#include "rows/rowmap.h"
 
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
@@ -10,25 +11,10 @@
 #include "utils/lsyscache.h"
 #include "utils/typcache.h"
 
-#include "rows/spelling.h"
-
-#define NOT_FOUND (-1)
-#define DUPLICATE (-2)
-
-#define COLUMNS_LISTED 20 /* in an error that says which columns there are */
-
-/* ------------------------------------------------------------------ names */
-
-static const char *
-attribute_name(TupleDesc desc, int attribute)
-{
-    return NameStr(TupleDescAttr(desc, attribute)->attname);
-}
-
 static int
 compare_names(const void *a, const void *b, void *desc)
 {
-    return strcmp(attribute_name(desc, *(const int *)a), attribute_name(desc, *(const int *)b));
+    return strcmp(rowmap_name(desc, *(const int *)a), rowmap_name(desc, *(const int *)b));
 }
 
 /*
@@ -49,110 +35,27 @@ sort_names(CtrRowMap *map)
 static bool
 is_name(const CtrRowMap *map, int i, const char *name)
 {
-    return i < map->n_names && strcmp(attribute_name(map->desc, map->by_name[i]), name) == 0;
+    return i < map->n_names && strcmp(rowmap_name(map->desc, map->by_name[i]), name) == 0;
 }
 
-/* the attribute's index, NOT_FOUND or DUPLICATE */
-static int
-find_attribute(const CtrRowMap *map, const char *name)
+/* the attribute's index, ROWMAP_NOT_FOUND or ROWMAP_DUPLICATE */
+int
+rowmap_find(const CtrRowMap *map, const char *name)
 {
     int low = 0, high = map->n_names; /* the first name that is not less lies between, or at high */
 
     while (low < high) {
         int middle = (low + high) / 2;
 
-        if (strcmp(attribute_name(map->desc, map->by_name[middle]), name) < 0)
+        if (strcmp(rowmap_name(map->desc, map->by_name[middle]), name) < 0)
             low = middle + 1;
         else
             high = middle;
     }
     if (!is_name(map, low, name))
-        return NOT_FOUND;
-    return is_name(map, low + 1, name) ? DUPLICATE : map->by_name[low];
+        return ROWMAP_NOT_FOUND;
+    return is_name(map, low + 1, name) ? ROWMAP_DUPLICATE : map->by_name[low];
 }
-
-/* the column whose name is most like `name`, or NULL when none is near */
-static const char *
-nearest_column(TupleDesc desc, const char *name)
-{
-    const char **names = palloc(sizeof(char *) * Max(desc->natts, 1));
-    int n = 0;
-
-    for (int i = 0; i < desc->natts; i++) {
-        if (!TupleDescAttr(desc, i)->attisdropped)
-            names[n++] = attribute_name(desc, i);
-    }
-    return nearest_word(name, names, n, few_letters(name));
-}
-
-static void
-duplicate_error(const char *name)
-{
-    ereport(ERROR, (errcode(ERRCODE_DUPLICATE_COLUMN), errmsg("the rows have two columns named \"%s\"", name),
-                    errhint("Give one of them another name with AS.")));
-}
-
-/* The column that an option names: an error when it is not there. */
-static int
-named_attribute(const CtrRowMap *map, const char *option, const char *name)
-{
-    int attribute = find_attribute(map, name);
-
-    if (attribute == DUPLICATE)
-        duplicate_error(name);
-    if (attribute == NOT_FOUND) {
-        const char *nearest = nearest_column(map->desc, name);
-
-        ereport(ERROR,
-                (errcode(ERRCODE_UNDEFINED_COLUMN), errmsg("column \"%s\" is missing in the rows", name),
-                 errdetail("The option \"%s\" names it.", option),
-                 nearest ? errhint("Perhaps you meant the column \"%s\".", nearest) : 0));
-    }
-    return attribute;
-}
-
-/* The names of the columns that there are, shortened. */
-static char *
-column_list(TupleDesc desc)
-{
-    StringInfoData text;
-    int n = 0;
-
-    initStringInfo(&text);
-    for (int i = 0; i < desc->natts; i++) {
-        if (!TupleDescAttr(desc, i)->attisdropped && n++ < COLUMNS_LISTED)
-            appendStringInfo(&text, "%s\"%s\"", n > 1 ? ", " : "", attribute_name(desc, i));
-    }
-    if (n > COLUMNS_LISTED)
-        appendStringInfo(&text, ", and %d more", n - COLUMNS_LISTED);
-    return text.data;
-}
-
-/* A label has a default name, so nobody may have named it: says what there is, and how to name it. */
-static void
-missing_label_error(const CtrRowMap *map, const char *name)
-{
-    const char *nearest = nearest_column(map->desc, name);
-
-    ereport(ERROR,
-            (errcode(ERRCODE_UNDEFINED_COLUMN), errmsg("label column \"%s\" is missing in the rows", name),
-             map->n_names > 0 ? errdetail("The columns are %s.", column_list(map->desc))
-                              : errdetail("The rows have no columns."),
-             errhint("Name the column that holds the label with ctr_fit(label => %s).",
-                     quote_literal_cstr(nearest ? nearest : "..."))));
-}
-
-static bool
-list_has(const CtrNameList *list, const char *name)
-{
-    for (int i = 0; i < list->n; i++) {
-        if (strcmp(list->names[i], name) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* ------------------------------------------------------------------ the map */
 
 CtrRow
 row_of_record(HeapTupleHeader record)
@@ -181,13 +84,13 @@ check_columns(const CtrRowMap *map, const CtrRow *row)
         if (!TupleDescAttr(map->desc, i)->attisdropped && type != TupleDescAttr(map->desc, i)->atttypid)
             ereport(ERROR,
                     (errcode(ERRCODE_DATATYPE_MISMATCH),
-                     errmsg("column \"%s\" of row type %s has type %s, not %s", attribute_name(map->desc, i),
+                     errmsg("column \"%s\" of row type %s has type %s, not %s", rowmap_name(map->desc, i),
                             format_type_be(row->type), format_type_be(TupleDescAttr(map->desc, i)->atttypid),
                             format_type_be(type))));
     }
 }
 
-static CtrRowMap *
+CtrRowMap *
 rowmap_create(const CtrRow *row, MemoryContext parent)
 {
     MemoryContext context = AllocSetContextCreate(parent, "ctr row map", ALLOCSET_SMALL_SIZES);
@@ -209,7 +112,7 @@ rowmap_create(const CtrRow *row, MemoryContext parent)
     sort_names(map);
     map->values = palloc0(sizeof(Datum) * Max(map->desc->natts, 1));
     map->nulls = palloc0(sizeof(bool) * Max(map->desc->natts, 1));
-    map->label.attribute = map->weight.attribute = map->validation.attribute = NOT_FOUND;
+    map->label.attribute = map->weight.attribute = map->validation.attribute = ROWMAP_NOT_FOUND;
     MemoryContextSwitchTo(old);
     if (row->tuple == NULL)
         check_columns(map, row);
@@ -247,10 +150,10 @@ rowmap_change_error(const CtrRowMap *map, const CtrRow *row)
         const Oid type_before = TupleDescAttr(before, i)->atttypid,
                   type_now = TupleDescAttr(now, i)->atttypid;
 
-        if (type_before == type_now && strcmp(attribute_name(before, i), attribute_name(now, i)) == 0)
+        if (type_before == type_now && strcmp(rowmap_name(before, i), rowmap_name(now, i)) == 0)
             continue;
         detail = psprintf("Column %d is \"%s\" of type %s, in the first row it was \"%s\" of type %s.", i + 1,
-                          attribute_name(now, i), format_type_be(type_now), attribute_name(before, i),
+                          rowmap_name(now, i), format_type_be(type_now), rowmap_name(before, i),
                           format_type_be(type_before));
         break;
     }
@@ -259,20 +162,20 @@ rowmap_change_error(const CtrRowMap *map, const CtrRow *row)
 }
 
 /* A row of a query that scores one is not to pay for looking up types that are no domains. */
-static Oid
-base_type(const CtrRowMap *map, int attribute)
+Oid
+rowmap_base_type(const CtrRowMap *map, int attribute)
 {
     Oid type = TupleDescAttr(map->desc, attribute)->atttypid;
 
     return type_reader(type) == CTR_READ_OUTPUT ? getBaseType(type) : type;
 }
 
-static void
-column_set(const CtrRowMap *map, CtrColumn *column, int attribute)
+void
+rowmap_set_column(const CtrRowMap *map, CtrColumn *column, int attribute)
 {
     column->attribute = attribute;
-    column->name = attribute_name(map->desc, attribute);
-    column->reader = type_reader(base_type(map, attribute));
+    column->name = rowmap_name(map->desc, attribute);
+    column->reader = type_reader(rowmap_base_type(map, attribute));
     if (column->reader == CTR_READ_OUTPUT) {
         Oid output;
         bool is_varlena;
@@ -282,327 +185,14 @@ column_set(const CtrRowMap *map, CtrColumn *column, int attribute)
     }
 }
 
-static void
-type_error(const CtrRowMap *map, const char *role, const CtrColumn *column, const char *expected,
-           const char *hint)
-{
-    ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
-                    errmsg("%s column \"%s\" has type %s", role, column->name,
-                           format_type_be(TupleDescAttr(map->desc, column->attribute)->atttypid)),
-                    errdetail("It must be %s.", expected), hint ? errhint("%s", hint) : 0));
-}
-
-static void
-check_label_type(const CtrRowMap *map)
-{
-    const CtrColumn *label = &map->label;
-
-    if (!reads_number(label->reader) && label->reader != CTR_READ_BOOL && !reads_text(label->reader))
-        type_error(map, "label", label, "a number or a boolean",
-                   "Derive 0 and 1 from it in a sub-select that leaves it out.");
-}
-
 /* Why the column cannot be a feature of this kind, if it cannot. */
-static ColumnFault
-feature_fault(const CtrRowMap *map, int attribute, CtrFeatureKind kind)
+ColumnFault
+rowmap_feature_fault(const CtrRowMap *map, int attribute, CtrFeatureKind kind)
 {
-    Oid type = base_type(map, attribute);
+    Oid type = rowmap_base_type(map, attribute);
     CtrColumnReader reader = type_reader(type);
 
     if (kind == CTR_CATEGORICAL)
         return category_fault(type, TupleDescAttr(map->desc, attribute)->attcollation);
     return reads_number(reader) || reader == CTR_READ_BOOL ? COLUMN_FINE : COLUMN_NO_NUMBER;
-}
-
-/* ------------------------------------------------------------------ for training */
-
-static bool
-has_role(const CtrRowMap *map, int attribute)
-{
-    return attribute == map->label.attribute || attribute == map->weight.attribute ||
-           attribute == map->validation.attribute;
-}
-
-static void
-no_feature_error(const char *name)
-{
-    ereport(ERROR,
-            (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("column \"%s\" cannot be a feature", name),
-             errdetail("It is the label, weight or validation column.")));
-}
-
-/*
- * The column is listed in this option, but the model to go on from, whose n features these are, takes it
- * otherwise.
- */
-static void
-check_agrees(const char *name, const char *key, const CtrFeature *features, int n, bool feature,
-             CtrFeatureKind kind)
-{
-    const CtrFeature *found = NULL;
-
-    for (int f = 0; f < n && found == NULL; f++)
-        found = strcmp(features[f].name, name) == 0 ? &features[f] : NULL;
-    if (found ? feature && found->kind == kind : !feature)
-        return;
-    ereport(ERROR,
-            (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-             errmsg("column \"%s\" is listed in option \"%s\", but is %s the model to go on from", name, key,
-                    found == NULL                  ? "no feature of"
-                    : found->kind == CTR_NUMERICAL ? "a numerical feature of"
-                                                   : "a categorical feature of"),
-             errhint("Leave it out of the option, or train a new model.")));
-}
-
-/*
- * Every name is a column, and named once; and as the given model has it, whose n features these are (NULL: no
- * model).
- */
-static void
-check_lists(const CtrRowMap *map, const CtrOptions *options, const CtrFeature *features, int n)
-{
-    const struct {
-        const CtrNameList *list;
-        const char *key;
-        bool feature;
-        CtrFeatureKind kind;
-    } lists[] = {{&options->numerical, "numerical", true, CTR_NUMERICAL},
-                 {&options->categorical, "categorical", true, CTR_CATEGORICAL},
-                 {&options->ignore, "ignore", false, 0}};
-    bool *named = palloc0(sizeof(bool) * Max(map->desc->natts, 1));
-
-    for (int l = 0; l < (int)lengthof(lists); l++) {
-        for (int i = 0; i < lists[l].list->n; i++) {
-            const char *name = lists[l].list->names[i];
-            int attribute = named_attribute(map, lists[l].key, name);
-
-            if (named[attribute])
-                ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                                errmsg("column \"%s\" is named twice in the options", name)));
-            if (has_role(map, attribute) && lists[l].feature)
-                no_feature_error(name);
-            if (features)
-                check_agrees(name, lists[l].key, features, n, lists[l].feature, lists[l].kind);
-            named[attribute] = true;
-        }
-    }
-    pfree(named);
-}
-
-/* Is this column to be a feature, and of which kind? Why it cannot be one goes to *fault. */
-static bool
-feature_kind(const CtrRowMap *map, const CtrOptions *options, int attribute, CtrFeatureKind *kind,
-             ColumnFault *fault)
-{
-    const char *name = attribute_name(map->desc, attribute);
-    bool listed = list_has(&options->categorical, name);
-    Oid type;
-
-    if (TupleDescAttr(map->desc, attribute)->attisdropped || has_role(map, attribute) ||
-        list_has(&options->ignore, name))
-        return false;
-    type = base_type(map, attribute);
-    *kind = CTR_CATEGORICAL;
-    if (list_has(&options->numerical, name) || (!listed && reads_number(type_reader(type))))
-        *kind = CTR_NUMERICAL;
-    *fault = feature_fault(map, attribute, *kind);
-    if (*fault == COLUMN_FINE && *kind == CTR_CATEGORICAL && !listed && !type_is_category(type))
-        *fault = COLUMN_NOT_LISTED;
-    return true;
-}
-
-static void
-set_roles(CtrRowMap *map, const CtrOptions *options)
-{
-    if (find_attribute(map, options->label) == NOT_FOUND)
-        missing_label_error(map, options->label);
-    column_set(map, &map->label, named_attribute(map, "label", options->label));
-    check_label_type(map);
-    if (options->weight) {
-        column_set(map, &map->weight, named_attribute(map, "weight", options->weight));
-        if (!reads_number(map->weight.reader))
-            type_error(map, "weight", &map->weight, "a number", NULL);
-    }
-    if (options->validation_column) {
-        column_set(map, &map->validation,
-                   named_attribute(map, "validation_column", options->validation_column));
-        if (map->validation.reader != CTR_READ_BOOL)
-            type_error(map, "validation", &map->validation, "a boolean", NULL);
-    }
-}
-
-static void
-check_name(const char *name)
-{
-    if (!spelling_has_file(name))
-        ereport(ERROR, (errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
-                        errmsg("column \"%s\" has a name that UTF-8 cannot spell", name),
-                        errdetail("A model has the names of its columns in UTF-8."),
-                        errhint("Give it another name with AS.")));
-}
-
-/* All names that the model's file will have: better now than when training is over. */
-static void
-check_names(const CtrRowMap *map, const CtrOptions *options)
-{
-    check_name(map->label.name);
-    if (options->weight)
-        check_name(map->weight.name);
-    if (options->validation_column)
-        check_name(map->validation.name);
-    for (int i = 0; i < map->n_features; i++)
-        check_name(map->features[i].name);
-    for (int i = 0; i < options->ignore.n; i++)
-        check_name(options->ignore.names[i]);
-}
-
-/*
- * Sets the features' columns, numerical ones first, and counts them by kind. One error for all that cannot
- * be.
- */
-static void
-choose_features(CtrRowMap *map, const CtrOptions *options, MemoryContext context, CtrFeature *features,
-                int *counts)
-{
-    FaultyColumns faulty = {.desc = map->desc};
-    CtrFeatureKind *kinds = palloc(sizeof(CtrFeatureKind) * Max(map->desc->natts, 1));
-    bool *chosen = palloc(sizeof(bool) * Max(map->desc->natts, 1));
-
-    for (int i = 0; i < map->desc->natts; i++) {
-        ColumnFault fault = COLUMN_FINE;
-
-        chosen[i] = feature_kind(map, options, i, &kinds[i], &fault);
-        faulty_columns_add(&faulty, i, fault);
-    }
-    faulty_columns_check(&faulty, true);
-    for (CtrFeatureKind kind = CTR_NUMERICAL; kind <= CTR_CATEGORICAL; kind++) {
-        for (int i = 0; i < map->desc->natts; i++) {
-            CtrColumn *column = &map->features[map->n_features];
-
-            if (!chosen[i] || kinds[i] != kind)
-                continue;
-            column_set(map, column, i);
-            features[map->n_features++] =
-                (CtrFeature){.name = MemoryContextStrdup(context, column->name), .kind = kind};
-            counts[kind]++;
-        }
-    }
-}
-
-static void
-check_duplicates(const CtrRowMap *map)
-{
-    for (int i = 0; i < map->desc->natts; i++) {
-        if (!TupleDescAttr(map->desc, i)->attisdropped &&
-            find_attribute(map, attribute_name(map->desc, i)) == DUPLICATE)
-            duplicate_error(attribute_name(map->desc, i));
-    }
-}
-
-CtrRowMap *
-rowmap_for_training(const CtrRow *row, const CtrOptions *options, MemoryContext context,
-                    CtrFeature **features, int *n_num, int *n_cat)
-{
-    CtrRowMap *map = rowmap_create(row, context);
-    int natts = map->desc->natts;
-    int counts[2] = {0, 0}; /* by kind */
-
-    check_duplicates(map);
-    set_roles(map, options);
-    check_lists(map, options, NULL, 0);
-    *features = MemoryContextAllocZero(context, sizeof(CtrFeature) * Max(natts, 1));
-    map->features = MemoryContextAllocZero(map->context, sizeof(CtrColumn) * Max(natts, 1));
-    choose_features(map, options, context, *features, counts);
-    if (map->n_features == 0)
-        ereport(ERROR,
-                (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("the rows have no feature columns"),
-                 errdetail("There is nothing to learn from besides the label \"%s\".", options->label)));
-    check_names(map, options);
-    *n_num = counts[CTR_NUMERICAL];
-    *n_cat = counts[CTR_CATEGORICAL];
-    return map;
-}
-
-/* ------------------------------------------------------------------ for scoring */
-
-static void
-missing_error(const CtrRowMap *map, const CtrFeature *features)
-{
-    StringInfoData names;
-    int n = 0;
-
-    initStringInfo(&names);
-    for (int i = 0; i < map->n_features; i++) {
-        if (map->features[i].attribute == NOT_FOUND)
-            appendStringInfo(&names, "%s\"%s\"", n++ > 0 ? ", " : "", features[i].name);
-    }
-    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
-                    errmsg_plural("feature column %s is missing in the rows",
-                                  "feature columns %s are missing in the rows", n, names.data),
-                    errhint("Columns are found by name; their order and further columns do not matter.")));
-}
-
-/* The features' columns, by name; all that are missing are one error. */
-static void
-find_features(CtrRowMap *map, const CtrFeature *features, int n)
-{
-    FaultyColumns faulty = {.desc = map->desc};
-    bool missing = false;
-
-    map->n_features = n;
-    map->features = MemoryContextAllocZero(map->context, sizeof(CtrColumn) * Max(map->n_features, 1));
-    for (int i = 0; i < map->n_features; i++) {
-        int attribute = find_attribute(map, features[i].name);
-
-        map->features[i].attribute = attribute;
-        if (attribute == DUPLICATE)
-            duplicate_error(features[i].name);
-        missing |= attribute == NOT_FOUND;
-    }
-    if (missing)
-        missing_error(map, features);
-    for (int i = 0; i < map->n_features; i++) {
-        int attribute = map->features[i].attribute;
-
-        column_set(map, &map->features[i], attribute);
-        faulty_columns_add(&faulty, attribute, feature_fault(map, attribute, features[i].kind));
-    }
-    faulty_columns_check(&faulty, false);
-}
-
-CtrRowMap *
-rowmap_for_continuing(const CtrRow *row, const CtrOptions *options, const CtrFeature *features, int n_num,
-                      int n_cat, MemoryContext context)
-{
-    CtrRowMap *map = rowmap_create(row, context);
-
-    set_roles(map, options);
-    find_features(map, features, n_num + n_cat);
-    for (int i = 0; i < map->n_features; i++) {
-        if (has_role(map, map->features[i].attribute))
-            no_feature_error(map->features[i].name);
-    }
-    check_lists(map, options, features, map->n_features);
-    check_names(map, options);
-    return map;
-}
-
-CtrRowMap *
-rowmap_for_scoring(const CtrRow *row, const CtrFeature *features, int n_num, int n_cat, const char *label,
-                   MemoryContext context)
-{
-    CtrRowMap *map = rowmap_create(row, context);
-
-    find_features(map, features, n_num + n_cat);
-    if (label) {
-        int attribute = find_attribute(map, label);
-
-        if (attribute == DUPLICATE)
-            duplicate_error(label);
-        if (attribute >= 0) {
-            column_set(map, &map->label, attribute);
-            check_label_type(map);
-        }
-    }
-    return map;
 }
