@@ -23,7 +23,7 @@ CtrValueBytes *value_bytes(Datum value);
 /* to [n] = the bytes from `at` on. Serves interrupts. */
 void value_read(CtrValueBytes *bytes, Size at, Size n, void *to);
 
-/* ------------------------------------------------------------------ safetensors.c: the container format */
+/* ----------------------- safetensors.c, safetensors_parse.c, safetensors_write.c: the container format */
 
 #define CTR_SAFE_HEADER_SIZE     ((Size)100 * 1000 * 1000) /* largest header, as in Hugging Face's library */
 #define CTR_SAFE_TENSORS_MOST    800000 /* so many entries of the header are about its largest size */
@@ -86,7 +86,7 @@ void safetensors_add_entry(CtrSafeFile *file, const char *key, const char *value
  * CTR_SAFE_HEADER_SIZE.
  */
 struct varlena *safetensors_write(const CtrSafeFile *file, MemoryContext context);
-/* NULL: no such tensor / key */
+/* Of a parsed file; NULL: no such tensor, no such key. */
 const CtrSafeTensor *safetensors_find(const CtrSafeFile *file, const char *name);
 const char *safetensors_entry(const CtrSafeFile *file, const char *key);
 

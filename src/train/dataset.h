@@ -1,4 +1,4 @@
-/* dataset.h: the raw rows of a training; private to dataset.c, dataset_fit.c and rowfold.c. */
+/* dataset.h: the rows of a training, raw and encoded; private to dataset*.c and rowfold.c. */
 #ifndef CTR_DATASET_H
 #define CTR_DATASET_H
 
@@ -98,6 +98,30 @@ raw_tail(const CtrDataset *ds, const char *row)
 {
     return (RawTail *)(row + sizeof(double) * ds->n_num + sizeof(int32) * ds->n_cat);
 }
+
+/* An encoded row's codes [d_cat], and its label and weight. */
+static inline int32 *
+row_codes(const CtrDataset *ds, const char *row)
+{
+    return (int32 *)(row + sizeof(float) * ds->d_num);
+}
+
+static inline float *
+row_label(const CtrDataset *ds, const char *row)
+{
+    return (float *)(row + sizeof(float) * ds->d_num + sizeof(int32) * ds->d_cat);
+}
+
+void *dataset_allocate(CtrDataset *ds, Size n, Size size);
+/* The rows of the block go to the raw store. */
+void dataset_store_arrived(CtrDataset *ds);
+/* All rows have their folds. */
+void dataset_close_folds(CtrDataset *ds);
+
+/* ------------------------------------------------------------------ dataset_pass.c */
+
+/* What passes and batches need, for the larger set. */
+void dataset_prepare_passes(CtrDataset *ds);
 
 /* ------------------------------------------------------------------ dataset_fit.c */
 

@@ -50,9 +50,9 @@ typedef struct Training {
     CtrRowMap *map;
     CtrFeature *features;
     int n_num, n_cat;
-    Shared *shared;                  /* of the call */
-    CtrDataset *dataset;             /* NULL once closed */
-    int64 rows, skipped, weightless; /* that take part; left out: without a label, of weight 0 */
+    Shared *shared;      /* of the call */
+    CtrDataset *dataset; /* NULL once closed */
+    CtrRowCounts counts;
     bool finished;     /* a hash table of groups that is scanned again asks for the result again */
     ctr_model *result; /* NULL: untrainable */
 } Training;
@@ -210,13 +210,13 @@ take_row(Training *t)
     int label;
 
     if (weight == 0)
-        t->weightless++;
+        t->counts.weightless++;
     else if (!row_class(t->map, t->options.label, t->options.net.n_classes, &label))
-        t->skipped++;
+        t->counts.skipped++;
     else {
         check_weight(t, weight);
         dataset_add(t->dataset, t->map, (float)label, (float)weight, read_role(t));
-        t->rows++;
+        t->counts.taken++;
     }
 }
 
@@ -253,82 +253,6 @@ ctr_train_transition(PG_FUNCTION_ARGS)
 
 /* ------------------------------------------------------------------ the result */
 
-static void
-report_weightless(const Training *t, const CtrReport *report)
-{
-    report_untrainable(report, ERRCODE_INVALID_PARAMETER_VALUE,
-                       psprintf("weight column \"%s\" is 0 in all training rows", t->options.weight), NULL,
-                       NULL);
-}
-
-/* The training rows have one class, `only`: rows of the others may be among those held back. */
-static void
-report_one_class(const Training *t, const CtrReport *report, int only)
-{
-    const int64 *held_back = dataset_class_rows(t->dataset, true);
-    const int64 rows = dataset_rows(t->dataset, false);
-    char *message = psprintf("label column \"%s\" has no other value than %d", t->options.label, only);
-    int64 others = 0;
-
-    for (int k = 0; k < Max(t->options.net.n_classes, 2); k++)
-        others += k != only ? held_back[k] : 0;
-    if (others == 0)
-        report_untrainable(report, ERRCODE_INVALID_PARAMETER_VALUE, message,
-                           rows == 1
-                               ? "There is 1 training row; a model needs at least two classes to learn from."
-                               : psprintf("There are " INT64_FORMAT " training rows; a model needs at least "
-                                          "two classes to learn from.",
-                                          rows),
-                           NULL);
-    else
-        report_untrainable(
-            report, ERRCODE_INVALID_PARAMETER_VALUE, psprintf("%s in training rows", message),
-            psprintf("Of the " INT64_FORMAT " rows held back for validation, " INT64_FORMAT
-                     " %s another value.",
-                     dataset_rows(t->dataset, true), others, others == 1 ? "has" : "have"),
-            "Lower \"validation\", or mark the rows to hold back by \"validation_column\", so that "
-            "rows of two classes train.");
-}
-
-/* Do rows take part? If not, that is reported. */
-static bool
-check_rows(const Training *t, const CtrReport *report)
-{
-    if (t->rows > 0)
-        return true;
-    if (t->weightless > 0)
-        report_weightless(t, report);
-    else
-        report_untrainable(report, ERRCODE_NO_DATA_FOUND, "no rows to train on",
-                           psprintf("The label is NULL in all rows (" INT64_FORMAT ").", t->skipped), NULL);
-    return false;
-}
-
-/* Is there something to learn from? If not, that is reported. */
-static bool
-check_labels(const Training *t, const CtrReport *report)
-{
-    const int64 *class_rows = dataset_class_rows(t->dataset, false);
-    int seen = 0, last = 0;
-
-    for (int k = 0; k < Max(t->options.net.n_classes, 2); k++) {
-        if (class_rows[k] > 0) {
-            seen++;
-            last = k;
-        }
-    }
-    if (dataset_rows(t->dataset, false) == 0 && t->weightless > 0)
-        report_weightless(t, report);
-    else if (dataset_rows(t->dataset, false) == 0)
-        report_untrainable(report, ERRCODE_INVALID_PARAMETER_VALUE, "all rows are for validation", NULL,
-                           "\"validation_column\" marks the rows to hold back; the others train.");
-    else if (seen == 1)
-        report_one_class(t, report, last);
-    else
-        return true;
-    return false;
-}
-
 static CtrModel *
 model_create(Training *t)
 {
@@ -339,7 +263,7 @@ model_create(Training *t)
     model->encoder = dataset_encode(t->dataset, t->context);
     model->train_rows = dataset_rows(t->dataset, false);
     model->validation_rows = dataset_rows(t->dataset, true);
-    model->skipped_rows = t->skipped;
+    model->skipped_rows = t->counts.skipped;
     model_create_net(model, NULL);
     return model;
 }
@@ -355,19 +279,20 @@ train(Training *t, CtrReport *report, MemoryContext aggregate)
     CtrHistory history;
     CtrModel *model;
 
-    if (!check_rows(t, report))
+    if (!trainable_rows(report, &t->counts))
         return NULL;
     listeners_add(&listeners, history_hear, &history);
     listeners_add(&listeners, report_hear, report);
-    listeners_tell(
-        &listeners,
-        &(CtrEvent){.kind = CTR_EVENT_ROWS_READ, .skipped = t->skipped, .weightless = t->weightless});
+    listeners_tell(&listeners, &(CtrEvent){.kind = CTR_EVENT_ROWS_READ,
+                                           .skipped = t->counts.skipped,
+                                           .weightless = t->counts.weightless});
     if (!gemm_prepare())
         ctr_check_status(NN_NO_BLAS, "train");
     listeners_tell(&listeners, &(CtrEvent){.kind = CTR_EVENT_ENCODING});
     model = model_create(t);
     history = history_begin(model, t->given);
-    if (!check_labels(t, report) || !model_fit(model, t->dataset, t->given, t->shared->pool, &listeners))
+    if (!trainable_labels(report, &t->counts, t->dataset) ||
+        !model_fit(model, t->dataset, t->given, t->shared->pool, &listeners))
         return NULL;
     training_close(PointerGetDatum(t));
     return model_pack(model, aggregate);

@@ -71,6 +71,18 @@ void report_untrainable(const CtrReport *report, int code, const char *message, 
  */
 void report_hear(void *report, const CtrEvent *event);
 
+/* ------------------------------------------------------------------ trainable.c */
+
+/* Rows as they arrived: those that take part; and those left out, without a label, or of weight 0. */
+typedef struct CtrRowCounts {
+    int64 taken, skipped, weightless;
+} CtrRowCounts;
+
+/* Do rows take part? If not, that is reported. */
+bool trainable_rows(const CtrReport *report, const CtrRowCounts *counts);
+/* Do the encoded training rows have something to learn from? If not, that is reported. */
+bool trainable_labels(const CtrReport *report, const CtrRowCounts *counts, const CtrDataset *dataset);
+
 /* ------------------------------------------------------------------ fit.c: the epochs */
 
 /*
