@@ -70,7 +70,7 @@ demo-clean:
 	@test/demo/demo --clean
 
 bench: all
-	CRITEO=$(CRITEO) BASE=$(BASE) test/bench/bench.sh $(BENCH)
+	CRITEO=$(CRITEO) BASE=$(BASE) TABLES='$(TABLES)' test/bench/bench.sh $(BENCH)
 
 format:
 	$(CLANG_FORMAT) --style=file -i $(FORMATTED)
@@ -90,6 +90,7 @@ help:
 	@echo "make demo          the same, then train and score on a private server in .demo (CRITEO=path: on these rows)"
 	@echo "make demo-clean    stop that server and delete it, with all that was made in it"
 	@echo "make bench         speed, measured against PyTorch (BENCH=part; test/bench/bench.sh lists them)"
+	@echo "                   BENCH=tables TABLES=folder: held-out quality on tables of your own, beside boosted trees"
 	@echo "make format        format the C sources"
 	@echo "make format-check  fail if a C source is not formatted"
 	@echo "make clean         delete what was built"

@@ -15,14 +15,18 @@
 #   cancel   CPU time from a cancel to its effect, in trainings of large models: cancel.pl
 #   small    held-out probabilities of small tables and rare clicks: small.sh
 #   quality  held-out AUC on your own Criteo rows (CRITEO=path): quality.sh; recipes: the study of docs/recipes.md
+#   tables   held-out quality on your own tables (TABLES=folder), Criteo's (CRITEO=path) and the demo's planted rows
+#            (PLANTED=400000), beside LightGBM, XGBoost and CatBoost: tables.py says what the folder holds
 #
 # Settings, as environment variables: ROWS (1000000) and SAMPLES (5) of the table that the parts share; THREADS (all
 # cores); NETS (of train and sgemm); JOB_STEPS (20: steps that the peer of `job` runs of each epoch, the rest being
-# extrapolated; 0: all of them); GROWTH_ROWS and GROWTH_SHARES (lists).
+# extrapolated; 0: all of them); GROWTH_ROWS and GROWTH_SHARES (lists). Of tables: SEEDS ("1 2 3"), MODELS (all; MODELS="deepcross lightgbm":
+# only these), OPTIONS (SQL like "ctr_fit(epochs => 10)": options of ours besides the defaults).
 #
 # Peers. PyTorch, pandas, scikit-learn: pip install torch pandas scikit-learn, for the python3 in PATH (or PYTHON=). The
 # networks are those of test/parity/reference.py. PL/Python: apt install postgresql-plpython3-15, and TORCH_PATH=, a
 # directory with torch (pip install --target) that the server's user can read. A peer that is absent is named as absent.
+# Boosted trees: pip install lightgbm xgboost catboost pandas; boosted_trees.py says how they are set.
 # `train` has PyTorch twice: as it comes, and tuned (fused Adam; a C library that keeps memory).
 #
 # OPENBLAS_* in the environment is dropped for both sides, so that each chooses its kernels itself.
@@ -64,9 +68,13 @@ for part in $parts; do
     memory) test/server run test/bench/memory.sh ;;
     cancel) test/server run perl -I test/t test/bench/cancel.pl ;;
     small) test/bench/small.sh ;;
+    tables)
+        : "${TABLES:-${CRITEO:-${PLANTED:?BENCH=tables needs TABLES=folder, CRITEO=path or PLANTED=rows}}}"
+        test/server run "$PYTHON" test/bench/tables.py "${TABLES:-}"
+        ;;
     quality | recipes) test/bench/quality.sh "$part" "${CRITEO:?BENCH=$part needs CRITEO=path}" ;;
     *)
-        sed -n '3,18s/^# \{0,1\}//p' "$0" >&2
+        sed -n '3,/^# Settings/{ /^# Settings/d; s/^# \{0,1\}//p; }' "$0" >&2
         exit 2
         ;;
     esac
