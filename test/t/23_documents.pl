@@ -32,7 +32,8 @@ sub blocks
         } elsif ($block) {
             $block->{text} .= "$line\n";
         } elsif ($line =~ /^<!-- (.*) -->$/) {
-            push @notes, $1 =~ /^(?:run: .*|not run: .*|fails|roughly|in any order)$/ ? $1 : die "$path:$n: $line?\n";
+            push @notes, $1;
+            die "$path:$n: $notes[-1]?\n" unless $notes[-1] =~ /^(?:run: .*|not run: .*|fails|roughly|in any order)$/;
         } elsif ($line =~ /\S/) {
             @notes = ();
             push @blocks, undef;    # what follows text is not the output of what precedes it
@@ -185,7 +186,7 @@ sub lacks_nothing
     my ($what, @names) = @_;
     my ($tables, $support) = split /^## Support functions$/m, $reference;
     cmp_ok(scalar @names, '>', 0, "$what: there are some");
-    my @absent = grep { $tables !~ /^\|[^|]*`\Q$_\E[`(]/m && ($what ne 'functions' || $support !~ /`\Q$_\E`/) } @names;
+    my @absent = grep { $tables !~ /^\|[^|]*`\Q$_\E[`(]/m && ($what ne 'functions' || $support !~ /`\Q$_\E[`(]/) } @names;
     is("@absent", '', "$what: docs/reference.md has all");
 }
 
