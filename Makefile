@@ -51,7 +51,7 @@ $(filter src/nn/%,$(OBJS)): override CFLAGS += -std=gnu11 -O3 -fno-math-errno -f
 CLANG_FORMAT ?= $(firstword $(shell command -v clang-format-14) clang-format)
 FORMATTED = $(SOURCES) $(OWN_HEADERS) $(wildcard test/unit/*.[ch])
 
-.PHONY: unit tap test bench demo demo-clean format format-check help
+.PHONY: unit tap test bench demo demo-clean dist format format-check help
 
 unit:
 	$(MAKE) -C test/unit run
@@ -68,6 +68,12 @@ demo:
 
 demo-clean:
 	@test/demo/demo --clean
+
+# What PGXN and the packages are made of: all that is committed but what .gitattributes leaves out.
+ARCHIVE ?= ctr-$(EXTVERSION).zip
+dist:
+	@git diff --quiet HEAD || echo "Left out is what is not committed."
+	git archive --format=zip --prefix=ctr-$(EXTVERSION)/ --output=$(ARCHIVE) HEAD
 
 bench: all
 	CRITEO=$(CRITEO) BASE=$(BASE) TABLES='$(TABLES)' test/bench/bench.sh $(BENCH)
@@ -91,6 +97,7 @@ help:
 	@echo "make demo-clean    stop that server and delete it, with all that was made in it"
 	@echo "make bench         speed, measured against PyTorch (BENCH=part; test/bench/bench.sh lists them)"
 	@echo "                   BENCH=tables TABLES=folder: held-out quality on tables of your own, beside boosted trees"
+	@echo "make dist          ctr-VERSION.zip, the archive for PGXN; debian/ in it makes Debian's packages (test/package)"
 	@echo "make format        format the C sources"
 	@echo "make format-check  fail if a C source is not formatted"
 	@echo "make clean         delete what was built"
