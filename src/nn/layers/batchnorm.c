@@ -305,12 +305,31 @@ backward_merge(const NnLayer *l, const double *stats, size_t stride, int lanes, 
     }
 }
 
+/* In evaluation mean and variance are constants, and no gradient goes through them. */
+static void
+backward_running(const NnLayer *l, const NnBlock *b)
+{
+    const int d = l->size[0];
+    float *inv_std = b->scratch, *zeros = b->scratch + d;
+
+    inverse_deviations(inv_std, block_param(b, l->param[RUNNING_VAR]), d);
+    memset(zeros, 0, (size_t)d * sizeof(float));
+    batchnorm_backward(block_dvalue(b, l->x), tensor_ld(b, l->x), block_dvalue(b, l->y), tensor_ld(b, l->y),
+                       block_value(b, l->x), tensor_ld(b, l->x), block_param(b, l->param[RUNNING_MEAN]),
+                       inv_std, zeros, zeros, block_param(b, l->param[WEIGHT]), b->n, d, l->dx_add);
+}
+
 static void
 backward(const NnLayer *l, const NnBlock *b)
 {
     const int d = l->size[0];
-    const float *batch_stats = b->batch_stats + l->batch_stats_offset;
+    const float *batch_stats;
 
+    if (!b->train) {
+        backward_running(l, b);
+        return;
+    }
+    batch_stats = b->batch_stats + l->batch_stats_offset;
     batchnorm_backward(block_dvalue(b, l->x), tensor_ld(b, l->x), block_dvalue(b, l->y), tensor_ld(b, l->y),
                        block_value(b, l->x), tensor_ld(b, l->x), batch_stats + MEAN * d,
                        batch_stats + INV_STD * d, batch_stats + SUM_DY * d, batch_stats + SUM_DY_XHAT * d,

@@ -143,8 +143,9 @@ project_fields_backward(const Side *s)
     for (int i = 0; i < s->fields - 1; i++) {
         const int p = field_matrix(s, i), at = i * s->d;
 
-        gemm(true, false, s->d, s->d, s->b->n, s->dproject + at, s->ldx, s->x + at, s->ldx, true,
-             block_grad(s->b, p), s->d);
+        if (s->b->grads)
+            gemm(true, false, s->d, s->d, s->b->n, s->dproject + at, s->ldx, s->x + at, s->ldx, true,
+                 block_grad(s->b, p), s->d);
         gemm(false, false, s->b->n, s->d, s->d, s->dproject + at, s->ldx, block_param(s->b, p), s->d, true,
              s->dx + at, s->ldx);
     }
@@ -168,8 +169,10 @@ project_pairs_backward(const Side *s, int i)
 {
     const int d = s->d, k = s->fields - 1 - i, p = pair_matrix(s, i);
 
-    gemm(true, false, k * d, d, s->b->n, s->dproject, s->ldx, s->x + i * d, s->ldx, false, s->dstacked, d);
-    for (int j = 0; j < k; j++)
+    if (s->b->grads)
+        gemm(true, false, k * d, d, s->b->n, s->dproject, s->ldx, s->x + i * d, s->ldx, false, s->dstacked,
+             d);
+    for (int j = 0; s->b->grads && j < k; j++)
         rows_copy(block_grad(s->b, p + j), d, s->dstacked + (size_t)j * d * d, d, d, d, true);
     gemm(false, false, s->b->n, d, k * d, s->dproject, s->ldx, s->stacked, d, true, s->dx + i * d, s->ldx);
 }
@@ -236,7 +239,7 @@ side_forward(float *y, int ldy, int column, const Side *s, int d_out)
 
 /*
  * s->dx and the matrices' gradients, and
- * dweight [d_out, pairs d]  (+)= dy^T strip
+ * dweight [d_out, pairs d]  (+)= dy^T strip; NULL: not wanted
  * dy      [n, d_out]
  */
 static void
@@ -253,11 +256,13 @@ side_backward(float *dweight, const float *dy, int lddy, const float *weight, in
     for (int first = 0, end; first < s->fields - 1; first = end) {
         end = strip_end(s->fields, s->d, first, &width);
         build_strip(s, first, end);
-        gemm(true, false, d_out, width, n, dy, lddy, s->strip, s->ld, !s->b->first, dweight, ldw);
+        if (dweight) {
+            gemm(true, false, d_out, width, n, dy, lddy, s->strip, s->ld, !s->b->first, dweight, ldw);
+            dweight += width;
+        }
         gemm(false, false, n, width, d_out, dy, lddy, weight, ldw, false, s->dstrip, s->ld);
         strip_backward(s, first, end);
         weight += width;
-        dweight += width;
     }
     if (s->l->size[TYPE] != NN_FIELD_INTERACTION)
         project_fields_backward(s);
@@ -273,7 +278,7 @@ describe(const NnLayer *l, const NnBlock *b, int tensor)
     s.strip = b->scratch;
     s.project = s.strip + (size_t)NN_BLOCK * s.ld;
     s.stacked = s.project + (size_t)NN_BLOCK * ldx;
-    if (b->train) {
+    if (b->dvalues) {
         s.dx = block_dvalue(b, tensor);
         s.dstacked = s.stacked + (size_t)fields * d * d;
         s.dproject = s.dstacked + (size_t)fields * d * d;
@@ -304,13 +309,15 @@ backward(const NnLayer *l, const NnBlock *b)
     const Side plain = describe(l, b, l->x), reweighted = describe(l, b, l->x2);
     float *dweight = block_grad(b, l->param[WEIGHT]);
 
-    rows_sum(block_grad(b, l->param[BIAS]), dy, lddy, b->n, d_out);
+    if (dweight)
+        rows_sum(block_grad(b, l->param[BIAS]), dy, lddy, b->n, d_out);
     if (!l->dx_add)
         rows_zero(plain.dx, plain.ldx, b->n, plain.fields * plain.d);
     side_backward(dweight, dy, lddy, weight, 2 * pairs_d, &plain, d_out);
     if (!l->dx2_add)
         rows_zero(reweighted.dx, reweighted.ldx, b->n, reweighted.fields * reweighted.d);
-    side_backward(dweight + pairs_d, dy, lddy, weight + pairs_d, 2 * pairs_d, &reweighted, d_out);
+    side_backward(dweight ? dweight + pairs_d : NULL, dy, lddy, weight + pairs_d, 2 * pairs_d, &reweighted,
+                  d_out);
 }
 
 static const NnLayerType bilinear_type = {

@@ -18,7 +18,7 @@ enum { U };            /* saved[]: [n, d] */
  * dx    [n, d]  (+)= dy + du W, where du = dy * x0
  * dx0   [n, d]  (+)= dy * u
  * du    [n, d]  room
- * dw    [d, d]  (+)=
+ * dw    [d, d]  (+)=; NULL, like dbias: not wanted
  * dbias [d]     +=
  * dy, x0, x, u [n, d]
  */
@@ -30,7 +30,8 @@ cross_matrix_backward(float *dx, int lddx, float *dx0, int lddx0, float *du, int
 {
     rows_gate_backward(du, lddu, dbias, dx, lddx, dx0, lddx0, dy, lddy, x0, ldx0, u, ldu, n, d, dx_add,
                        dx0_add);
-    gemm(true, false, d, d, n, du, lddu, x, ldx, dw_add, dw, d);
+    if (dw)
+        gemm(true, false, d, d, n, du, lddu, x, ldx, dw_add, dw, d);
     gemm(false, false, n, d, d, du, lddu, w, d, true, dx, lddx);
 }
 

@@ -154,7 +154,7 @@ cross_mix_forward(const Mix *m)
  * du     [n, d]    gradient of u
  * da, dc [n, E R]  room
  * dg     [n, E]    gradient of the gates' logits
- * du_weight, dv_weight, dc_weight (+)=
+ * du_weight, dv_weight, dc_weight (+)=; all NULL: not wanted
  */
 static void
 cross_mix_backward(float *dx, int lddx, float *da, float *dc, float *dg, float *du_weight, float *dv_weight,
@@ -168,14 +168,17 @@ cross_mix_backward(float *dx, int lddx, float *da, float *dc, float *dg, float *
         float *da_e = da + e * k, *dc_e = dc + e * k;
 
         scale_rows(m->h, k, c, m->ldc, g, m->ldg, n, k);
-        gemm(true, false, d, k, n, du, m->ldu, m->h, k, dweight_add, du_weight + dk, k);
+        if (du_weight)
+            gemm(true, false, d, k, n, du, m->ldu, m->h, k, dweight_add, du_weight + dk, k);
         /* h: now its gradient */
         gemm(false, false, n, k, d, du, m->ldu, m->u_weight + dk, k, false, m->h, k);
         gate_rows_backward(dc_e, m->ldc, dg + e, m->h, k, c, m->ldc, g, m->ldg, n, k);
-        gemm(true, false, k, k, n, a, m->lda, dc_e, m->ldc, dweight_add, dc_weight + kk, k);
+        if (dc_weight)
+            gemm(true, false, k, k, n, a, m->lda, dc_e, m->ldc, dweight_add, dc_weight + kk, k);
         gemm(false, true, n, k, k, dc_e, m->ldc, m->c_weight + kk, k, false, da_e, m->lda);
         tanh_rows_backward(da_e, m->lda, a, m->lda, n, k);
-        gemm(true, false, d, k, n, m->x, m->ldx, da_e, m->lda, dweight_add, dv_weight + dk, k);
+        if (dv_weight)
+            gemm(true, false, d, k, n, m->x, m->ldx, da_e, m->lda, dweight_add, dv_weight + dk, k);
         gemm(false, true, n, d, k, da_e, m->lda, m->v_weight + dk, k, true, dx, lddx);
     }
     softmax_rows_backward(dg, m->ldg, m->g, m->ldg, n, m->experts);
@@ -245,8 +248,9 @@ backward(const NnLayer *l, const NnBlock *b)
                        block_grad(b, l->param[U]), block_grad(b, l->param[V]), block_grad(b, l->param[C]),
                        !b->first, du, &m);
     gemm(false, false, m.n, m.d, m.experts, dg, m.ldg, m.gate_weight, m.ldgate, true, dx, lddx);
-    gemm(true, false, m.experts, m.d, m.n, dg, m.ldg, m.x, m.ldx, true, block_grad(b, l->param[GATE]),
-         m.ldgate);
+    if (b->grads)
+        gemm(true, false, m.experts, m.d, m.n, dg, m.ldg, m.x, m.ldx, true, block_grad(b, l->param[GATE]),
+             m.ldgate);
 }
 
 static const NnLayerType cross_mix_type = {.kind = "CrossNetMix", .forward = forward, .backward = backward};

@@ -106,12 +106,16 @@ forward(const NnLayer *l, const NnBlock *b)
 static void
 backward(const NnLayer *l, const NnBlock *b)
 {
+    const int d = tensor_width(b->net, l->y);
+    /* where they are not wanted, sums that nobody reads */
+    float *dweight = b->grads ? block_grad(b, l->param[WEIGHT]) : b->scratch;
+    float *dbias = b->grads ? block_grad(b, l->param[BIAS]) : b->scratch + d;
+
     cross_vector_backward(block_dvalue(b, l->x), tensor_ld(b, l->x), block_dvalue(b, l->x2),
-                          tensor_ld(b, l->x2), block_grad(b, l->param[WEIGHT]), block_grad(b, l->param[BIAS]),
-                          block_dvalue(b, l->y), tensor_ld(b, l->y), block_value(b, l->saved[S]),
-                          tensor_ld(b, l->saved[S]), block_value(b, l->x2), tensor_ld(b, l->x2),
-                          block_value(b, l->x), tensor_ld(b, l->x), block_param(b, l->param[WEIGHT]), b->n,
-                          tensor_width(b->net, l->y), l->dx_add, l->dx2_add);
+                          tensor_ld(b, l->x2), dweight, dbias, block_dvalue(b, l->y), tensor_ld(b, l->y),
+                          block_value(b, l->saved[S]), tensor_ld(b, l->saved[S]), block_value(b, l->x2),
+                          tensor_ld(b, l->x2), block_value(b, l->x), tensor_ld(b, l->x),
+                          block_param(b, l->param[WEIGHT]), b->n, d, l->dx_add, l->dx2_add);
 }
 
 static const NnLayerType cross_vector_type = {
@@ -129,6 +133,7 @@ net_cross_vector(NnNet *net, int x0, int n_cross, const char *name)
 
         l->x2 = x0;
         l->saved[S] = net_tensor(net, 1);
+        l->scratch = 2 * (size_t)d;
         l->param[WEIGHT] = net_param(net, NN_DENSE, NN_UNIFORM, 1 / sqrtf((float)d), 2,
                                      (const int64_t[]){1, d}, "%s.linears.%d.weight", name, i);
         l->param[BIAS] =

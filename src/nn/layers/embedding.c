@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#include "nn/math/rows.h"
+
 #define PREFETCH_ROWS 12 /* as far ahead as a read from memory takes */
 
 /* ------------------------------------------------------------------ numerical fields */
@@ -17,12 +19,13 @@
 static void
 input_forward(const NnLayer *l, const NnBlock *b)
 {
-    int d = b->net->config.n_num, ld = b->net->tensors[l->y].ld;
-    const float *x = b->x_num + (size_t)b->row * (size_t)d;
+    const int d = b->net->config.n_num, ld = tensor_ld(b, l->y);
     float *y = block_value(b, l->y);
 
     for (int r = 0; r < b->n; r++)
-        memcpy(y + (size_t)r * (size_t)ld, x + (size_t)r * (size_t)d, (size_t)d * sizeof(float));
+        memcpy(y + (size_t)r * (size_t)ld,
+               b->inputs ? block_input(b, r, 0) : b->x_num + (size_t)(b->row + r) * (size_t)d,
+               (size_t)d * sizeof(float));
 }
 
 static const NnLayerType input_type = {.kind = "Input", .forward = input_forward};
@@ -31,6 +34,7 @@ void
 net_input_numerical(NnNet *net, int y)
 {
     net_layer(net, &input_type, -1, y, "numerical");
+    net->x_num = y;
 }
 
 /* ------------------------------------------------------------------ one field's embedding */
@@ -69,15 +73,16 @@ static void
 embedding_forward(const NnLayer *l, const NnBlock *b)
 {
     const NnLookup *lookup = &b->net->lookups[l->size[FIRST_LOOKUP]];
-    const float *table = lookup_table(lookup, b);
-    const int32_t *codes = lookup_codes(lookup, b);
     size_t ld = (size_t)b->net->tensors[l->y].ld;
     float *y = block_value(b, l->y);
 
-    if (lookup->d == 8) /* so frequent that the compiler should know it: a copy is then one instruction */
-        gather(y, ld, table, codes, b->n, 8);
+    if (b->inputs)
+        rows_copy(y, (int)ld, block_input(b, 0, lookup->column), b->net->d_input, b->n, lookup->d, false);
+    else if (lookup->d ==
+             8) /* so frequent that the compiler should know it: a copy is then one instruction */
+        gather(y, ld, lookup_table(lookup, b), lookup_codes(lookup, b), b->n, 8);
     else
-        gather(y, ld, table, codes, b->n, (size_t)lookup->d);
+        gather(y, ld, lookup_table(lookup, b), lookup_codes(lookup, b), b->n, (size_t)lookup->d);
 }
 
 static const NnLayerType embedding_type = {.kind = "Embedding", .forward = embedding_forward};
@@ -94,6 +99,22 @@ net_embedding(NnNet *net, int field, int param, int64_t row_offset, int rows, in
 
 /* ------------------------------------------------------------------ the sum of all fields' embeddings */
 
+/*
+ * y     [n, d], leading dimension ld  += table rows
+ * table [rows, d]
+ * codes [n]
+ */
+static void
+add_looked_up(float *y, size_t ld, const float *table, const int32_t *codes, int n, int d)
+{
+    for (int r = 0; r < n; r++) {
+        const float *row = table + (size_t)codes[r] * (size_t)d;
+
+        for (int j = 0; j < d; j++)
+            y[(size_t)r * ld + (size_t)j] += row[j];
+    }
+}
+
 static void
 sum_forward(const NnLayer *l, const NnBlock *b)
 {
@@ -109,15 +130,11 @@ sum_forward(const NnLayer *l, const NnBlock *b)
 
     for (int f = 0; f < b->net->config.n_cat; f++) {
         const NnLookup *lookup = &b->net->lookups[l->size[FIRST_LOOKUP] + f];
-        const float *table = lookup_table(lookup, b);
-        const int32_t *codes = lookup_codes(lookup, b);
 
-        for (int r = 0; r < b->n; r++) {
-            const float *row = table + (size_t)codes[r] * (size_t)d;
-
-            for (int j = 0; j < d; j++)
-                y[(size_t)r * ld + (size_t)j] += row[j];
-        }
+        if (b->inputs)
+            rows_copy(y, (int)ld, block_input(b, 0, lookup->column), b->net->d_input, b->n, d, true);
+        else
+            add_looked_up(y, ld, lookup_table(lookup, b), lookup_codes(lookup, b), b->n, d);
     }
 }
 
@@ -127,11 +144,10 @@ sum_backward(const NnLayer *l, const NnBlock *b)
     int d = b->net->tensors[l->y].d;
     size_t ld = (size_t)b->net->tensors[l->y].ld;
     const float *dy = block_dvalue(b, l->y);
-    float *dbias;
+    float *dbias = l->param[1] >= 0 ? block_grad(b, l->param[1]) : NULL;
 
-    if (l->param[1] < 0)
+    if (!dbias)
         return;
-    dbias = block_grad(b, l->param[1]);
     for (int r = 0; r < b->n; r++)
         for (int j = 0; j < d; j++)
             dbias[j] += dy[(size_t)r * ld + (size_t)j];

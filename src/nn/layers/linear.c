@@ -17,14 +17,15 @@ enum { ADD };          /* size[]: y += instead of y = */
 
 /*
  * dx      [n, d_in]      dx (+)= dy W
- * dweight [d_out, d_in]  (+)= dy^T x
+ * dweight [d_out, d_in]  (+)= dy^T x; NULL: not wanted
  * dy      [n, d_out]
  */
 static void
 linear_backward(float *dx, int lddx, float *dweight, const float *dy, int lddy, const float *x, int ldx,
                 const float *weight, int ldw, int n, int d_in, int d_out, bool dweight_add, bool dx_add)
 {
-    gemm(true, false, d_out, d_in, n, dy, lddy, x, ldx, dweight_add, dweight, ldw);
+    if (dweight)
+        gemm(true, false, d_out, d_in, n, dy, lddy, x, ldx, dweight_add, dweight, ldw);
     gemm(false, false, n, d_in, d_out, dy, lddy, weight, ldw, dx_add, dx, lddx);
 }
 
@@ -53,12 +54,12 @@ backward(const NnLayer *l, const NnBlock *b)
     const float *dy = block_dvalue(b, l->y);
     float *dweight = block_grad(b, l->param[WEIGHT]);
 
-    if (l->param[BIAS] >= 0)
+    if (l->param[BIAS] >= 0 && dweight)
         rows_sum(block_grad(b, l->param[BIAS]), dy, lddy, b->n, d_out);
     linear_backward(block_dvalue(b, l->x), tensor_ld(b, l->x), dweight, dy, lddy, block_value(b, l->x),
                     tensor_ld(b, l->x), weight, ldw, b->n, d_x, d_out, !b->first, l->dx_add);
     if (l->x2 >= 0)
-        linear_backward(block_dvalue(b, l->x2), tensor_ld(b, l->x2), dweight + d_x, dy, lddy,
+        linear_backward(block_dvalue(b, l->x2), tensor_ld(b, l->x2), dweight ? dweight + d_x : NULL, dy, lddy,
                         block_value(b, l->x2), tensor_ld(b, l->x2), weight + d_x, ldw, b->n, d_x2, d_out,
                         !b->first, l->dx2_add);
 }

@@ -64,10 +64,13 @@ forward(const NnLayer *l, const NnBlock *b)
 static void
 backward(const NnLayer *l, const NnBlock *b)
 {
-    num_embedding_backward(block_dvalue(b, l->x), tensor_ld(b, l->x), block_grad(b, l->param[WEIGHT]),
-                           block_dvalue(b, l->y), tensor_ld(b, l->y), block_value(b, l->x),
-                           tensor_ld(b, l->x), block_param(b, l->param[WEIGHT]), b->n, l->size[FIELDS],
-                           l->size[WIDTH], l->dx_add);
+    /* where it is not wanted, sums that nobody reads */
+    float *dweight = b->grads ? block_grad(b, l->param[WEIGHT]) : b->scratch;
+
+    num_embedding_backward(block_dvalue(b, l->x), tensor_ld(b, l->x), dweight, block_dvalue(b, l->y),
+                           tensor_ld(b, l->y), block_value(b, l->x), tensor_ld(b, l->x),
+                           block_param(b, l->param[WEIGHT]), b->n, l->size[FIELDS], l->size[WIDTH],
+                           l->dx_add);
 }
 
 static const NnLayerType num_embedding_type = {
@@ -80,6 +83,7 @@ net_num_embedding(NnNet *net, int x, int y, int n_fields, int d, const char *nam
 
     l->size[FIELDS] = n_fields;
     l->size[WIDTH] = d;
+    l->scratch = (size_t)n_fields * (size_t)d;
     l->param[WEIGHT] =
         net_param(net, NN_DENSE, NN_UNIFORM, 1, 3, (const int64_t[]){n_fields, 1, d}, "%s.weight", name);
 }

@@ -138,10 +138,12 @@ backward(const NnLayer *l, const NnBlock *b)
 
     reweight_backward(da, lda, dy, lddy, block_value(b, l->x), tensor_ld(b, l->x), b->n, fields, d);
     relu_rows_backward(da, a, lda, b->n, fields);
-    gemm(true, false, fields, reduced, b->n, da, lda, h, ldh, true, block_grad(b, l->param[W2]), reduced);
+    if (b->grads)
+        gemm(true, false, fields, reduced, b->n, da, lda, h, ldh, true, block_grad(b, l->param[W2]), reduced);
     gemm(false, false, b->n, reduced, fields, da, lda, block_param(b, l->param[W2]), reduced, false, dh, ldh);
     relu_rows_backward(dh, h, ldh, b->n, reduced);
-    gemm(true, false, reduced, fields, b->n, dh, ldh, z, ldz, true, block_grad(b, l->param[W1]), fields);
+    if (b->grads)
+        gemm(true, false, reduced, fields, b->n, dh, ldh, z, ldz, true, block_grad(b, l->param[W1]), fields);
     gemm(false, false, b->n, fields, reduced, dh, ldh, block_param(b, l->param[W1]), fields, false, dz, ldz);
     squeeze_reweight_backward(block_dvalue(b, l->x), tensor_ld(b, l->x), dy, lddy, a, dz, lda, b->n, fields,
                               d, l->dx_add);

@@ -116,7 +116,11 @@ rows_gate_backward(float *du, int lddu, float *dbias, float *dx, int lddx, float
 #define ROWS(dx_adds, dx0_adds)                                                                              \
     gate_rows(du, lddu, dbias, dx, lddx, dx0, lddx0, dy, lddy, x0, ldx0, u, ldu, n, d, dx_adds, dx0_adds)
 
-    if (dx_add && dx0_add)
+    if (!dbias) {
+        rows_multiply(du, lddu, dy, lddy, x0, ldx0, n, d, false);
+        rows_copy(dx, lddx, dy, lddy, n, d, dx_add);
+        rows_multiply(dx0, lddx0, dy, lddy, u, ldu, n, d, dx0_add);
+    } else if (dx_add && dx0_add)
         ROWS(true, true);
     else if (dx_add)
         ROWS(true, false);

@@ -28,7 +28,7 @@ void rows_gate(float *y, int ldy, const float *x0, int ldx0, const float *x, int
  *
  * du = dy * x0     dbias += sum over r of du     dx (+)= dy     dx0 (+)= dy * u
  *
- * dx0 comes after dx, which may be the same tensor.
+ * dx0 comes after dx, which may be the same tensor. dbias may be NULL.
  */
 void rows_gate_backward(float *du, int lddu, float *dbias, float *dx, int lddx, float *dx0, int lddx0,
                         const float *dy, int lddy, const float *x0, int ldx0, const float *u, int ldu, int n,

@@ -135,7 +135,7 @@ net_lookup(NnNet *net, int field, int param, int64_t row_offset, int rows, int d
     int index = list_append(net, &net->lookups, &net->n_lookups, &net->max_lookups, sizeof(NnLookup));
 
     if (net->status == NN_OK)
-        net->lookups[index] = (NnLookup){field, param, row_offset, rows, d, y};
+        net->lookups[index] = (NnLookup){field, param, row_offset, rows, d, y, 0};
 }
 
 /* ------------------------------------------------------------------ layout */
@@ -187,6 +187,16 @@ place_layers(NnNet *net)
         net->n_batch_stats += align_up((size_t)l->n_batch_stats);
         if (align_up(l->scratch) > net->scratch)
             net->scratch = align_up(l->scratch);
+    }
+}
+
+static void
+place_inputs(NnNet *net)
+{
+    net->d_input = net->config.n_num;
+    for (int i = 0; i < net->n_lookups; i++) {
+        net->lookups[i].column = net->d_input;
+        net->d_input += net->lookups[i].d;
     }
 }
 
@@ -301,6 +311,7 @@ net_finish(NnNet *net)
     net->n_block = place_params(net, NN_BUFFER, net->n_trained);
     place_tensors(net);
     place_layers(net);
+    place_inputs(net);
     plan_init(net);
 
     for (int i = 0; i < net->n_tensors; i++)
@@ -336,8 +347,10 @@ config_is_sound(const NnConfig *config)
 NnStatus
 net_begin(NnNet *net, const NnConfig *config, NnAlloc alloc)
 {
-    *net =
-        (NnNet){.config = *config, .alloc = alloc, .status = config_is_sound(config) ? NN_OK : NN_BAD_CONFIG};
+    *net = (NnNet){.config = *config,
+                   .alloc = alloc,
+                   .status = config_is_sound(config) ? NN_OK : NN_BAD_CONFIG,
+                   .x_num = -1};
     list_append(net, &net->params, &net->n_params, &net->max_params, sizeof(NnParam));
     list_append(net, &net->tensors, &net->n_tensors, &net->max_tensors, sizeof(NnTensor));
     list_append(net, &net->layers, &net->n_layers, &net->max_layers, sizeof(NnLayer));

@@ -78,8 +78,8 @@ typedef struct NnLayerType {
     /* y from x for block b, rows [b->row, b->row + b->n) */
     void (*forward)(const NnLayer *l, const NnBlock *b);
     /*
-     * dx (+)= and the lane's parameter gradients (+)= from dy; NULL: nothing to do. dx comes before dx2:
-     * where x and x2 are the same tensor, dx2_add is set.
+     * dx (+)= and, unless b->grads is NULL, the lane's parameter gradients (+)= from dy; NULL: nothing to do.
+     * dx comes before dx2: where x and x2 are the same tensor, dx2_add is set.
      */
     void (*backward)(const NnLayer *l, const NnBlock *b);
     /*
@@ -134,7 +134,8 @@ typedef struct NnLookup {
     int64_t row_offset; /* first row of this field in the table */
     int rows;           /* rows of this field */
     int d;              /* width of a table row */
-    int y;              /* tensor written (or added to) */
+    int y;              /* tensor written (or added to); its gradient is the looked-up row's, too */
+    int column;         /* first one in an input row (infer/gradients.h); set by net_finish */
 } NnLookup;
 
 struct NnNet {
@@ -149,6 +150,8 @@ struct NnNet {
     int n_layers, max_layers;
     NnLookup *lookups;
     int n_lookups, max_lookups;
+    int x_num;            /* tensor [B, n_num] of the numerical inputs; -1: there are none */
+    int d_input;          /* floats of an input row (infer/gradients.h) */
     int output;           /* tensor [B, n_classes] of the logits */
     size_t n_dense;       /* floats of the dense part, which comes first */
     size_t n_trained;     /* floats of dense + tables */
@@ -166,15 +169,16 @@ struct NnBlock {
     const NnNet *net;
     const float *params;  /* the parameter block; a scorer's has only the dense part */
     const float *tables;  /* the parameter block, for tables */
-    float *grads;         /* this lane's dense gradients, at the parameters' offsets; NULL outside training */
+    float *grads;         /* this lane's dense gradients, at the parameters' offsets; NULL: not wanted */
     float *values;        /* tensors */
     float *dvalues;       /* gradients of tensors; NULL outside training */
     size_t capacity;      /* rows for which the tensors have room */
     const float *x_num;   /* [B, n_num] */
     const int32_t *x_cat; /* [n_cat, ld_cat]: a field's codes lie together */
     size_t ld_cat;
-    int row, n; /* the block's rows in the batch */
-    bool first; /* of its lane: what NnParam.grad_set is for */
+    const float *inputs; /* [B, d_input] in place of x_num and the rows of tables that x_cat names; or NULL */
+    int row, n;          /* the block's rows in the batch */
+    bool first;          /* of its lane: what NnParam.grad_set is for */
     bool train;
     bool fused; /* scoring: batch normalisation is already in the linear layer before it: copy x to y */
     const float *const *transposed; /* scoring: transposed weights by parameter, see matvec.c; NULL: none */
@@ -190,10 +194,18 @@ block_param(const NnBlock *b, int param)
     return b->params + b->net->params[param].offset;
 }
 
+/* NULL where parameter gradients are not wanted */
 static inline float *
 block_grad(const NnBlock *b, int param)
 {
-    return b->grads + b->net->params[param].offset;
+    return b->grads ? b->grads + b->net->params[param].offset : NULL;
+}
+
+/* input row of block row r, from `column` on */
+static inline const float *
+block_input(const NnBlock *b, int r, int column)
+{
+    return b->inputs + (size_t)(b->row + r) * (size_t)b->net->d_input + column;
 }
 
 /* offset of row `row` of a tensor, in floats, in the value (or gradient) block */
@@ -259,6 +271,15 @@ int net_find_param(const NnNet *net, const char *name);
  * below 0, or a count of steps that is not 0 … NN_STEPS_MOST. -1: there is none.
  */
 int net_find_unsound(const NnNet *net, const float *params, NnPause pause);
+
+/* ------------------------------------------------------------------ block.c: a block through the layers */
+
+/* layers from, …, to - 1 */
+void block_forward(const NnBlock *b, int from, int to);
+/* layers from - 1, …, to */
+void block_backward(const NnBlock *b, int from, int to);
+/* Before the block's backward pass: gradients of tensors to which all readers add. */
+void block_zero_gradients(const NnBlock *b);
 
 /* ------------------------------------------------------------------ matvec.c, and helpers of layers */
 

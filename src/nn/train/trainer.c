@@ -85,38 +85,6 @@ make_block(const NnTrainer *t, int row, int n, int worker, bool train)
                      .scratch = t->scratch + (size_t)worker * t->net->scratch};
 }
 
-static void
-run_forward(const NnBlock *b, int from, int to)
-{
-    for (int i = from; i < to; i++) {
-        const NnLayer *l = &b->net->layers[i];
-
-        l->type->forward(l, b);
-    }
-}
-
-static void
-run_backward(const NnBlock *b, int from, int to)
-{
-    for (int i = from - 1; i >= to; i--) {
-        const NnLayer *l = &b->net->layers[i];
-
-        if (l->type->backward)
-            l->type->backward(l, b);
-    }
-}
-
-static void
-zero_gradients(const NnBlock *b)
-{
-    for (int i = 0; i < b->net->n_tensors; i++) {
-        const NnTensor *t = &b->net->tensors[i];
-
-        if (t->dzero)
-            memset(block_dvalue(b, i), 0, (size_t)b->n * (size_t)t->ld * sizeof(float));
-    }
-}
-
 /* the block's loss, and its gradient unless this is an evaluation; logits go to the caller */
 static double
 run_loss(const NnTrainer *t, const NnBlock *b)
@@ -176,14 +144,14 @@ lane_task(void *arg, int lane, int worker)
     for (; b.row < end && !pool_interrupted(t->pool); b.row += b.n) {
         b.n = end - b.row < NN_BLOCK ? end - b.row : NN_BLOCK;
         b.first = b.row == first;
-        run_forward(&b, p->forward, p->forward_end);
+        block_forward(&b, p->forward, p->forward_end);
         if (p->forward_stats >= 0)
             net->layers[p->forward_stats].type->forward_stats(&net->layers[p->forward_stats], &b);
         if (p->turn) {
-            zero_gradients(&b);
+            block_zero_gradients(&b);
             t->losses[lane] += run_loss(t, &b);
         }
-        run_backward(&b, p->backward, p->backward_end);
+        block_backward(&b, p->backward, p->backward_end);
         if (p->backward_stats >= 0)
             net->layers[p->backward_stats].type->backward_stats(&net->layers[p->backward_stats], &b);
     }
@@ -492,7 +460,7 @@ evaluate_task(void *arg, int task, int worker)
     int row = task * NN_BLOCK, left = t->batch->rows - row;
     NnBlock b = make_block(t, row, left < NN_BLOCK ? left : NN_BLOCK, worker, false);
 
-    run_forward(&b, 0, t->net->n_layers);
+    block_forward(&b, 0, t->net->n_layers);
     t->losses[task] = run_loss(t, &b);
 }
 
