@@ -27,14 +27,17 @@ is_value(const char *text, Node *escontext)
     return false;
 }
 
-/* A piece of hexadecimal digits, with what blanks are among them: whole bytes, of two digits each. */
+/*
+ * A piece of hexadecimal digits, with what blanks are among them: whole bytes, of two digits each. All
+ * characters up to the blank count as one; hex_decode refuses those that are none.
+ */
 static Size
 hex_piece(const char *digits, Size left)
 {
     Size n = Min(TEXT_PIECE, left), blanks = 0;
 
     for (Size i = 0; i < n; i++)
-        blanks += digits[i] == ' ' || digits[i] == '\n' || digits[i] == '\t' || digits[i] == '\r';
+        blanks += (unsigned char)digits[i] <= ' ';
     return Min(n + (n - blanks) % 2, left);
 }
 
