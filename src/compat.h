@@ -55,7 +55,7 @@
     } while (0)
 #endif
 
-/* Sorts; can be cancelled since 15. compare takes a third argument, which is NULL. */
+/* Sorts, and can be cancelled since 15. compare is called with a third argument, which is NULL. */
 #if PG_VERSION_NUM >= 150000
 #define sort_interruptible(base, n, size, compare) qsort_interruptible(base, n, size, compare, NULL)
 #else
@@ -114,7 +114,7 @@ buffile_write(BufFile *file, const void *bytes, Size size)
 #endif
 }
 
-/* sorting parameter: the result is read more than once */
+/* a parameter of sorting: the result is read more than once */
 #if PG_VERSION_NUM >= 150000
 #define CTR_SORT_REREAD TUPLESORT_RANDOMACCESS
 #else
@@ -138,8 +138,9 @@ tuplesort_next(Tuplesortstate *sort, Datum *value, bool *is_null)
 #include "utils/acl.h"
 
 /*
- * May the row that the variable is of be missing? Beyond outer joins, which variables know of since 16;
- * before, any outer join of the query is taken for one. As the row before or after a change (since 18) too.
+ * Can the whole row that this variable belongs to be NULL? It can on the inner side of an outer join:
+ * since 16 the variable says so, before that any outer join in the query counts. It also can as the old or
+ * new row of a RETURNING list (since 18).
  */
 static inline bool
 var_may_be_null(const List *rtable, const Var *var)

@@ -1,5 +1,6 @@
 /*
- * ctr.c: the extension's door: settings, memory for the engine, and what was built and loaded.
+ * ctr.c: what the extension does when it is loaded (its settings), and what all folders need: memory for
+ * the engine, interrupts, and the engine's errors.
  */
 #include "threads.h"
 
@@ -16,7 +17,8 @@
 PG_MODULE_MAGIC;
 
 #define HUGE_PAGES_LEAST ((Size)4 * 1024 * 1024)
-#define MEMORY_PIECE     ((Size)8 * 1024 * 1024) /* of memory, between two looks at interrupts */
+/* bytes of memory touched between two checks for interrupts */
+#define MEMORY_PIECE ((Size)8 * 1024 * 1024)
 
 int ctr_threads = 0;
 int ctr_max_threads = 0;
@@ -26,7 +28,7 @@ void _PG_init(void);
 
 void (*ctr_model_cache_resized)(int kilobytes) = NULL;
 
-/* The setting holds at once, also where nothing scores. */
+/* A lower limit takes effect at once, even if no query is scoring. */
 static void
 assign_model_cache_size(int kilobytes, void *extra)
 {
@@ -86,7 +88,8 @@ ctr_copy(void *to, const void *from, Size n)
 }
 
 /*
- * Zeroes in pieces: touching gigabytes for the first time takes seconds, in which a cancel must get through.
+ * Zeroes in pieces: touching gigabytes for the first time takes seconds, during which a cancel must be
+ * served.
  */
 static void *
 nn_context_alloc(void *owner, size_t size)

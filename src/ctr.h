@@ -40,16 +40,16 @@ extern int ctr_model_cache_size; /* kB */
 extern void (*ctr_model_cache_resized)(int kilobytes);
 
 /*
- * Asks the system for large pages, before memory is touched for the first time: it then has fewer pages to
- * hand out, and reading here and there meets fewer misses of the address translation. A hint; small pieces
- * are left alone.
+ * Asks the system for large pages; call it before the memory is touched. There are then fewer pages to
+ * hand out, and random reads miss the address translation cache less often. It is only a hint, and ignores
+ * small pieces.
  */
 void ctr_huge_pages(void *memory, Size size);
-/* An NnAlloc over a memory context: zeroed, 64-byte aligned, NULL when memory is out. */
+/* An NnAlloc over a memory context: memory is zeroed and 64-byte aligned; NULL if there is none left. */
 NnAlloc ctr_nn_alloc(MemoryContext context);
-/* What ends the query raises its error here: an NnPause. */
+/* Serves interrupts: the NnPause that the engine calls. Raises the error that ends the query. */
 void ctr_pause(void);
-/* The same for loops over millions of small things: now and then. */
+/* The same for loops over millions of small items: does so once in 65536 values of i. */
 static inline void
 ctr_pause_at(int64 i)
 {
@@ -60,8 +60,8 @@ ctr_pause_at(int64 i)
 /* memcpy, in pieces between which interrupts are served */
 void ctr_copy(void *to, const void *from, Size n);
 /*
- * Turns a failed NnStatus into an error; `doing` completes "could not …". Serves interrupts for
- * NN_INTERRUPTED.
+ * Raises the error for an NnStatus other than NN_OK; `doing` completes the message "could not …". For
+ * NN_INTERRUPTED it serves interrupts.
  */
 void ctr_check_status(NnStatus status, const char *doing);
 

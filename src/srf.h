@@ -9,7 +9,10 @@
 #include "fmgr.h"
 #include "utils/tuplestore.h"
 
-/* Starts a set-returning function that materializes its rows: the store to put them into, and their type. */
+/*
+ * Starts a set-returning function that materializes its rows. Returns the store to put them into; *desc is
+ * their type.
+ */
 Tuplestorestate *srf_begin(FunctionCallInfo fcinfo, TupleDesc *desc);
 
 #endif /* CTR_SRF_H */

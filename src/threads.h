@@ -1,9 +1,9 @@
 /*
  * threads.h: the only place where threads meet PostgreSQL (threads.c). nn/pool.c has the threads themselves.
  *
- * The rule: no memory that a thread may touch goes before the threads have stopped, however a query ends.
- * Threads are at work inside of the engine's calls, during which no code of PostgreSQL runs, and during
- * threads_during, which sees to it.
+ * The rule: however a query ends, no memory that a thread may touch is freed before the threads have
+ * stopped. Threads work only during the engine's calls, in which no code of PostgreSQL runs, and during
+ * threads_during, which stops them before an error leaves it.
  */
 #ifndef CTR_THREADS_H
 #define CTR_THREADS_H
@@ -12,20 +12,20 @@
 #include "nn/pool.h"
 
 /*
- * Threads to use when the options ask for `wanted` (0 = ctr.threads): at least 1, and no more than
- * ctr.max_threads, which are the cores where a superuser has not said otherwise.
+ * The number of threads to use when the options ask for `wanted` (0 = ctr.threads): at least 1, at most
+ * ctr.max_threads, which is the number of cores unless a superuser has set it.
  */
 int threads_count(int wanted);
-/* The same for a query's functions: one in a parallel worker, which shares the cores already. */
+/* The same for a query's functions; 1 in a parallel worker, because the workers share the cores already. */
 int threads_of_query(void);
 /*
- * A pool whose threads are joined before the context goes, and before the process does. What ends the query
- * interrupts its runs. Error where memory is out.
+ * A pool whose threads are joined before the context is deleted and before the process exits. A cancel or
+ * anything else that ends the query interrupts its runs. Error if memory is out.
  */
 NnPool *threads_create_pool(MemoryContext context, int threads);
 /*
- * Runs tasks 0 .. n-1 by the pool's threads and this one. Serves interrupts: a task may be run again, or
- * never to its end when an error ends the query.
+ * Runs tasks 0 .. n-1 by the pool's threads and this one. Serves interrupts: an interrupted task is run
+ * again, unless an error ends the query.
  */
 void threads_run(NnPool *pool, NnTask task, void *arg, int n);
 /*

@@ -1,9 +1,10 @@
 /*
- * categories.c: categories to codes: of one row, hashed and on their way to the cache, and of blocks of rows.
+ * categories.c: finds the codes of categories: for one row, whose categories are hashed and prefetched
+ * first, and for blocks of rows.
  */
 #include "encode/encode.h"
 
-#define ROWS_AT_ONCE      32   /* rows whose slots are fetched while others are looked up */
+#define ROWS_AT_ONCE      32   /* rows whose slots are prefetched while others are looked up */
 #define CACHED_CATEGORIES 1024 /* a smaller vocabulary is in the CPU's caches anyway */
 
 void
@@ -25,7 +26,7 @@ categories_of_row(CtrRowMap *map, CtrColumn *columns, int n, CtrVocab *const *vo
     }
 }
 
-/* Hashes of n <= ROWS_AT_ONCE rows from `first` on; what finding them needs is on its way to the cache. */
+/* Hashes the categories of n <= ROWS_AT_ONCE rows from `first` on, and prefetches what finding them needs. */
 static void
 hash_ahead(const CtrRowBlock *block, int f, int first, int n, const CtrVocab *vocab, uint64 *hashes)
 {
@@ -44,11 +45,13 @@ hash_ahead(const CtrRowBlock *block, int f, int first, int n, const CtrVocab *vo
     }
 }
 
-#define UNKNOWN (CTR_CODE_UNSEEN - CTR_CODE_KNOWN) /* as numbers, beside those of known categories */
+/* the id of an unknown category, such that its code is CTR_CODE_UNSEEN */
+#define UNKNOWN (CTR_CODE_UNSEEN - CTR_CODE_KNOWN)
 #define MISSING (CTR_CODE_MISSING - CTR_CODE_KNOWN)
 
 /*
- * ids[n] of rows [first, first + n); adding: the same vocabulary, where new ones go; NULL: they are UNKNOWN
+ * ids[n] = those of rows [first, first + n). adding: the same vocabulary, to which new categories are
+ * added; NULL: they get UNKNOWN.
  */
 static inline void
 look_up(const CtrRowBlock *block, int f, int first, int n, const CtrVocab *vocab, CtrVocab *adding,

@@ -1,9 +1,9 @@
 /*
  * column_sort.c: the values of one numerical column in ascending order.
  *
- * Most columns have few different values, however many rows there are: these are counted. A column that turns
- * out to have more goes on in an array where the memory allows, else in PostgreSQL's tuple sort, which goes
- * through temporary files. All give the same numbers in the same order.
+ * Most columns have few different values, however many rows there are: these are counted. If a column
+ * turns out to have more, its values go on into an array if memory allows, else into PostgreSQL's tuple
+ * sort, which uses temporary files. All three give the same numbers in the same order.
  */
 #include "encode/encoder.h"
 
@@ -13,7 +13,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 
-#define RUN_VALUES  ((Size)1 << 20) /* sorted at a time, between looks at interrupts */
+#define RUN_VALUES  ((Size)1 << 20) /* values sorted between two checks for interrupts */
 #define SLOTS_LEAST ((Size)16)
 #define SLOTS_MOST  ((Size)64 * 1024) /* 1 MB of them */
 
@@ -22,17 +22,17 @@ typedef struct Counted {
     int64 count; /* 0: a free slot */
 } Counted;
 
-/* One of slots, values and sort is there. */
+/* Exactly one of slots, values and sort is in use. */
 struct CtrColumnSort {
     NnColumn column;
-    int64 most;     /* values that may come */
-    Size memory;    /* for the tuple sort; 0: an array */
+    int64 most;     /* the most values that may be added */
+    Size memory;    /* bytes for the tuple sort; 0: values go into an array */
     Counted *slots; /* a hash table with linear probing; once sorted, without gaps */
     Size n_slots, distinct;
     double *values;
     Tuplesortstate *sort;
-    Size n_read;   /* by sort_next, array_next; slots by counted_next */
-    int64 repeats; /* counted_next has given out of the current slot */
+    Size n_read;   /* values, or slots, that have been read */
+    int64 repeats; /* how often the value of the current slot has been read */
 };
 
 Size
@@ -46,7 +46,8 @@ column_sort_create(int64 n, Size memory)
 {
     CtrColumnSort *cs = palloc0(sizeof(CtrColumnSort));
     Size room =
-        memory > 0 ? memory : mul_size(n, sizeof(double)); /* a table takes no more than what may follow it */
+        /* the hash table takes no more memory than what may follow it */
+        memory > 0 ? memory : mul_size(n, sizeof(double));
 
     vocab_choose_key();
     cs->most = n;
@@ -80,7 +81,7 @@ put(CtrColumnSort *cs, double value)
     }
 }
 
-/* There are too many different values to be counted. */
+/* There are too many different values to count: moves them to an array or to the tuple sort. */
 static void
 pour_out(CtrColumnSort *cs)
 {
@@ -131,7 +132,7 @@ counted_compare(const void *a, const void *b)
 {
     const double x = ((const Counted *)a)->value, y = ((const Counted *)b)->value;
 
-    CHECK_FOR_INTERRUPTS(); /* values can be chosen that take qsort quadratic time */
+    CHECK_FOR_INTERRUPTS(); /* somebody may choose values for which qsort takes quadratic time */
     return (x > y) - (x < y);
 }
 

@@ -15,10 +15,11 @@ typedef struct CtrVocab CtrVocab;
 
 CtrVocab *vocab_create(MemoryContext context);
 /*
- * One for n strings that are known already, `bytes` of vocab_string_bytes in all, to be filled before all
- * else. Filling, which a thread of the pool may do, adds bytes[begin … ends[0]), bytes[ends[0] … ends[1]) ….
- * CTR_VOCAB_TWICE: one was there before, vocab_count() before it. CTR_VOCAB_UNFINISHED: the pool's run is
- * interrupted; the same call goes on.
+ * A vocabulary for n known strings, which take `bytes` by vocab_string_bytes in all. It must be filled
+ * before anything else; a thread of the pool may do that. vocab_fill adds the strings bytes[begin …
+ * ends[0]), bytes[ends[0] … ends[1]) …. CTR_VOCAB_TWICE: a string occurs twice, and vocab_count() strings
+ * come before its second occurrence. CTR_VOCAB_UNFINISHED: the pool's run was interrupted; the same call
+ * again continues.
  */
 typedef enum CtrVocabFilled { CTR_VOCAB_UNFINISHED, CTR_VOCAB_COMPLETE, CTR_VOCAB_TWICE } CtrVocabFilled;
 
@@ -32,19 +33,21 @@ CtrVocabFilled vocab_fill(CtrVocab *vocab, const char *bytes, uint32 begin, cons
 void vocab_reserve(CtrVocab *vocab, int32 n, Size bytes);
 /* what a string of so many bytes takes besides its place by number */
 Size vocab_string_bytes(uint32 length);
-/* By a key that vocab_choose_key has chosen: once per process, and not by a thread. vocab_create does. */
+/*
+ * Hashes by the secret key of this process, which vocab_choose_key chooses once (vocab_create calls it),
+ * in the main thread.
+ */
 uint64 vocab_hash(const char *bytes, uint32 length);
 void vocab_choose_key(void);
 /*
- * Fetches into the cache what finding needs, in two stages, 0 and 1. The second, which only longer strings
- * need, reads what the first has asked for, so other work, such as the same stage of other vocabularies,
- * should lie between.
+ * Prefetches what finding a string needs, in two stages, 0 and 1. Stage 1, which only longer strings need,
+ * reads what stage 0 has prefetched. So do other work between them, such as stage 0 of other vocabularies.
  */
 void vocab_prefetch(const CtrVocab *vocab, uint32 length, uint64 hash, int stage);
 int32 vocab_find(const CtrVocab *vocab, const char *bytes, uint32 length, uint64 hash); /* -1: unknown */
 int32 vocab_add(CtrVocab *vocab, const char *bytes, uint32 length, uint64 hash);        /* finds or adds */
 int32 vocab_count(const CtrVocab *vocab);
-const char *vocab_get(const CtrVocab *vocab, int32 id, uint32 *length); /* until the next addition */
+const char *vocab_get(const CtrVocab *vocab, int32 id, uint32 *length); /* valid until the next addition */
 Size vocab_bytes(const CtrVocab *vocab);                                /* sum of lengths */
 
 /* -------------------------------------------------------- vocab_load.c: vocabularies from a model's bytes */
@@ -64,15 +67,15 @@ int32 vocab_load(CtrVocab **vocabs, MemoryContext context, const char *bytes, co
 #define CTR_CODE_KNOWN   2 /* the first known category */
 
 /*
- * The categories of n columns, hashed, and soon to be looked up in vocabs[n]: for all columns at once, so
- * that a row waits for memory a few times, not for each.
+ * Reads and hashes the categories of n columns, and prefetches what finding them in vocabs[n] needs. It
+ * does so for all columns at once, so that a row waits for memory a few times, not once per column.
  */
 void categories_of_row(CtrRowMap *map, CtrColumn *columns, int n, CtrVocab *const *vocabs);
-/* Field f of rows [first, first + n): codes[n] by what the vocabulary knows. For threads. */
+/* codes[n] = those of field f of rows [first, first + n) by the vocabulary. Threads may call it. */
 void categories_find(const CtrRowBlock *block, int f, int first, int n, const CtrVocab *vocab, int32 *codes);
 /*
- * Field f of all rows: ids[n], added where they are new; -1: no category. For threads, each with fields of
- * its own, once categories_reserve has made room.
+ * ids[n] = those of field f of all rows; new categories are added; -1: no category. Threads may call it,
+ * each for fields of its own, after categories_reserve has made room.
  */
 void categories_reserve(const CtrRowBlock *block, int f, CtrVocab *vocab);
 void categories_number(const CtrRowBlock *block, int f, CtrVocab *vocab, int32 *ids);
@@ -103,20 +106,23 @@ typedef struct CtrEncoder {
     int *categories;         /* [d_cat]: rows of each field's table = known + CTR_CODE_KNOWN */
     float **statistics;      /* [n_statistics][categories]: target statistics (nn/derive.c) */
     /*
-     * What they come from, to go on from it: [n_statistics][categories][NN_STATISTICS_GROUPS]. NULL: only to
-     * score.
+     * The label sums that statistics come from: [n_statistics][categories][NN_STATISTICS_GROUPS]. Only
+     * going on from a model needs them; NULL in a model that only scores.
      */
     NnKeptSum **sums;
     NnKeptSum *totals; /* [NN_STATISTICS_GROUPS]: of all rows */
 } CtrEncoder;
 
-/* From n_num, n_cat and the options: the network's inputs, and which of them are derived. */
+/* Sets d_num, d_cat and what says which inputs are derived, from n_num, n_cat and the options. */
 void encoder_widths(CtrEncoder *encoder, const CtrOptions *options);
-/* One row of map -> x_num [d_num], and category f's code at x_cat[f * ld_cat]. Never fails on a value. */
+/*
+ * Encodes the current row of map: x_num [d_num], and the code of field f at x_cat[f * ld_cat]. No value is
+ * an error.
+ */
 void encoder_encode(const CtrEncoder *encoder, CtrRowMap *map, float *x_num, int32 *x_cat, Size ld_cat);
 /*
- * Rows [first, first + n) of a block, to x_num [n, d_num] and, field f, to x_cat[f * ld_cat + 0 … n - 1]. For
- * threads.
+ * Encodes rows [first, first + n) of a block: x_num [n, d_num], and field f at x_cat[f * ld_cat + 0 … n -
+ * 1]. Threads may call it.
  */
 void encoder_encode_block(const CtrEncoder *encoder, const CtrRowBlock *block, int first, int n, float *x_num,
                           int32 *x_cat, Size ld_cat);

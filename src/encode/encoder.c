@@ -65,7 +65,7 @@ encoder_encode(const CtrEncoder *encoder, CtrRowMap *map, float *x_num, int32 *x
     CtrColumn *columns = map->features + encoder->n_num;
 
     categories_of_row(map, columns, encoder->n_cat,
-                      encoder->vocabs); /* what it fetches arrives during the numbers */
+                      encoder->vocabs); /* what it prefetches arrives while the numbers are transformed */
     for (int i = 0; i < encoder->n_num; i++)
         encode_number(encoder, i, row_number(map, &map->features[i]), x_num, x_cat, ld_cat);
     for (int f = 0; f < encoder->n_cat; f++) {
@@ -129,7 +129,7 @@ encoder_create(MemoryContext context, const CtrOptions *options, const CtrFeatur
     return encoder;
 }
 
-/* The sum ends at what a model can say. */
+/* Adds to the count, up to the largest that a model can have. */
 static void
 add_missing(CtrEncoder *encoder, int feature, int64 missing)
 {

@@ -1,13 +1,14 @@
 /*
  * vocab.c: the categories of one field: byte strings numbered in order of arrival.
  *
- * A hash table with open addressing and linear probing. A slot has the string itself if it is of at most
- * eight bytes, as most are, so that finding one reads one place of memory; of a longer one it has the hash.
- * All strings are also there by number, with longer ones in chunks that never move. Growing the table reads
- * nothing but the slots.
+ * A hash table with open addressing and linear probing. A slot holds the string itself if it has at most
+ * eight bytes, as most have, so that finding it reads memory in one place; for a longer string it holds
+ * the hash. All strings are also kept by number; longer ones lie in chunks that never move. Growing the
+ * table reads the slots only.
  *
- * The hash's key is a secret of the process: who can choose the categories could else make them collide, and
- * a search would go through all of them. Nothing that a table gives out depends on it.
+ * The hash's key is a secret of the process. Otherwise somebody who chooses the categories could make
+ * them collide, and a search would go through all of them. Nothing that a table returns depends on the
+ * key.
  */
 #include "encode/encode.h"
 
@@ -19,8 +20,8 @@
 #define VOCAB_LIMIT       (PG_INT32_MAX - 2) /* codes begin at CTR_CODE_KNOWN; a table has a row for each */
 #define CHUNK_FIRST       ((Size)1024)
 #define CHUNK_LARGEST     ((Size)1024 * 1024)
-#define STRINGS_AHEAD     16              /* strings whose slot is fetched before it is needed */
-#define INTERVAL          ((uint64)16384) /* slots or strings between two looks at interrupts */
+#define STRINGS_AHEAD     16              /* strings whose slots are prefetched */
+#define INTERVAL          ((uint64)16384) /* slots or strings between two checks for interrupts */
 
 #define KEY_LENGTH ((uint32)sizeof(uint64))
 
@@ -33,7 +34,8 @@ typedef struct Slot {
 #define SHORT_LENGTH 12
 
 /*
- * A category's bytes: in `bytes` up to SHORT_LENGTH; of a longer one its address is there, in the last eight.
+ * A category's bytes: in `bytes` up to SHORT_LENGTH; for a longer one the last eight bytes are its
+ * address.
  */
 typedef struct VocabString {
     uint32 length;
@@ -44,7 +46,7 @@ struct CtrVocab {
     MemoryContext context;
     Slot *slots;
     uint64 mask;          /* number of slots - 1; a power of two */
-    uint64 cleared;       /* slots that are ready: all of them, but while it is being filled */
+    uint64 cleared;       /* slots that have been cleared: all, except while the table is being filled */
     VocabString *strings; /* by id */
     int32 count, room;
     Size bytes;
@@ -89,7 +91,7 @@ string_key(const char *bytes, uint32 length, uint64 hash)
 {
     uint64 key = 0;
 
-    if (length == KEY_LENGTH) /* so frequent that the compiler should know it */
+    if (length == KEY_LENGTH) /* the most frequent case, which the compiler turns into one load */
         return hash_read8(bytes);
     if (length > KEY_LENGTH)
         return hash;
@@ -139,7 +141,7 @@ slots_clear_all(CtrVocab *vocab)
         CHECK_FOR_INTERRUPTS();
 }
 
-/* the least number of which n categories are at most two thirds; a power of two */
+/* the smallest power of two of which n categories are at most two thirds */
 static uint64
 slots_for(int32 n)
 {
@@ -150,9 +152,7 @@ slots_for(int32 n)
     return slots;
 }
 
-/*
- * An error in the midst of it leaves the table incomplete: whoever adds gives the whole vocabulary up then.
- */
+/* An error in the middle leaves the table incomplete; the caller then gives up the whole vocabulary. */
 static void
 slots_grow(CtrVocab *vocab, uint64 n)
 {
@@ -223,7 +223,7 @@ table_grow(CtrVocab *vocab, int32 n)
     vocab->strings = repalloc_huge(vocab->strings, mul_size(vocab->room, sizeof(VocabString)));
 }
 
-/* n is doubled where that is little: many reservations in turn cost no more than one */
+/* n is doubled if it is small, so that many reservations in turn cost little more than one */
 void
 vocab_reserve(CtrVocab *vocab, int32 n, Size bytes)
 {

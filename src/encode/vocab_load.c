@@ -6,14 +6,14 @@
 
 #include "threads.h"
 
-#define LOAD_THREADS        4     /* at most: more would wait for memory */
-#define THREADED_CATEGORIES 50000 /* at least; few are in their tables sooner than threads are there */
+#define LOAD_THREADS        4     /* the most threads: more would wait for memory */
+#define THREADED_CATEGORIES 50000 /* fewer categories are loaded sooner than threads are started */
 
 /* One column's categories, which a thread puts into their vocabulary. */
 typedef struct LoadTask {
     CtrVocab *vocab;
     const char *bytes;
-    uint32 begin; /* of the first, in bytes */
+    uint32 begin; /* where the first one begins, in bytes */
     const uint32 *ends;
     int32 n;
     CtrVocabFilled filled;

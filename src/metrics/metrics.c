@@ -109,7 +109,7 @@ ctr_auc_final(PG_FUNCTION_ARGS)
 
 /* ------------------------------------------------------------------ ctr_logloss(label, score) */
 
-/* state float8[2]-like, kept as a plain struct behind internal */
+/* The state of ctr_logloss: the sum of the losses of n rows. */
 typedef struct LossState {
     double sum;
     int64 n;

@@ -1,14 +1,15 @@
 /*
  * cache.c: models unpacked once per backend.
  *
- * An entry is found by its TOAST pointer, which costs nothing to compare, or else by the digest in the
- * value's first bytes, which names the content. TOAST ids are reused when a value is gone and 2^32 others
- * were given out. So a pointer is believed within a statement, and by others for a time in which nobody can
- * give out so many; then one slice of the value is fetched again.
+ * An entry is found by its TOAST pointer, which is cheap to compare, or else by the digest in the
+ * value's first bytes, which identifies the content. A TOAST id may be reused once its value is deleted
+ * and 2^32 others have been assigned. So a pointer match is trusted within one statement, and for 60 s
+ * across statements: too short to assign 2^32 TOAST ids. After that, one slice of the value is fetched
+ * again.
  *
  * A call site pins the entry that it used last. Entries beyond ctr.model_cache_size are dropped, least
- * recently used first, unless pinned; so several models in one query do not evict each other while they are
- * in use. What was pinned and does not fit is dropped when its query ends.
+ * recently used first, unless pinned; so several models in one query do not evict each other while they
+ * are in use. Pinned entries beyond the limit are dropped when their query ends.
  */
 #include "model/cache.h"
 
@@ -18,20 +19,24 @@
 #include "portability/instr_time.h"
 #include "utils/memutils.h"
 
-#define BELIEVED_SECONDS 60
+#define TRUSTED_SECONDS 60
 
 struct CtrCachedModel {
     dlist_node node; /* in recently used order, the newest first */
     CtrCachedModelView view;
     MemoryContext context; /* the model's, which also holds the scorer and this struct */
     char digest[CTR_MODEL_DIGEST_SIZE];
-    Oid toast_relation, toast_value; /* the TOAST pointer that led here last; InvalidOid: none */
-    instr_time toast_read;           /* when that pointer's digest was read */
-    TimestampTz toast_statement;     /* the last statement that came with that pointer, and believed it */
+    /* the TOAST pointer by which the entry was found last; InvalidOid: none */
+    Oid toast_relation, toast_value;
+    instr_time toast_read;       /* when that pointer's digest was read */
+    TimestampTz toast_statement; /* start of the last statement that trusted that pointer */
     int pins;
 };
 
-/* What a call site holds: registered once with its memory context, which unpins when it goes. */
+/*
+ * What a call site holds: a callback, registered once with its memory context, unpins the model when that
+ * is deleted.
+ */
 struct CtrModelHold {
     MemoryContextCallback callback;
     CtrCachedModel *pinned;
@@ -46,8 +51,8 @@ cached_size(const CtrCachedModel *entry)
 }
 
 /*
- * Drops models that no call site holds, least recently used first, until the rest fits. Frees memory only, so
- * it may be called at the end of a transaction, be it an abort.
+ * Drops models that no call site holds, least recently used first, until the rest fits. It only frees
+ * memory, so it may be called at the end of a transaction, also at an abort.
  */
 static void
 model_cache_shrink(int kilobytes)
@@ -102,7 +107,7 @@ cache_insert(Datum datum)
     return entry;
 }
 
-/* The entry of a value whose TOAST pointer, if any, says nothing yet. */
+/* The entry of a value whose TOAST pointer, if it has one, is not known. */
 static CtrCachedModel *
 cache_get(Datum datum)
 {
@@ -122,7 +127,7 @@ hold_release(CtrModelHold *hold)
     hold->pinned = NULL;
 }
 
-/* The call site goes. */
+/* The call site's memory context is being deleted. */
 static void
 hold_goes(void *arg)
 {
@@ -177,13 +182,13 @@ in_statement(const CtrCachedModel *entry)
 }
 
 static bool
-is_believed(const CtrCachedModel *entry)
+is_trusted(const CtrCachedModel *entry)
 {
     instr_time since;
 
     INSTR_TIME_SET_CURRENT(since);
     INSTR_TIME_SUBTRACT(since, entry->toast_read);
-    return INSTR_TIME_GET_DOUBLE(since) < BELIEVED_SECONDS;
+    return INSTR_TIME_GET_DOUBLE(since) < TRUSTED_SECONDS;
 }
 
 const CtrCachedModelView *
@@ -209,7 +214,7 @@ cache_find_toast(const struct varatt_external *pointer)
     {
         CtrCachedModel *entry = dlist_container(CtrCachedModel, node, iter.cur);
 
-        if (leads_to(entry, pointer) && (in_statement(entry) || is_believed(entry)))
+        if (leads_to(entry, pointer) && (in_statement(entry) || is_trusted(entry)))
             return entry;
     }
     return NULL;

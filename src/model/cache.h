@@ -17,16 +17,17 @@ typedef struct CtrCachedModelView {
 } CtrCachedModelView;
 
 /*
- * A call site's grip on the model that it used last: it stays valid until the next call or until `owner` is
- * reset.
+ * Keeps the model that a call site used last in the cache: it stays valid until the next model_cache_get,
+ * or until `owner` is reset.
  */
 typedef struct CtrModelHold CtrModelHold;
 
 CtrModelHold *model_hold_create(MemoryContext owner);
-/* The held model when this surely is it, else NULL. Changes nothing. */
+/* The held model if this value certainly is that model, else NULL. Changes nothing. */
 const CtrCachedModelView *model_hold_view(const CtrModelHold *hold, Datum model);
 /*
- * The model of an argument Datum (toasted or flat). As long as it stays the same, a row costs one comparison.
+ * The model of an argument Datum, toasted or flat, which is held from now on. As long as rows come with
+ * the same model, each costs one comparison.
  */
 const CtrCachedModelView *model_cache_get(Datum model, CtrModelHold *hold);
 

@@ -32,7 +32,7 @@ names_fault(const CtrEncoder *encoder)
     return fault;
 }
 
-/* Counts of rows, to which going on adds: far from an overflow. */
+/* Counts of rows must be far from an overflow, because going on from the model adds to them. */
 static const char *
 counts_fault(const CtrModel *model)
 {

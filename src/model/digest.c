@@ -43,7 +43,7 @@ model_digest(Datum value, char *digest)
         pfree(head);
 }
 
-/* Where the seconds end; 0: the bytes do not begin as they should. */
+/* The offset at which the seconds end; 0: the bytes do not begin as described above. */
 static Size
 seconds_end(const char *bytes, Size size)
 {
@@ -56,7 +56,7 @@ seconds_end(const char *bytes, Size size)
     return at < size && bytes[at] == '"' ? at : 0;
 }
 
-/* in pieces, between which a cancel gets through; at an error the hash goes with its resource owner */
+/* Hashes in pieces and serves interrupts in between; at an error the resource owner frees the hash. */
 static bool
 update_hash(pg_cryptohash_ctx *hash, const char *bytes, Size n)
 {

@@ -1,7 +1,4 @@
-/*
- * model.h: the model value: its bytes (one writer, one validator), what it is recognised by, and the unpacked
- * model.
- */
+/* model.h: the model as a value (one writer, one validator), its digest, and the unpacked model. */
 #ifndef CTR_MODEL_H
 #define CTR_MODEL_H
 
@@ -17,7 +14,7 @@
  * Copies the digest out of a model's first bytes; false: they are no model's, which is reported to escontext.
  */
 bool model_peek_digest(const char *bytes, Size size, char *digest, Node *escontext);
-/* The same from a value, of which at most the first slice is read. Raises the error. */
+/* The same for a value, of which at most the first slice is read; errors are raised. */
 void model_digest(Datum value, char *digest);
 /* Is the digest that of the bytes, which model_peek_digest has accepted? false: reported to escontext. */
 bool model_verify_digest(const char *bytes, Size size, Node *escontext);
@@ -53,17 +50,17 @@ typedef struct CtrModel {
     CtrEpoch *history;
     int64 train_rows, validation_rows, skipped_rows;
     int best_epoch;      /* 1-based, in history; 0: none */
-    const char *version; /* of ctr, that wrote it; NULL: not written yet */
+    const char *version; /* version of ctr that wrote it; NULL: it is not written yet */
 } CtrModel;
 
 /* The bytes of a model, in `context`. Error when they would pass 1 GB. */
 ctr_model *model_pack(const CtrModel *model, MemoryContext context);
 /*
- * The only reader. parent: the context under which the model's own is made. The value was validated on its
- * way in.
+ * The only reader. The model gets a memory context of its own under `parent`. The value was validated when
+ * it came in.
  */
 CtrModel *model_unpack(Datum value, MemoryContext parent);
-/* The same with what scoring does not need: the sums that its statistics come from. */
+/* The same, but also reads what only going on from the model needs: the label sums of its statistics. */
 CtrModel *model_unpack_to_train(Datum value, MemoryContext parent);
 /*
  * The only validator, for bytes from outside: whatever it accepts can be scored. false: reported to
@@ -73,17 +70,20 @@ bool model_validate(Datum value, Node *escontext);
 /* the net's configuration: what the options say of it and what the encoder gives it */
 NnConfig model_net_config(const CtrModel *model);
 /*
- * Describes model->net from options and encoder. false: they are no usable shape, which is reported to
- * escontext. Memory from the model's context.
+ * Lays out model->net as options and encoder say. false: there can be no such network, which is reported
+ * to escontext. Memory from the model's context.
  */
 bool model_create_net(CtrModel *model, Node *escontext);
 /*
- * check.c: what keeps the model, whose parts are all there, from being scored and gone on from, which neither
- * training nor bytes from outside may bring about: text that goes on after "invalid ctr_model: ", in the
- * current context. NULL: nothing.
+ * check.c: what is wrong with the numbers of the model, whose parts are all there, so that it could not be
+ * scored or gone on from. Neither training nor bytes from outside may make such a model. Returns text that
+ * follows "invalid ctr_model: ", in the current context; NULL: nothing is wrong.
  */
 const char *model_fault(const CtrModel *model);
-/* size of model_pack's result for a net and encoder that are about to be trained */
+/*
+ * bytes that model_pack will return, estimated from above, for a net and encoder that are about to be
+ * trained
+ */
 Size model_estimate(const NnNet *net, const CtrEncoder *encoder);
 
 #endif /* CTR_MODEL_H */

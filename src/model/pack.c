@@ -13,7 +13,7 @@
 #include "rows/spelling.h"
 
 #define MAX_CTR_TENSORS  20
-#define TENSOR_JSON_SIZE 160 /* of a tensor's entry in the header, at most, without its name */
+#define TENSOR_JSON_SIZE 160 /* the most bytes of a tensor's entry in the header, without its name */
 
 static CtrSafeTensor *
 add_tensor(CtrSafeFile *file, const char *name, CtrSafeDtype dtype, int ndim, const int64 *shape,
@@ -230,8 +230,8 @@ seconds_text(const CtrModel *model)
 }
 
 /*
- * Readers end at CTR_JSON_TREE_SIZE; only options that were forged, with lists of columns that are none, come
- * near it.
+ * Error beyond CTR_JSON_TREE_SIZE, which is all that a reader accepts. Only forged options, with endless
+ * lists of columns, come near it.
  */
 static void
 add_json(CtrSafeFile *file, const char *key, const char *json)
@@ -247,7 +247,8 @@ pack_metadata(CtrSafeFile *file, const CtrModel *model)
 {
     const CtrEncoder *encoder = model->encoder;
 
-    safetensors_add_entry(file, "digest", psprintf("%0*d", CTR_MODEL_DIGEST_SIZE, 0)); /* room for it */
+    /* room for the digest, which model_sign writes */
+    safetensors_add_entry(file, "digest", psprintf("%0*d", CTR_MODEL_DIGEST_SIZE, 0));
     safetensors_add_entry(file, "epoch_seconds", seconds_text(model));
     safetensors_add_entry(file, "format_version", psprintf("%d", CTR_FORMAT_VERSION));
     safetensors_add_entry(file, "ctr_version", CTR_VERSION);

@@ -219,7 +219,7 @@ read_columns(CtrNameList *list, const CtrJsonNode *node)
     return !list->given || json_tree_strings(node, &list->n, &list->names);
 }
 
-/* false: not a value that this version knows; the member is then as it was, unless it is no single number */
+/* false: this version does not know the value; a member that is a single number is then unchanged */
 static bool
 read_value(CtrOptions *options, const OptionSpec *spec, const CtrJsonNode *node)
 {
@@ -286,7 +286,7 @@ node_text(const CtrJsonNode *node)
     }
 }
 
-/* What is unknown where all must be understood. */
+/* Reports something unknown in a section that must be understood completely. */
 static bool
 needs_later_version(const RecordReader *reader, const CtrJsonNode *node)
 {
@@ -351,7 +351,7 @@ check_keys(const RecordReader *reader, Section section)
     return true;
 }
 
-/* What the options are together: this version's engine knows no others. */
+/* Are the options possible together? What this version's engine cannot do was written by a later version. */
 static bool
 check_together(const RecordReader *reader)
 {

@@ -26,9 +26,9 @@ void value_read(CtrValueBytes *bytes, Size at, Size n, void *to);
 /* ----------------------- safetensors.c, safetensors_parse.c, safetensors_write.c: the container format */
 
 #define CTR_SAFE_HEADER_SIZE     ((Size)100 * 1000 * 1000) /* largest header, as in Hugging Face's library */
-#define CTR_SAFE_TENSORS_MOST    800000 /* so many entries of the header are about its largest size */
+#define CTR_SAFE_TENSORS_MOST    800000 /* a header of so many entries is about as large as it may be */
 #define CTR_SAFE_ENTRIES_MOST    100    /* of metadata */
-#define CTR_SAFE_ENTRIES_WRITTEN 16     /* of them, at most, by us */
+#define CTR_SAFE_ENTRIES_WRITTEN 16     /* the most entries that ctr writes */
 
 typedef enum CtrSafeDtype {
     CTR_SAFE_U8,
@@ -46,7 +46,7 @@ typedef struct CtrSafeTensor {
     int64 shape[8];
     Size size;        /* of its data, in bytes */
     Size at;          /* where they begin in the file that was read; safetensors_read gets them */
-    const char *data; /* to be written; NULL: those at `at` of the file's `bytes` */
+    const char *data; /* to be written; NULL: the writer copies them from `at` of the file's `bytes` */
 } CtrSafeTensor;
 
 typedef struct CtrSafeEntry {
@@ -58,7 +58,8 @@ typedef struct CtrSafeFile {
     CtrSafeTensor *tensors;  /* as their data lie in the file */
     CtrSafeTensor **by_name; /* sorted; only a parsed file has it */
     CtrSafeEntry *entries;   /* __metadata__ */
-    CtrValueBytes *bytes;    /* it was read from; or that its writer reads from */
+    /* of the file that was read; or of another one, whose tensors the writer copies */
+    CtrValueBytes *bytes;
 } CtrSafeFile;
 
 /*
@@ -69,8 +70,8 @@ bool safetensors_invalid(Node *escontext, const char *format, ...) __attribute__
 const char *safetensors_dtype_name(CtrSafeDtype dtype); /* "F32" */
 
 /*
- * Reads the header strictly; anything amiss in it, or in where it says the tensors are, is reported to
- * escontext, and the result NULL. Memory from the current context.
+ * Reads the header strictly. Anything wrong in it, or in the positions of tensors that it gives, is
+ * reported to escontext, and the result is NULL. Memory from the current context.
  */
 CtrSafeFile *safetensors_parse(Datum value, Node *escontext);
 /* to [tensor->size] = its data */

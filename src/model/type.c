@@ -11,7 +11,10 @@
 
 #define TEXT_PIECE ((Size)256 * 1024) /* bytes that become text at once */
 #define TEXT_SHOWN 60                 /* bytes of a wrong input that an error shows */
-/* A bytea's text has a backslash, since a model has bytes of 0 in any case. false: reported to escontext. */
+/*
+ * Can the text be a model? A model has zero bytes, so its text as a bytea has a backslash. false: reported
+ * to escontext.
+ */
 static bool
 is_value(const char *text, Node *escontext)
 {

@@ -16,7 +16,7 @@ check_nothing_else(const CtrUnpacker *u)
     return true;
 }
 
-/* What does not need the categories. */
+/* Reads everything that does not need the categories. */
 static void
 unpack_rest(void *arg)
 {
@@ -37,7 +37,7 @@ unpack_parts(CtrUnpacker *u, Datum value)
            unpack_transforms(u) && unpack_vocabs(u, unpack_rest);
 }
 
-/* NULL: invalid, and nothing of it is left. */
+/* NULL: the bytes are invalid; all memory is freed again. */
 static CtrModel *
 unpack(Datum value, MemoryContext parent, CtrUnpackUse use, Node *escontext)
 {

@@ -107,7 +107,7 @@ unpack_transforms(CtrUnpacker *u)
     return true;
 }
 
-/* Spells all strings [n] as the database does, which moves their ends. */
+/* Converts all strings [n] to the database's encoding, which changes their ends. */
 static const char *
 convert_categories(const CtrSpelling *spelling, const char *bytes, uint32 *ends, int64 n)
 {

@@ -5,7 +5,10 @@
 
 #include "miscadmin.h"
 
-/* Strictly as pack.c writes them: no two texts say the same, so that a digest stands for few files. */
+/*
+ * Accepts only the text that pack.c writes. The digest leaves the seconds out, and a strict form leaves
+ * few files with the same digest.
+ */
 static bool
 read_seconds(const char *text, CtrEpoch *history, int n)
 {
@@ -18,7 +21,7 @@ read_seconds(const char *text, CtrEpoch *history, int n)
         char digits[CTR_MODEL_SECONDS_WIDTH + 1], again[CTR_MODEL_SECONDS_WIDTH + 1];
 
         CHECK_FOR_INTERRUPTS();
-        /* strlcpy would look for the end of all seconds each time */
+        /* not strlcpy, which would measure the whole text each time */
         memcpy(digits, field, CTR_MODEL_SECONDS_WIDTH);
         digits[CTR_MODEL_SECONDS_WIDTH] = '\0';
         history[i].seconds = strtod(digits, NULL);

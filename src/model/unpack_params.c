@@ -5,7 +5,10 @@
 
 #include "nn/arch/arch.h"
 
-/* A net's description may have a tensor per pair of features: the file must have them before it is made. */
+/*
+ * A network may have a tensor for each pair of features. So before it is laid out, the file must have that
+ * many tensors.
+ */
 bool
 unpack_net(CtrUnpacker *u)
 {

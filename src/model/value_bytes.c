@@ -1,14 +1,13 @@
 /*
- * value_bytes.c: the bytes of a value, which may be large: those that are asked for come out of its TOAST
- * table, piece by piece, to where they are wanted. A whole copy of a model would take more time to make than
- * some functions have use for.
+ * value_bytes.c: reads the bytes of a large value piece by piece out of its TOAST table. Some functions
+ * read so little of a model that a copy of the whole would take them longer than all else.
  */
 #include "model/model.h"
 
 #include "access/detoast.h"
 #include "miscadmin.h"
 
-/* of a value, at most, that is copied twice: it should stay in the CPU's cache */
+/* the most bytes that are read at a time; they are copied twice, so they should stay in the CPU's cache */
 #define PIECE ((Size)256 * 1024)
 
 CtrValueBytes *

@@ -31,7 +31,10 @@ check_continues(const CtrOptions *options, const CtrOptions *given, const Option
                         errhint("Leave the option out, or train a new model.")));
 }
 
-/* Another recipe than the model's: what it says of the training, not of the model. */
+/*
+ * Takes the defaults of another recipe than the model's for what concerns the training; what concerns the
+ * model stays.
+ */
 static void
 options_set_training_defaults(CtrOptions *options, const CtrOptions *given)
 {

@@ -17,7 +17,7 @@ options_set_defaults(CtrOptions *options)
             option_set(options, spec, reference ? spec->reference : spec->robust[options->net.architecture]);
     }
     if (n_classes > 1)
-        options->target_statistics = false; /* unless it is asked for, which is an error */
+        options->target_statistics = false; /* by default; asking for them is an error */
     options->label = pstrdup("label");
     options->net.n_mlp = lengthof(default_mlp_layers);
     memcpy(options->net.mlp_layers, default_mlp_layers, sizeof(default_mlp_layers));

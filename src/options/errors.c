@@ -88,8 +88,8 @@ keys_text(NnArchitecture architecture)
 }
 
 /*
- * The nearest valid key: one with few other letters, else one that has the word in it, else the least far
- * one.
+ * The nearest key: one that differs in a few letters, else one that contains the word, else the one with
+ * the smallest distance.
  */
 static const char *
 nearest_key(NnArchitecture architecture, const char *word)

@@ -17,7 +17,7 @@
 typedef enum CtrRecipe { CTR_RECIPE_ROBUST, CTR_RECIPE_REFERENCE } CtrRecipe;
 
 typedef struct CtrNameList {
-    bool given; /* false: not in the options at all */
+    bool given; /* false: the options do not have the list */
     int n;
     char **names;
 } CtrNameList;
@@ -27,7 +27,7 @@ typedef struct CtrOptions {
     /* columns */
     char *label;
     char *weight;            /* NULL: all rows weigh the same */
-    char *validation_column; /* NULL: by chance */
+    char *validation_column; /* NULL: chance decides */
     CtrNameList numerical, categorical, ignore;
     double validation; /* share of rows held back, [0, 1) */
     /* training */
@@ -40,31 +40,31 @@ typedef struct CtrOptions {
     NnTransformKind numerical_transform;
     int numerical_buckets; /* 0 = none */
     bool target_statistics;
-    bool untrainable_is_null; /* rows that no model can be trained on: else an error */
+    bool untrainable_is_null; /* if no model can be trained on the rows, the result is NULL; else an error */
     int64 seed;
 } CtrOptions;
 
 /*
- * Everything not given comes from the recipe; NULL = all defaults. Memory from the current context. Errors:
- * ERRCODE_INVALID_PARAMETER_VALUE, with a hint.
+ * Options that json does not give have the recipe's values; json NULL: all have. Memory from the current
+ * context. Errors: ERRCODE_INVALID_PARAMETER_VALUE, with a hint.
  */
 void options_parse(CtrOptions *options, const Jsonb *json);
 
 /* ------------------------------------------------------------------ defaults.c */
 
 /*
- * What is not given: by options->recipe and, of options->net, architecture and n_classes, which stay as they
- * are.
+ * Sets all options to the defaults of options->recipe for options->net.architecture and
+ * options->net.n_classes; these three stay as they are.
  */
 void options_set_defaults(CtrOptions *options);
 
 /* ------------------------------------------------------------------ continue.c: going on from a model */
 
 /*
- * Instead of options_parse, to go on from a model that was trained with `given`: what is left out is the
- * model's, or the recipe's where another one is named. Error where the network or the transform contradict.
- * The lists of columns have only what json says: once they are checked, options_inherit_lists adds the
- * model's. The result shares strings with `given`.
+ * Called instead of options_parse to go on from a model that was trained with `given`. Options that json
+ * does not give are the model's or, if json names another recipe, that recipe's. Error if json contradicts
+ * the model's network or inputs. The lists of columns are only those of json: once they are checked,
+ * options_inherit_lists adds the model's. The result shares strings with `given`.
  */
 void options_check_continues(CtrOptions *options, const Jsonb *json, const CtrOptions *given);
 void options_inherit_lists(CtrOptions *options, const CtrOptions *given);
@@ -78,7 +78,7 @@ Jsonb *options_to_jsonb(const CtrOptions *options);
 
 /* The nearest of n words to `word`, fewer than `most` letters away; NULL: none is. */
 const char *nearest_word(const char *word, const char *const *words, int n, int most);
-/* how many letters may be wrong in a word that is meant: a good `most` */
+/* a `most` for hints: how many letters may differ in a word that was meant */
 int few_letters(const char *word);
 
 /* ------------------------------------------------------------------ json.c: small helpers */

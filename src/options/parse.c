@@ -155,7 +155,7 @@ options_take(CtrOptions *options, const Jsonb *json)
     }
 }
 
-/* Of options that do not go on from a model, which would be contradicted first. */
+/* Not for options that go on from a model: there a contradiction to the model is reported first. */
 static void
 check_statistics(const CtrOptions *options)
 {

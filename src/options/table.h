@@ -27,10 +27,10 @@ typedef struct OptionSpec {
     OptionType type;
     int architectures;
     size_t offset, size; /* in CtrOptions */
-    double low, high;    /* both allowed */
+    double low, high;    /* bounds, both of them allowed */
     const OptionName *names;
-    double robust[NN_ARCHITECTURES]; /* by default, in that recipe */
-    double reference;                /* likewise */
+    double robust[NN_ARCHITECTURES]; /* defaults in the recipe "robust", by architecture */
+    double reference;                /* the default in the recipe "reference" */
     const char *help;
 } OptionSpec;
 

@@ -19,7 +19,10 @@
 #include "utils/float.h"
 #include "utils/numeric.h"
 
-/* A varlena's bytes: in place where it is plain, else unpacked in the row's context. */
+/*
+ * A varlena's bytes: in place if it is neither compressed nor toasted, else unpacked into the row's
+ * context.
+ */
 static const char *
 varlena_bytes(CtrRowMap *map, Datum value, uint32 *length)
 {
@@ -36,9 +39,9 @@ varlena_bytes(CtrRowMap *map, Datum value, uint32 *length)
 }
 
 /*
- * What the type's output function writes. Some that are labelled IMMUTABLE, those of points and circles among
- * them, write floats with as many digits as extra_float_digits says, so meanwhile that says the default: the
- * fewest that are exact.
+ * The text that the type's output function writes. Some output functions, such as those of point and
+ * circle, are labelled IMMUTABLE but write as many digits as extra_float_digits says. So it has its
+ * default meanwhile: the fewest digits that are exact.
  */
 static char *
 output_text(CtrColumn *column, Datum value)
@@ -72,7 +75,7 @@ bytea_text(CtrRowMap *map, Datum value)
     return text;
 }
 
-/* What has no short way into column->text; NULL: NaN. */
+/* The text of a value that is not written into column->text; NULL: the value is NaN. */
 static const char *
 long_text(CtrRowMap *map, CtrColumn *column, Datum value, uint32 *length)
 {
@@ -123,7 +126,10 @@ write_timestamp(Timestamp timestamp, char *text)
     return strlen(text);
 }
 
-/* As a cast to text does since PostgreSQL 16: a byte beyond ASCII alone is no character in most encodings. */
+/*
+ * Writes what a cast to text gives since PostgreSQL 16: a byte beyond ASCII as an octal escape, because
+ * alone it is no character in most encodings.
+ */
 static uint32
 write_char(char value, char *text)
 {

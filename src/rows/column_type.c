@@ -1,6 +1,7 @@
 /*
- * column_type.c: what a column can be by its type: a number, a category whose text depends on no setting, or
- * no feature; and what to write instead of a column that can be none.
+ * column_type.c: what a column can be, given its type: a number, a category (whose text must depend on no
+ * setting), or no feature; and the hints that say what to write instead of a column that can be no
+ * feature.
  */
 #include "rows/column_type.h"
 
@@ -80,7 +81,7 @@ type_is_category(Oid base_type)
            is_string_type(base_type);
 }
 
-/* An extension's string type that compares in a way of its own, as citext does, may take texts for equal. */
+/* An extension's string type with its own equality, such as citext, may treat different texts as equal. */
 static bool
 compares_by_itself(Oid base_type)
 {
@@ -93,8 +94,9 @@ compares_by_itself(Oid base_type)
 }
 
 /*
- * The output function of an array, a range or a row is labelled STABLE for the sake of what it may contain.
- * That of enums is, too, because a label can be renamed; but no setting changes it.
+ * Is the text the same under all settings? Output functions of arrays, ranges and rows are labelled STABLE
+ * because of the types that they may contain. That of enums is STABLE, too, because a label can be
+ * renamed, but no setting changes it.
  */
 static bool
 output_is_fixed(Oid base_type)
@@ -135,7 +137,7 @@ category_fault(Oid base_type, Oid collation)
 
 /* ------------------------------------------------------------------ the error */
 
-/* What to do with a column of this fault; %s: its name, as SQL spells it. */
+/* What to write instead of a column with this fault; name: the column's, as SQL spells it. */
 static const char *
 fault_hint(ColumnFault fault, const char *name)
 {

@@ -1,4 +1,4 @@
-/* column_type.h: what a column can be by its type; private to rowmap.c and column_type.c. */
+/* column_type.h: what a column can be, given its type; private to column_type.c and rowmap*.c. */
 #ifndef CTR_COLUMN_TYPE_H
 #define CTR_COLUMN_TYPE_H
 
@@ -11,7 +11,11 @@ typedef enum ColumnFault {
     COLUMN_FINE,
     COLUMN_NOT_LISTED, /* its text could be a category, but only the option "categorical" makes it one */
     COLUMN_NO_NUMBER,
-    COLUMN_TIME_ZONE, /* from here on: no category, because its text is not fixed, or not all that it is */
+    /*
+     * This and the following: no category, because its text depends on settings, or equal values have
+     * different texts.
+     */
+    COLUMN_TIME_ZONE,
     COLUMN_MONEY,
     COLUMN_INTERVAL,
     COLUMN_EQUALITY,
@@ -30,11 +34,11 @@ bool type_is_category(Oid base_type);
  */
 ColumnFault category_fault(Oid base_type, Oid collation);
 
-/* The columns of a row type that cannot be features, for one error. Begins with desc alone. */
+/* The columns of a row type that cannot be features, for one error. To begin with, only desc is set. */
 typedef struct FaultyColumns {
     TupleDesc desc;
     int n;
-    uint32 faults;              /* bits of those that there are */
+    uint32 faults;              /* one bit for each ColumnFault that occurs */
     StringInfoData list, hints; /* names with types; for each fault, what to write instead */
 } FaultyColumns;
 

@@ -1,6 +1,4 @@
-/*
- * row.c: the current record, taken apart into its columns; these as numbers.
- */
+/* row.c: takes a record apart into its columns, and reads columns as numbers and as labels. */
 #include "rows/rows.h"
 
 #include <math.h>

@@ -1,10 +1,10 @@
 /*
  * rowblock.c: the features of a block of rows, copied out of their records.
  *
- * A record lives until the next one comes, and taking it apart is PostgreSQL's business, which one thread
- * does. What follows, hashing categories and looking them up, is a matter of columns: they are independent of
- * each other, and one column's table stays in the CPU's caches while a block of rows asks it. So threads
- * share the columns.
+ * A record is valid until the next one comes, and only the backend's main thread may take it apart,
+ * because PostgreSQL's code does that. What follows, hashing categories and looking them up, is done
+ * column by column by several threads: columns are independent of each other, and one column's table stays
+ * in the CPU's caches while a block of rows is looked up in it.
  */
 #include "rows/rows.h"
 

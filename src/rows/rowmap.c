@@ -18,8 +18,8 @@ compare_names(const void *a, const void *b, void *desc)
 }
 
 /*
- * Sorted, because a query of one row spends half of its time here if each of n features is sought among n
- * columns.
+ * Sorts the names, because a query that scores one row would otherwise spend half of its time on searching
+ * n columns for each of n features.
  */
 static void
 sort_names(CtrRowMap *map)
@@ -42,7 +42,7 @@ is_name(const CtrRowMap *map, int i, const char *name)
 int
 rowmap_find(const CtrRowMap *map, const char *name)
 {
-    int low = 0, high = map->n_names; /* the first name that is not less lies between, or at high */
+    int low = 0, high = map->n_names; /* the first name that is not less lies in [low, high] */
 
     while (low < high) {
         int middle = (low + high) / 2;
@@ -66,8 +66,8 @@ row_of_record(HeapTupleHeader record)
 }
 
 /*
- * Are the columns those of the row type? The planner sees to it (predict_columns.c), but anyone may call by
- * hand.
+ * Error if the columns are not those of the row type. The planner passes the right ones
+ * (predict_columns.c), but anyone may call the function directly.
  */
 static void
 check_columns(const CtrRowMap *map, const CtrRow *row)
@@ -161,7 +161,7 @@ rowmap_change_error(const CtrRowMap *map, const CtrRow *row)
                     errdetail("%s", detail), errhint("Cast all rows to one type.")));
 }
 
-/* A row of a query that scores one is not to pay for looking up types that are no domains. */
+/* Built-in types are not looked up, because that would cost a query that scores a single row too much. */
 Oid
 rowmap_base_type(const CtrRowMap *map, int attribute)
 {

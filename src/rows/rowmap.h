@@ -48,7 +48,7 @@ void rowmap_no_feature_error(const char *name);
  * features these are (NULL: no model).
  */
 void rowmap_check_lists(const CtrRowMap *map, const CtrOptions *options, const CtrFeature *features, int n);
-/* All names that the model's file will have: better now than when training is over. */
+/* Error if UTF-8 cannot spell a name that the model's file will have. Better now than after the training. */
 void rowmap_check_names(const CtrRowMap *map, const CtrOptions *options);
 
 /* ------------------------------------------------------------------ rowmap_for_scoring.c */

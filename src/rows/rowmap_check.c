@@ -82,7 +82,7 @@ check_name(const char *name)
                         errhint("Give it another name with AS.")));
 }
 
-/* All names that the model's file will have: better now than when training is over. */
+/* Names of all columns that the model's file will have. */
 void
 rowmap_check_names(const CtrRowMap *map, const CtrOptions *options)
 {

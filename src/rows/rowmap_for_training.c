@@ -37,8 +37,8 @@ feature_kind(const CtrRowMap *map, const CtrOptions *options, int attribute, Ctr
 }
 
 /*
- * Sets the features' columns, numerical ones first, and counts them by kind. One error for all that cannot
- * be.
+ * Sets the features' columns, numerical ones first, and counts them by kind. One error names all columns
+ * that cannot be features.
  */
 static void
 choose_features(CtrRowMap *map, const CtrOptions *options, MemoryContext context, CtrFeature *features,

@@ -18,7 +18,7 @@ typedef struct CtrFeature {
     char *name;
     CtrFeatureKind kind;
     int64 missing; /* training rows in which it was NULL (or NaN) */
-    bool differs;  /* in nearly every row of this training, as a key does */
+    bool differs;  /* has another value in nearly every row of this training, as a key has */
 } CtrFeature;
 
 /* How one column's Datum becomes a number or a category's bytes. */
@@ -41,7 +41,7 @@ typedef enum CtrColumnReader {
 } CtrColumnReader;
 
 typedef struct CtrColumn {
-    int attribute; /* index in the row type, from 0; -1: not there */
+    int attribute; /* index in the row type, from 0; negative: there is none */
     CtrColumnReader reader;
     FmgrInfo output; /* CTR_READ_OUTPUT */
     const char *name;
@@ -49,7 +49,7 @@ typedef struct CtrColumn {
     const char *bytes;
     uint32 length;
     uint64 hash;
-    char text[32]; /* the current row's value, where the reader writes it out; a timestamp BC takes 29 */
+    char text[32]; /* room for the current row's value as text; a timestamp BC takes 29 bytes */
 } CtrColumn;
 
 #define CTR_FIRST_COLUMN 2 /* argument of ctr_predict_columns(model, row type, columns ...) */
@@ -58,7 +58,7 @@ typedef struct CtrColumn {
 typedef struct CtrRow {
     Oid type; /* of the row */
     int32 typmod;
-    HeapTupleHeader tuple; /* NULL: as columns, in this call's arguments from CTR_FIRST_COLUMN on */
+    HeapTupleHeader tuple; /* NULL: the columns are the arguments of `call` from CTR_FIRST_COLUMN on */
     FunctionCallInfo call;
 } CtrRow;
 
@@ -67,11 +67,12 @@ CtrRow row_of_record(HeapTupleHeader record);
 typedef struct CtrRowMap {
     Oid type; /* of the row type this map is for */
     int32 typmod;
-    const struct TypeCacheEntry *entry; /* of a named type; NULL: record, whose types never change */
-    uint64 shape;              /* the entry's number of the type's columns when they were looked up */
+    /* of a named type; NULL: an anonymous record, whose columns never change */
+    const struct TypeCacheEntry *entry;
+    uint64 shape;              /* the tupDesc_identifier of the entry when the columns were looked up */
     TupleDesc desc;            /* a copy */
     int *by_name, n_names;     /* its attributes' indexes, sorted by name; dropped ones left out */
-    MemoryContext context;     /* everything of this map */
+    MemoryContext context;     /* of this map and all that it points to */
     MemoryContext row_context; /* detoasted values of one row; reset by rowmap_read */
     int n_features;
     CtrColumn *features;                 /* numerical ones first, as in the encoder */
@@ -81,11 +82,11 @@ typedef struct CtrRowMap {
 } CtrRowMap;
 
 /*
- * Row types are found by looking, once per call site: the row's type is compared with the map's. A named
- * type's columns may also change while a query runs that holds no lock on it.
+ * Is the map made for rows of this type? The columns of a named type may also change while a query runs,
+ * if the query holds no lock on it.
  */
 bool rowmap_fits(CtrRowMap *map, const CtrRow *row);
-/* The error that it does not, where all rows must. */
+/* Raises the error for a row whose type differs from the first row's. */
 void rowmap_change_error(const CtrRowMap *map, const CtrRow *row);
 /*
  * For training: decides from the column types and the options which columns are features, label, weight and
@@ -94,7 +95,10 @@ void rowmap_change_error(const CtrRowMap *map, const CtrRow *row);
  */
 CtrRowMap *rowmap_for_training(const CtrRow *row, const CtrOptions *options, MemoryContext context,
                                CtrFeature **features, int *n_num, int *n_cat);
-/* For training on from a model: its features by name. Errors also where the options' lists say otherwise. */
+/*
+ * For a training that goes on from a model: finds its features by name. Error also if the options' lists
+ * contradict the model.
+ */
 CtrRowMap *rowmap_for_continuing(const CtrRow *row, const CtrOptions *options, const CtrFeature *features,
                                  int n_num, int n_cat, MemoryContext context);
 /*
@@ -103,17 +107,17 @@ CtrRowMap *rowmap_for_continuing(const CtrRow *row, const CtrOptions *options, c
  */
 CtrRowMap *rowmap_for_scoring(const CtrRow *row, const CtrFeature *features, int n_num, int n_cat,
                               const char *label, MemoryContext context);
-/* Takes the row apart. The readers below speak of it until the next rowmap_read. */
+/* Takes the row apart. The row_* functions read this row until the next rowmap_read. */
 void rowmap_read(CtrRowMap *map, const CtrRow *row);
 double row_number(CtrRowMap *map, CtrColumn *column); /* NaN: NULL or NaN */
 /*
- * The same for columns of any type (a label): a text that spells a number is one; if not, *is_number is
- * false.
+ * The same for a column of any type, such as a label: a text that spells a number is one; *is_number: it
+ * does.
  */
 double row_number_checked(CtrRowMap *map, CtrColumn *column, bool *is_number);
 /*
- * The label column's class, 0 … max(n_classes, 2) - 1; false: NULL. Any other value is an error that names
- * `name` and it.
+ * The label column's class, 0 … max(n_classes, 2) - 1; false: NULL. Any other value is an error, which
+ * names the column as `name`, and the value.
  */
 bool row_class(CtrRowMap *map, const char *name, int n_classes, int *label);
 /* false: NULL, or NaN. The bytes live until the next rowmap_read. */
@@ -123,7 +127,7 @@ char *row_value_text(CtrRowMap *map, CtrColumn *column);
 
 /* ---------------------------------------------------------------- rowblock.c: rows for threads to work on */
 
-#define CTR_NO_CATEGORY PG_UINT32_MAX /* in place of a length: NULL, or NaN */
+#define CTR_NO_CATEGORY PG_UINT32_MAX /* a length that means: no category, because the value is NULL or NaN */
 
 /* The features of a few rows, copied. */
 typedef struct CtrRowBlock {
@@ -143,15 +147,18 @@ bool rowblock_full(const CtrRowBlock *block);
 
 /* ------------------------------------------------------------------ rowstore.c: fixed-width rows, spilled */
 
-/* What rows may take in memory, shared by the stores of all groups that one ctr_train call trains. */
+/*
+ * How much memory rows may take, in bytes; shared by the stores of all groups that one ctr_train call
+ * trains.
+ */
 typedef struct CtrRowBudget {
     Size limit, used;
 } CtrRowBudget;
 
-#define CTR_ROWSTORE_CHUNK                                                                                   \
-    ((Size)256 * 1024) /* memory is taken in pieces of at most so many bytes, or of one row */
+/* A store takes memory in pieces of at most so many bytes, or of one row if that is larger. */
+#define CTR_ROWSTORE_CHUNK ((Size)256 * 1024)
 
-/* Append-only; the first rows stay in memory, what passes the budget goes to a BufFile. */
+/* Append-only. The first rows stay in memory; those beyond the budget go to a BufFile. */
 typedef struct CtrRowStore CtrRowStore;
 
 CtrRowStore *rowstore_create(MemoryContext context, Size row_size, CtrRowBudget *budget);
@@ -162,9 +169,7 @@ bool rowstore_in_memory(const CtrRowStore *store);
 const void *rowstore_row(const CtrRowStore *store, int64 index);
 /* Copies rows [first, first + n) to `rows`. */
 void rowstore_fetch(CtrRowStore *store, int64 first, int64 n, void *rows);
-/*
- * Sequential reading that gives the memory back as it goes; NULL at the end. The store is empty afterwards.
- */
+/* Returns the next row, and frees the memory of those before it; NULL at the end, when the store is empty. */
 const void *rowstore_consume(CtrRowStore *store);
 void rowstore_close(CtrRowStore *store); /* frees memory, deletes the file */
 

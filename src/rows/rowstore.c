@@ -1,7 +1,7 @@
 /*
  * rowstore.c: an append-only list of fixed-width rows. They lie in chunks of memory as long as the budget
- * allows, and from the first row that it does not allow, in one of PostgreSQL's temporary files (so
- * temp_file_limit holds, and the file goes with the transaction).
+ * allows it. From the first row on that it does not allow, they lie in a temporary file of PostgreSQL, so
+ * temp_file_limit applies and the file is deleted with the transaction.
  */
 #include "rows/rows.h"
 

@@ -28,7 +28,7 @@ spelling_start(CtrSpelling *spelling)
     return true;
 }
 
-/* Is it the same in all encodings? */
+/* Are the bytes ASCII, which is the same in all encodings? */
 static bool
 is_plain(const char *bytes, uint32 length)
 {

@@ -1,5 +1,6 @@
 /*
- * evaluate.c: the aggregate ctr_evaluate, with its parallel halves. The arithmetic is in nn/evaluation.c.
+ * evaluate.c: the aggregate ctr_evaluate, with its parallel halves. The arithmetic is in
+ * nn/math/evaluation.c.
  */
 #include "score/score.h"
 
@@ -16,27 +17,30 @@
 typedef struct Evaluation Evaluation;
 
 /*
- * Rows that wait to be scored together, of one call site; all belong to one state, and to the model and row
- * type that the site used last. States outlive neither the site nor a reset of their context, which takes
- * their rows from here.
+ * Rows of one call site that wait to be scored together. All of them belong to one aggregate state, and to
+ * the model and row type that the site used last. When the memory context of that state is reset, its rows
+ * are dropped from here (evaluation_forget).
  */
 typedef struct EvaluationBlock {
     CtrSite *site;
-    Evaluation *owner; /* NULL: no rows wait */
+    Evaluation *owner; /* the state that the waiting rows belong to; NULL: none wait */
     int n;
     int labels[NN_BLOCK];
 } EvaluationBlock;
 
 struct Evaluation {
-    char digest[CTR_MODEL_DIGEST_SIZE]; /* of the one model that its rows are for */
-    NnEvaluation sums;                  /* without rows, where no row had a label */
-    CtrScores scores;                   /* classes = 1 only */
+    char digest[CTR_MODEL_DIGEST_SIZE]; /* of the model that scores its rows: one in a state */
+    NnEvaluation sums;                  /* no rows in it: all labels so far were NULL */
+    CtrScores scores;                   /* collected for models of one class only */
     MemoryContext context;
     EvaluationBlock *block; /* NULL in a state that only combines */
     MemoryContextCallback callback;
 };
 
-/* What travels: counts of classes follow the head, at its class_rows. */
+/*
+ * A state as it is sent to another process; the counts of classes (class_rows of the sums) follow the
+ * head.
+ */
 typedef struct EvaluationHead {
     char digest[CTR_MODEL_DIGEST_SIZE];
     NnEvaluation sums;
@@ -52,7 +56,7 @@ evaluation_forget(void *arg)
         e->block->owner = NULL;
 }
 
-/* digest: of the model. block: of the call site that brings it rows, or NULL */
+/* digest: of the model; block: of the call site that brings rows, NULL in a state that only combines */
 static Evaluation *
 evaluation_create(MemoryContext context, const char *digest, int classes, EvaluationBlock *block)
 {
@@ -71,7 +75,7 @@ evaluation_create(MemoryContext context, const char *digest, int classes, Evalua
     return e;
 }
 
-/* One model in all rows of a state: numbers of several would describe none. */
+/* All rows of a state must have the same model: numbers over several models would describe none of them. */
 static void
 evaluation_check_model(const Evaluation *e, const char *digest)
 {
@@ -82,7 +86,7 @@ evaluation_check_model(const Evaluation *e, const char *digest)
                                 "models apart.")));
 }
 
-/* Scores the rows that wait, whose state then has them in its sums. */
+/* Scores the waiting rows and adds them to the sums of their state. */
 static void
 block_score(EvaluationBlock *block)
 {
@@ -98,7 +102,7 @@ block_score(EvaluationBlock *block)
     }
 }
 
-/* Before a state is read: its own rows may still wait. */
+/* Must be called before a state is read: some of its rows may still wait. */
 static void
 evaluation_complete(Evaluation *e)
 {
@@ -119,7 +123,7 @@ evaluation_block(FunctionCallInfo fcinfo)
     return fcinfo->flinfo->fn_extra;
 }
 
-/* The current row, encoded already, joins those that wait. */
+/* Adds the row that the site took last to those that wait. */
 static void
 block_add(EvaluationBlock *block, Evaluation *e, int label)
 {
@@ -131,7 +135,7 @@ block_add(EvaluationBlock *block, Evaluation *e, int label)
         block_score(block);
 }
 
-/* A state that has seen no row yet is NULL, which a worker of a parallel plan does not serialize. */
+/* A state without rows is NULL, because then a parallel worker has nothing to serialize. */
 static Datum
 evaluation_datum(FunctionCallInfo fcinfo, const Evaluation *e)
 {
@@ -197,7 +201,7 @@ ctr_evaluate_combine(PG_FUNCTION_ARGS)
     Evaluation *into = PG_ARGISNULL(0) ? NULL : (Evaluation *)PG_GETARG_POINTER(0);
     const Evaluation *from = PG_ARGISNULL(1) ? NULL : (Evaluation *)PG_GETARG_POINTER(1);
 
-    /* neither has rows that wait: both were read out (serialized) or only combine */
+    /* no rows of either wait: each has been deserialized or made here */
     if (from == NULL)
         return evaluation_datum(fcinfo, into);
     if (into == NULL)
@@ -247,7 +251,7 @@ ctr_evaluate_deserialize(PG_FUNCTION_ARGS)
     PG_RETURN_POINTER(e);
 }
 
-/* The query that the last warning below was for, by its memory; NULL: it has ended. */
+/* The memory context of the query that was warned last (warn_empty); NULL: that query has ended. */
 static MemoryContext warned;
 
 static void
@@ -258,8 +262,8 @@ forget_warned(void *query)
 }
 
 /*
- * One warning for a query, which may have many groups without rows, or an aggregate for each column of the
- * result. e: as in ctr_evaluate_final
+ * Warns once in a query, which may have many groups without rows, and calls the aggregate for each column
+ * of its result. e: as in ctr_evaluate_final
  */
 static void
 warn_empty(FunctionCallInfo fcinfo, const Evaluation *e)

@@ -10,8 +10,9 @@
 #include "nn/math/loss.h"
 
 /*
- * The row of ctr_predict_columns(model, regtype, columns …), as the planner calls it; false: no model or no
- * type. Error at the call site's first row where the role may not execute ctr_predict.
+ * Takes the row from the arguments of ctr_predict_columns(model, regtype, columns …), which the planner
+ * calls. Returns false if the model or the type is NULL. The first row of a call raises an error if the
+ * role has no right to EXECUTE ctr_predict.
  */
 static bool
 row_of_columns(FunctionCallInfo fcinfo, CtrRow *row)

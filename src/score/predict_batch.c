@@ -10,7 +10,7 @@
 
 /* Rows of a partition that follow each other, taken by the site. */
 typedef struct Chunk {
-    int64 first; /* position in the partition of the rows' first */
+    int64 first; /* position of its first row in the partition */
     int n, scored;
     int rows[CTR_SITE_MOST_ROWS]; /* scored row -> row of the chunk */
     float8 p[CTR_SITE_MOST_ROWS];
@@ -21,7 +21,7 @@ typedef struct Chunk {
 typedef struct BatchScan {
     WindowObject window;
     CtrSite *site;
-    MemoryContext of_a_row; /* what one row's arguments take */
+    MemoryContext of_a_row; /* memory of one row's arguments */
 } BatchScan;
 
 /* The state of one partition, in its memory. */
@@ -31,8 +31,8 @@ typedef struct BatchState {
 } BatchState;
 
 /*
- * Argument `number` of the row `ahead` rows further on. Its memory is good until the next call: the rows
- * share a slot.
+ * Argument `number` of the row `ahead` rows further on. The value is valid until the next call: all rows
+ * share one slot.
  */
 static Datum
 batch_argument(const BatchScan *scan, int number, int ahead, bool *is_null, bool *outside)
@@ -65,7 +65,7 @@ batch_take_first(const BatchScan *scan, int ahead)
     return TAKEN;
 }
 
-/* Takes it as number `at`, if the site is ready for its model and row type. */
+/* Takes the row as number `at`, if the site is ready for its model and row type. */
 static Taken
 batch_take(const BatchScan *scan, int ahead, int at)
 {
@@ -88,10 +88,10 @@ batch_take(const BatchScan *scan, int ahead, int at)
 }
 
 /*
- * Takes rows from position `first` on: at most `most`, as many as share one model and row type. Rows whose
- * model or record is NULL are NULL and take part in the chunk. ahead: only rows for which the site is ready.
- * An argument may be volatile: what is evaluated here is evaluated once, but for a row that ends the chunk
- * and begins the next. What a row's arguments take is freed with the row.
+ * Takes rows from position `first` on: at most `most`, and only as long as they share one model and row
+ * type. A row whose model or record is NULL belongs to the chunk and gets NULL. ahead: takes only rows
+ * that the site is ready for. Arguments may be volatile: each row's are evaluated once, except for a row
+ * that ends a chunk and begins the next one. The memory of a row's arguments is freed with the row.
  */
 static void
 chunk_read(const BatchScan *scan, Chunk *chunk, int64 first, int most, bool ahead)
@@ -155,7 +155,7 @@ static Chunk *
 batch_next(const BatchScan *scan, BatchState *state)
 {
     const int64 position = WinGetCurrentPosition(scan->window);
-    /* never more rows than came before: LIMIT may want no more */
+    /* reads no more rows than have been returned already: a LIMIT may want no more */
     const int most = (int)Min((int64)site_capacity(scan->site), position);
     Chunk *last = &state->chunks[state->now], *chunk;
 
@@ -194,7 +194,7 @@ ctr_predict_batch(PG_FUNCTION_ARGS)
     Chunk *chunk;
     int64 row;
 
-    if (!WindowObjectIsValid(window)) /* an operator may have been made of it */
+    if (!WindowObjectIsValid(window)) /* a user can make an operator of the function, and call it so */
         elog(ERROR, "ctr_predict_batch called in non-window context");
     state = WinGetPartitionLocalMemory(window, sizeof(BatchState));
     chunk = &state->chunks[state->now];

@@ -46,9 +46,9 @@ find_exists(Node *node, void *context)
 }
 
 /*
- * Is this a row of a table of the query, one that is surely there? Planning EXISTS (SELECT …), PostgreSQL
- * simplifies the inner query's conditions under the name of the outer one (convert_EXISTS_to_ANY), whose
- * tables are other ones: a query with EXISTS is left alone.
+ * Is this the row of a table in this query, which cannot be NULL? A query with EXISTS (SELECT …) is left
+ * alone: while planning it, PostgreSQL simplifies conditions of the inner query as if they belonged to the
+ * outer one (convert_EXISTS_to_ANY), whose tables are different.
  */
 static bool
 is_table_row(PlannerInfo *root, const Var *row)
@@ -66,7 +66,7 @@ is_table_row(PlannerInfo *root, const Var *row)
             rte->relkind == RELKIND_MATVIEW);
 }
 
-/* a value for each of the row's attributes, dropped ones included */
+/* one expression for each attribute of the row, including dropped ones */
 static List *
 table_columns(const Var *row, TupleDesc desc)
 {
@@ -100,7 +100,7 @@ have_types(List *columns, TupleDesc desc)
     return true;
 }
 
-/* The values that make up `row`, whose type is *type, one for each attribute; NIL: leave it as it is. */
+/* The expressions for the attributes of `row`, whose type goes to *type. NIL: the call must stay as it is. */
 static List *
 row_columns(PlannerInfo *root, Node *row, Oid *type)
 {
@@ -112,8 +112,8 @@ row_columns(PlannerInfo *root, Node *row, Oid *type)
         return NIL;
     desc = lookup_rowtype_tupdesc(*type, -1);
     /*
-     * a view's row, of which the planner has found the columns; of ROW(…)::type the plan would not know the
-     * type
+     * A view's row, whose columns the planner has put in. Not ROW(…)::type: a plan would not depend on
+     * that type.
      */
     if (IsA(row, RowExpr) && ((RowExpr *)row)->row_format == COERCE_IMPLICIT_CAST)
         columns = ((RowExpr *)row)->args;
@@ -134,8 +134,8 @@ find_function(Oid schema, const char *name, const Oid *types, int n_types)
 }
 
 /*
- * The function of the same schema that takes columns; InvalidOid where not everybody may execute it. A plan
- * that calls it is made anew when that changes.
+ * The function of the same schema that takes columns; InvalidOid if not everybody may execute it. When
+ * that right changes, PostgreSQL plans anew.
  */
 static Oid
 columns_function(Oid function, Oid model_type)
@@ -175,8 +175,8 @@ check_may_predict(Oid called)
 }
 
 /*
- * Such a call can stand in an index, where the planner, which looks for the same expression, does not ask us:
- * its model is a constant, or comes from the same table as the row.
+ * Can this call be the expression of an index? The planner must find it there unchanged. In an index the
+ * model is a constant, or comes from the same table as the row.
  */
 static bool
 may_be_indexed(PlannerInfo *root, Node *model, const Node *row)

@@ -12,56 +12,70 @@
  */
 typedef struct CtrSite CtrSite;
 
-/* capacity: rows that are scored at once, 1 or blocks; wants_label: the rows may have the model's label */
+/*
+ * capacity: rows scored at once, 1 or a multiple of NN_BLOCK; wants_label: also looks for the label's
+ * column
+ */
 CtrSite *site_create(MemoryContext context, int capacity, bool wants_label);
 /* The site of a function that scores one row at a time. Kept in fn_extra: it lives as long as the query. */
 CtrSite *site_of_call(FunctionCallInfo fcinfo);
-#define CTR_SITE_BLOCKS    8 /* of NN_BLOCK rows, that a site scores at once at most */
+#define CTR_SITE_BLOCKS    8 /* the most blocks of NN_BLOCK rows that a site scores at once */
 #define CTR_SITE_MOST_ROWS (NN_BLOCK * CTR_SITE_BLOCKS)
 
 /*
- * Rows that it pays to score at once: blocks enough for all threads that a query may have, while one reads
- * more rows; at most CTR_SITE_MOST_ROWS.
+ * How many rows to score at once: enough blocks to keep all threads of a query busy while one of them
+ * reads more rows; at most CTR_SITE_MOST_ROWS.
  */
 int site_most_rows(void);
 
-/* Makes the site ready for this model and row type: everything below speaks of them until the next use. */
+/*
+ * Makes the site ready for this model and row type. The functions below work with these until the next
+ * site_use.
+ */
 void site_use(CtrSite *site, Datum model, const CtrRow *row);
 /* Is the site ready for this model already? */
 bool site_has_model(const CtrSite *site, Datum model);
-/* Is it ready for rows of this type, by the model in use? */
+/* Is it ready for rows of this type with the model in use? */
 bool site_has_type(const CtrSite *site, const CtrRow *row);
 /* The model in use. Valid until the next use. */
 const CtrModel *site_model(const CtrSite *site);
 int site_capacity(const CtrSite *site);
-/* Error unless the model in use has one class; the messages name `function` and what to call instead. */
+/*
+ * Raises an error if the model in use has several classes; it names `function`, and `instead` as what to
+ * call.
+ */
 void site_check_one_class(const CtrSite *site, const char *function, const char *instead);
 
-/* Takes the row as number `at` of the site's inputs; rows come in order, but the last one may be replaced. */
+/*
+ * Takes the row as number `at` of the rows to score. Rows must come in order; the last one may be
+ * replaced.
+ */
 void site_take(CtrSite *site, const CtrRow *row, int at);
 /* Do the rows have the model's label column? */
 bool site_has_label(const CtrSite *site);
-/* The class of the row taken last, as row_class gives it; false: its label is NULL. */
+/* The class of the row taken last, as row_class returns it; false: its label is NULL. */
 bool site_label(const CtrSite *site, int *label);
 /* The network's inputs for the row taken last, of a site of capacity 1: x_num [d_num], x_cat [d_cat]. */
 void site_inputs(const CtrSite *site, const float **x_num, const int32 **x_cat);
 
 /*
- * Encodes and scores rows 0 .. n-1, n <= NN_BLOCK; returns [n, n_classes] logits. Error where one is not
+ * Encodes and scores rows 0 .. n-1, n <= NN_BLOCK; returns logits [n, n_classes]. Error if one is not
  * finite.
  */
 const float *site_score(CtrSite *site, int n);
 /*
- * The same for any n, by threads. Meanwhile `meanwhile` runs in this one: site_take may take the next rows
- * there, for the same model and row type, from 0 on. The numbers are the same for any number of threads.
+ * The same for any n, by several threads. While they score, this thread calls `meanwhile`, which may take
+ * the next rows, from 0 on, with site_take, for the same model and row type. The logits do not depend on
+ * the number of threads.
  */
 const float *site_score_during(CtrSite *site, int n, void (*meanwhile)(void *), void *arg);
 
 /* ------------------------------------------------------------------ predict_columns.c */
 
 /*
- * called: ctr_predict_columns, or the same for classes. Error 42501 where the current role may not execute
- * ctr_predict, whose call the planner has turned into that one.
+ * Checks the right to EXECUTE. called: ctr_predict_columns or ctr_predict_classes_columns, which the
+ * planner calls in place of ctr_predict or ctr_predict_classes. Error 42501 if the current role may not
+ * execute the latter.
  */
 void check_may_predict(Oid called);
 

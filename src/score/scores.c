@@ -1,6 +1,6 @@
 /*
- * scores.c: scores and labels as an aggregate collects them, for the area under the ROC curve, and their way
- * between the processes of a parallel plan.
+ * scores.c: the scores and labels that an aggregate collects for the area under the ROC curve, and how
+ * they are sent between the processes of a parallel plan.
  */
 #include "score/scores.h"
 
@@ -40,7 +40,7 @@ scores_append(CtrScores *into, MemoryContext context, const CtrScores *from)
     into->n += from->n;
 }
 
-/* Works on a copy: a window aggregate adds more rows afterwards. */
+/* Sorts a copy, because a window aggregate adds more rows afterwards. */
 double
 scores_auc(const CtrScores *scores)
 {

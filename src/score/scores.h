@@ -15,19 +15,17 @@ typedef struct CtrScores {
 void scores_add(CtrScores *scores, MemoryContext context, double score, double label);
 void scores_append(CtrScores *into, MemoryContext context, const CtrScores *from);
 /*
- * The area under the ROC curve; NaN where there is one class only. Leaves the scores as they are. Serves
+ * The area under the ROC curve; NaN if all labels are the same. Leaves the scores as they are. Serves
  * interrupts.
  */
 double scores_auc(const CtrScores *scores);
 
-/*
- * The bytes that go from one process to another: `head`, then the scores. Error where they would pass 1 GB.
- */
+/* The bytes that are sent to another process: `head`, then the scores. Error if they would pass 1 GB. */
 bytea *scores_serialize(const void *head, Size head_size, const CtrScores *scores);
-/* Reads them back, the scores into the current context. */
+/* Reads them back: `head`, and the scores into the current context. */
 void scores_deserialize(bytea *bytes, void *head, Size head_size, CtrScores *scores);
 
-/* The memory of the aggregate that calls; error where none does. */
+/* The memory context of the aggregate that is calling; error if no aggregate is. */
 MemoryContext aggregate_context(FunctionCallInfo fcinfo);
 
 #endif /* CTR_SCORES_H */

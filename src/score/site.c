@@ -1,8 +1,9 @@
 /*
- * site.c: a call site that scores rows. Looks the row type up once per model, then: encode, score.
+ * site.c: a call site that scores rows. It looks the row type up once per model; then each row is encoded
+ * and scored.
  *
- * Several blocks of rows are scored by threads, which are started when a site first has so many rows and
- * touch the engine's memory only. Meanwhile the site can take the next rows.
+ * Several blocks of rows are scored by threads, which are started when a site first has so many rows.
+ * They touch the engine's memory only, so that the site can take the next rows at the same time.
  */
 #include "score/score.h"
 
@@ -14,7 +15,7 @@
 /* Rows that a site has taken, and their logits. */
 typedef struct SiteRows {
     CtrRowBlock *block; /* rows that are not encoded yet; NULL: capacity is 1 */
-    int encoded;        /* rows before them, which are */
+    int encoded;        /* the rows before these, which are encoded */
     float *x_num;       /* [capacity, d_num] */
     int32 *x_cat;       /* [d_cat, capacity] */
     float *logits;      /* [capacity, n_classes] */
@@ -25,10 +26,11 @@ typedef struct SiteModel {
     char digest[CTR_MODEL_DIGEST_SIZE + 1];
     MemoryContext context;
     CtrRowMap *map;
-    Size capacity;      /* rows that there is room for */
-    SiteRows *rows;     /* where site_take puts them */
-    SiteRows *scoring;  /* where site_score_during found them; NULL: it was never called */
-    NnScorer **scorers; /* [threads of the site's pool] for all but the first; NULL: not needed yet */
+    Size capacity;     /* the most rows */
+    SiteRows *rows;    /* where site_take puts them */
+    SiteRows *scoring; /* rows that site_score_during is scoring; NULL: it was never called */
+    /* [threads of the site's pool], but the first thread has view->scorer; NULL: not needed yet */
+    NnScorer **scorers;
 } SiteModel;
 
 #define SITE_MODELS 16
@@ -187,7 +189,7 @@ site_check_one_class(const CtrSite *site, const char *function, const char *inst
                         errhint("Use %s.", instead)));
 }
 
-/* The threads, and a scorer for each but the first, whose is the cache's. */
+/* Starts the threads, and makes a scorer for each but the first, which uses the cached model's. */
 static void
 site_prepare_threads(CtrSite *site)
 {
@@ -197,13 +199,13 @@ site_prepare_threads(CtrSite *site)
         site->pool = threads_create_pool(site->context, Min(threads_of_query(), CTR_SITE_BLOCKS));
     if (sm->scorers == NULL)
         sm->scorers = MemoryContextAllocZero(sm->context, sizeof(NnScorer *) * CTR_SITE_BLOCKS);
-    /* anew each time: the cache may have unpacked the model again */
+    /* every time, because the cache may have unpacked the model again */
     for (int i = 1; i < pool_threads(site->pool); i++)
         ctr_check_status(scorer_share(&sm->scorers[i], site->view->scorer, ctr_nn_alloc(sm->context)),
                          "prepare the model for scoring");
 }
 
-/* Encodes rows [first, end), as far as they wait in the block. */
+/* Encodes those of the rows [first, end) that still wait in the block. */
 static void
 encode_waiting(const CtrSite *site, const SiteRows *rows, int first, int end)
 {
@@ -233,7 +235,7 @@ site_take(CtrSite *site, const CtrRow *row, int at)
     if (at == 0)
         rows->encoded = 0;
     rows->block->n = at - rows->encoded;
-    if (rowblock_full(rows->block)) { /* of long texts */
+    if (rowblock_full(rows->block)) { /* full of long texts before it has `capacity` rows */
         encode_waiting(site, rows, 0, at);
         rows->encoded = at;
         rows->block->n = 0;
@@ -266,13 +268,16 @@ site_inputs(const CtrSite *site, const float **x_num, const int32 **x_cat)
 }
 
 /*
- * A slice of a block lies between two looks at whether to go on: some ten milliseconds at most, whatever the
- * network.
+ * A block is scored in slices, and interrupts are checked between them: a slice takes some ten
+ * milliseconds at most, whatever the network.
  */
 #define SLICE_PRODUCTS ((Size)1 << 30)
-#define SLICE_LEAST    16 /* fewer rows would wait for the weights */
+#define SLICE_LEAST    16 /* with fewer rows, reading the weights would take most of the time */
 
-/* A multiple of SLICE_LEAST, as a block is: only the last slice of all can be a single row. */
+/*
+ * Rows of a slice: a multiple of SLICE_LEAST, as a block is, so that only the very last slice can be a
+ * single row.
+ */
 static int
 slice_rows(const CtrSite *site)
 {
@@ -281,7 +286,7 @@ slice_rows(const CtrSite *site)
     return (int)(Min(Max(rows, SLICE_LEAST), NN_BLOCK) / SLICE_LEAST * SLICE_LEAST);
 }
 
-/* Row `to` = row `from`, encoded. */
+/* Copies the inputs of row `from` to row `to`. */
 static void
 copy_row(const CtrSite *site, const SiteRows *rows, int to, int from)
 {
@@ -295,9 +300,9 @@ copy_row(const CtrSite *site, const SiteRows *rows, int to, int from)
 }
 
 /*
- * Rows [first, first + n), a slice. The last row of all, if it is alone, is scored twice: products with a
- * single row round differently, and a row's score should not depend on how many are scored with it. There is
- * room: it does not end a block.
+ * Scores rows [first, first + n), a slice. If the very last row is alone in its slice, it is scored twice:
+ * products of a single row round differently, and a row's score should not depend on how many are scored
+ * with it. There is room for the copy, because such a row is never the last of a block.
  */
 static void
 score_slice(const CtrSite *site, const SiteRows *rows, NnScorer *scorer, int first, int n)
@@ -313,7 +318,10 @@ score_slice(const CtrSite *site, const SiteRows *rows, NnScorer *scorer, int fir
                site->models[0]->capacity, n, rows->logits + (Size)first * config->n_classes);
 }
 
-/* Scores of rows [n]. ctr_train returns no weights that could do so, but a model may come from elsewhere. */
+/*
+ * Returns the logits of n rows. Error if one is not finite: models of ctr_train give none, but a model may
+ * come from elsewhere.
+ */
 static const float *
 checked_logits(const CtrSite *site, const float *logits, int n)
 {
@@ -330,7 +338,7 @@ const float *
 site_score(CtrSite *site, int n)
 {
     const SiteRows *rows = site->models[0]->rows;
-    const int slice = n > 1 ? slice_rows(site) : 1; /* without a division for ctr_predict */
+    const int slice = n > 1 ? slice_rows(site) : 1; /* saves ctr_predict a division */
 
     for (int first = 0; first < n; first += slice) {
         CHECK_FOR_INTERRUPTS();
@@ -341,7 +349,7 @@ site_score(CtrSite *site, int n)
 
 /* ------------------------------------------------------------------ by threads */
 
-/* one block */
+/* Scores one block. */
 static void
 score_task(void *arg, int task, int worker)
 {

@@ -1,4 +1,4 @@
-/* build_info.c: what was built and loaded. */
+/* build_info.c: ctr_build_info, which shows what was built and which libraries are loaded. */
 #include "threads.h"
 
 #include "funcapi.h"
@@ -6,7 +6,7 @@
 
 #include "nn/math/products.h"
 
-/* What makes the matrix products. */
+/* The name of what computes matrix products. */
 static const char *
 products(void)
 {

@@ -50,8 +50,8 @@ append_features(StringInfo text, const char *key, const CtrFeature *features, in
 }
 
 /*
- * What the network sees: the numbers that the reference's class takes, and the names of the inputs that are
- * no columns.
+ * The network's inputs: the sizes that the constructor of the reference's class takes, and the names of
+ * inputs that are not columns.
  */
 static void
 append_inputs(StringInfo text, const CtrEncoder *encoder)

@@ -6,10 +6,10 @@
  * encoder (dataset_fit.c), and to write them, encoded, into the stores of the training and the validation
  * rows (dataset_encode.c).
  *
- * Memory: raw and encoded rows together stay within maintenance_work_mem, what is more goes to temporary
- * files. Besides there is one working buffer at a time of DATASET_WORKING_MEMORY: for finding equal rows
- * while they arrive (half of it, which counts as rows, because many groups may be at it), for sorting
- * columns, then for shuffling spilled rows.
+ * Memory: raw and encoded rows together stay within maintenance_work_mem; the rest goes to temporary
+ * files. Besides, there is one working buffer at a time of DATASET_WORKING_MEMORY: first for finding equal
+ * rows while they arrive (half of it, and it counts as rows, because many groups may be trained at the
+ * same time), then for sorting columns, then for shuffling spilled rows.
  */
 #include "train/dataset.h"
 
@@ -17,7 +17,8 @@
 
 #include "threads.h"
 
-#define ARRIVAL_ROWS    512 /* that arrive before their categories are numbered; fewer of wide ones */
+/* rows that are collected before their categories are numbered; fewer if they are wide */
+#define ARRIVAL_ROWS    512
 #define ARRIVAL_SIZE    ((Size)256 * 1024)
 #define HASH_TASK       64 /* rows that one thread hashes at a time */
 #define DATASET_LARGEST (PG_INT32_MAX - ARRIVAL_ROWS)
@@ -74,7 +75,7 @@ dataset_create(MemoryContext parent, const CtrOptions *options, const CtrFeature
     return ds;
 }
 
-/* one categorical column of the block, or, after them, a few rows' hashes */
+/* Task f < n_cat numbers categorical column f of the block; the tasks after these hash a few rows each. */
 static void
 arrival_task(void *arg, int task, int worker)
 {

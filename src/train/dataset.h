@@ -26,7 +26,7 @@ typedef struct RowFolds RowFolds;
 RowFolds *rowfolds_create(MemoryContext context, CtrRowBudget *budget);
 /* hashes[first … first + n - 1] of the block's rows, labels included. For threads. */
 void rowfolds_hash(const CtrRowBlock *block, const RawTail *tails, int first, int n, uint64 *hashes);
-/* the fold of a row of this hash, which comes after all rows that were asked for before */
+/* The fold of the next row, which has this hash. Rows must be given in the order of their arrival. */
 int rowfolds_next(RowFolds *folds, uint64 hash);
 void rowfolds_free(RowFolds *folds);
 
@@ -60,13 +60,14 @@ struct CtrDataset {
     int n_num, n_cat, d_num, d_cat, n_classes;
     CtrFeature *features;
     CtrRowBudget *budget;
-    Size memory; /* of the whole budget; while rows arrive it leaves some for the first encoded rows */
+    /* bytes for all rows; while they arrive the budget is a little smaller, for the first encoded rows */
+    Size memory;
     Size raw_size, row_size;
     NnPool *pool;
-    CtrRowBlock *block; /* rows that have arrived last */
-    RawTail *tails;     /* [block->room] theirs */
+    CtrRowBlock *block; /* the rows that arrived last */
+    RawTail *tails;     /* [block->room] labels, weights and roles of these rows */
     int32 *numbered;    /* [n_cat, block->room] the provisional numbers of their categories */
-    uint64 *hashes;     /* [block->room] of all that makes them equal */
+    uint64 *hashes;     /* [block->room] of the values and the label of each: equal rows have equal hashes */
     RowFolds *folds;    /* NULL: there are no target statistics, or all rows have arrived */
     CtrRowStore *raw;
     CtrVocab **seen; /* [n_cat] provisional categories, each in a context of its own */
@@ -113,22 +114,22 @@ row_label(const CtrDataset *ds, const char *row)
 }
 
 void *dataset_allocate(CtrDataset *ds, Size n, Size size);
-/* The rows of the block go to the raw store. */
+/* Moves the rows of the block to the raw store. */
 void dataset_store_arrived(CtrDataset *ds);
-/* All rows have their folds. */
+/* Frees what dealt out the folds, once all rows have theirs. */
 void dataset_close_folds(CtrDataset *ds);
 
 /* ------------------------------------------------------------------ dataset_pass.c */
 
-/* What passes and batches need, for the larger set. */
+/* Allocates what passes and batches need, for the larger of the two sets. */
 void dataset_prepare_passes(CtrDataset *ds);
 
 /* ------------------------------------------------------------------ dataset_fit.c */
 
 /*
- * Decides what a row is for, one row after the other as they arrived: the same whenever it is started.
- * Of the `left` rows that chance decides it draws exactly `needed` for validation (Fan, Muller and Rezucha
- * 1962).
+ * Decides for one row after the other, in the order of arrival, whether it trains or validates. It decides
+ * the same whenever it is started anew. Of the `left` rows that chance decides, it draws exactly `needed`
+ * for validation (Fan, Muller and Rezucha 1962).
  */
 typedef struct RoleSampler {
     NnRng roles;
@@ -139,7 +140,7 @@ void roles_start(const CtrDataset *ds, RoleSampler *sampler);
 /* the row's group: its fold, or NN_FOLD_VALIDATION */
 int roles_next(RoleSampler *sampler, const RawTail *tail);
 
-/* What the raw rows have taught, besides the encoder. */
+/* What is fitted on the raw rows besides the encoder. */
 typedef struct Fitted {
     int32 **codes; /* [n_cat][seen]: the codes of the provisional categories */
     /* [n_statistics][categories][NN_STATISTICS_GROUPS]: statistics for rows of this training */

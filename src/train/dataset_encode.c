@@ -12,8 +12,9 @@
 #define ENCODE_TASK 64 /* rows that one thread encodes at a time */
 
 /*
- * A row that goes on from a model takes its statistics from the model's sums without its fold and without the
- * rows that were held back then, whether it trains or is held back: it may have been either before.
+ * In a training that goes on from a model, a row's statistics come from the model's sums without the row's
+ * fold and without the rows that were held back before. This holds for training and validation rows alike,
+ * because the row may have been either before.
  */
 static void
 encode_row(const CtrDataset *ds, const CtrEncoder *encoder, const Fitted *fitted, const char *raw, int group,
@@ -33,7 +34,7 @@ encode_row(const CtrDataset *ds, const CtrEncoder *encoder, const Fitted *fitted
     row_label(ds, row)[1] = tail->weight;
 }
 
-/* A few raw rows, and what becomes of them. */
+/* A few raw rows and, once encoded, the same rows as inputs. */
 typedef struct EncodeTasks {
     const CtrDataset *ds;
     const CtrEncoder *encoder;
@@ -71,7 +72,7 @@ encode_take(CtrDataset *ds, RoleSampler *sampler, EncodeTasks *t)
     return t->n > 0;
 }
 
-/* Encoded rows go to the set that each is for. */
+/* Appends each encoded row to its set: training or validation. */
 static void
 encode_give(CtrDataset *ds, const EncodeTasks *t)
 {
@@ -87,7 +88,7 @@ encode_give(CtrDataset *ds, const EncodeTasks *t)
     }
 }
 
-/* Uses the raw rows up. */
+/* Encodes all rows into the two sets; the raw store is empty afterwards. */
 static void
 encode_rows(CtrDataset *ds, const CtrEncoder *encoder, const Fitted *fitted)
 {

@@ -1,7 +1,7 @@
 /*
- * dataset_fit.c: what the training rows teach before training: which they are, how often every category
- * occurs, the numerical columns' transforms and buckets, and the target statistics. Each is a pass over the
- * raw rows.
+ * dataset_fit.c: what is learnt from the raw rows before training: which of them train, how often every
+ * category occurs, the transforms and buckets of numerical columns, and the target statistics. Each of
+ * these is a pass over the raw rows.
  */
 #include "train/dataset.h"
 
@@ -10,19 +10,19 @@
 
 #include "miscadmin.h"
 
-#define SORT_LEAST         ((Size)1024 * 1024) /* for one column that is sorted outside of memory */
-#define CATEGORIES_AT_ONCE ((Size)65536)       /* categories between two looks at interrupts */
+#define SORT_LEAST         ((Size)1024 * 1024) /* bytes for one column that is sorted in temporary files */
+#define CATEGORIES_AT_ONCE ((Size)65536)       /* categories between two checks for interrupts */
 #define ZEROED_PIECE       ((Size)8 * 1024 * 1024)
 
-#define STREAM_ROLES ((uint64)1 << 40) /* of random numbers; see dataset.c for the others */
+#define STREAM_ROLES ((uint64)1 << 40) /* of random numbers; dataset_pass.c lists the others */
 
 /*
- * A column that differs in nearly every row is told of where that is no chance: from so many rows with a
- * value on.
+ * A NOTICE tells of a column that differs in nearly every row, but only if at least KEY_ROWS rows have a
+ * value: with fewer it may be chance.
  */
 #define KEY_NUMBERS    1000
 #define KEY_CATEGORIES 100
-#define KEY_SHARE      0.95 /* of these rows have a category that no other has */
+#define KEY_SHARE      0.95 /* share of these rows whose category no other row has */
 
 /* ------------------------------------------------------------------ roles */
 
@@ -34,8 +34,8 @@ roles_start(const CtrDataset *ds, RoleSampler *sampler)
     rng_seed(&sampler->roles, (uint64)ds->options->seed, STREAM_ROLES);
     sampler->left = ds->n_chance;
     /*
-     * 0.07 of 100 rows are 7, not the 8 that the product's rounding error would make of it; one row is left
-     * to train
+     * The small term corrects the rounding of the product: 0.07 of 100 rows are 7, not 8. One row is left
+     * to train.
      */
     sampler->needed = (int64)ceil(share * (double)ds->n_chance * (1 - 4 * DBL_EPSILON));
     sampler->needed = Max(Min(sampler->needed, ds->n_chance - 1), 0);
@@ -117,7 +117,10 @@ zeroed(Size size)
     return memory;
 }
 
-/* How often every category occurs in the training rows; missing: [n_num + n_cat]. */
+/*
+ * Counts how often every category occurs in the training rows, and the missing values: missing [n_num +
+ * n_cat].
+ */
 static int32 **
 count_categories(CtrDataset *ds, int64 *missing)
 {
@@ -144,7 +147,10 @@ count_categories(CtrDataset *ds, int64 *missing)
     return counts;
 }
 
-/* Does a column differ in nearly every one of so many rows? counts [n]: of its categories in these rows. */
+/*
+ * Does a column have a different category in nearly every one of `rows` rows? counts [n]: rows of each
+ * category.
+ */
 static bool
 is_key(const int32 *counts, int32 n, int64 rows)
 {
@@ -155,7 +161,7 @@ is_key(const int32 *counts, int32 n, int64 rows)
     return rows >= KEY_CATEGORIES && (double)single >= KEY_SHARE * (double)rows;
 }
 
-/* Fits columns [first, first + n); outside: bytes for each, when they do not fit the memory. */
+/* Fits columns [first, first + n). outside: bytes for each that is sorted in temporary files, 0 in memory. */
 static void
 fit_columns(CtrDataset *ds, CtrEncoder *encoder, int first, int n, Size outside, const int64 *missing)
 {
@@ -169,7 +175,7 @@ fit_columns(CtrDataset *ds, CtrEncoder *encoder, int first, int n, Size outside,
         const double *numbers = raw_numbers(row) + first;
 
         for (int i = 0; i < n; i++) {
-            if (fabs(numbers[i]) <= NN_LARGEST) /* false for NaN, too */
+            if (fabs(numbers[i]) <= NN_LARGEST) /* false for NaN as well */
                 column_sort_add(sorts[i], numbers[i]);
         }
     }
@@ -203,10 +209,10 @@ fit_numbers(CtrDataset *ds, CtrEncoder *encoder, const int64 *missing)
 /* ------------------------------------------------------------------ target statistics */
 
 /*
- * The labels' sums in every field, code and group, [n_statistics][categories][NN_STATISTICS_GROUPS]; totals:
- * of all rows. Rows that chance has held back count, too: once the best epoch is known there is no reason to
- * waste them. Those of validation_column do not: a user may want to score them as rows that the model has
- * never seen.
+ * Sums the labels for every field, code and group: [n_statistics][categories][NN_STATISTICS_GROUPS];
+ * totals: of all rows. Rows that chance has held back count as well, because once the best epoch is known
+ * nothing speaks against using them. Rows of validation_column do not: a user may want to score them as
+ * rows that the model has never seen.
  */
 static NnLabelSum **
 sum_labels(CtrDataset *ds, const CtrEncoder *encoder, int32 *const *codes, NnLabelSum *totals)

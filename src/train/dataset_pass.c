@@ -1,9 +1,10 @@
 /*
  * dataset_pass.c: passes over the encoded rows of a training, in batches.
  *
- * Order: an epoch's order is decided by seed and epoch alone, never by memory, and still spilled rows are
- * read in stretches: pages of neighbouring rows are shuffled, as many as fit a window are taken, and the rows
- * of the window are shuffled. A training set that fits one window is so shuffled as a whole.
+ * Seed and epoch alone decide the order of the rows in an epoch; the size of memory does not. So that
+ * spilled rows are still read in long stretches, the order is made in two steps: pages of neighbouring
+ * rows are shuffled, then, for as many pages as fit a window, the rows in the window are shuffled. A
+ * training set that fits one window is thus shuffled as a whole.
  */
 #include "train/dataset.h"
 
@@ -11,15 +12,15 @@
 
 #include "threads.h"
 
-#define PAGE_ROWS      64   /* neighbours that stay in one window */
-#define WINDOW_LEAST   4096 /* rows, however wide they are */
+#define PAGE_ROWS      64   /* neighbouring rows that stay in one window */
+#define WINDOW_LEAST   4096 /* rows of a window at least, however wide they are */
 #define WINDOW_LARGEST 65536
-#define GATHER_ROWS    16  /* a cache line of codes */
+#define GATHER_ROWS    16  /* rows whose codes fill a cache line */
 #define GATHER_TASK    256 /* rows that one thread gathers at a time */
 
 /*
- * A stream of random numbers. Parameter i takes i * 2^32 and the next ones, roles take 2^40, as parameter 256
- * does.
+ * The stream of random numbers for orders, + epoch. Parameter i has the streams from i * 2^32 on, roles
+ * have 2^40, which is also that of parameter 256.
  */
 #define STREAM_ORDER ((uint64)1 << 41) /* + epoch */
 
@@ -96,7 +97,10 @@ window_row(const CtrDataset *ds, int k)
     return rowstore_in_memory(pass->rows) ? rowstore_row(pass->rows, row) : pass->window + row * ds->row_size;
 }
 
-/* Rows lie all over the memory: those of the next round are fetched into the cache during this one. */
+/*
+ * Rows lie all over memory, so the next GATHER_ROWS of them are fetched into the cache while these are
+ * copied.
+ */
 static inline void
 prefetch_rows(const CtrDataset *ds, int first, int end)
 {
@@ -109,8 +113,8 @@ prefetch_rows(const CtrDataset *ds, int first, int end)
 }
 
 /*
- * Copies rows [first, first + n) of the window to the batch from row `at` on. Codes change from rows to
- * columns, GATHER_ROWS rows at a time so that whole cache lines are written.
+ * Copies rows [first, first + n) of the window to the batch from row `at` on. Codes are transposed from
+ * rows to columns, GATHER_ROWS rows at a time, so that whole cache lines are written.
  */
 static void
 gather(CtrDataset *ds, int at, int first, int n)

@@ -7,8 +7,8 @@
 #include "options/table.h"
 
 /*
- * What a column may give the network without being blamed. Standardised numbers are seldom larger; of larger
- * ones, a few cross layers make products whose variance no float holds.
+ * A column is blamed if it gives the network numbers larger than this. Standardised numbers seldom are; of
+ * larger ones, a few cross layers make products whose variance no float holds.
  */
 #define BLAMELESS 100
 

@@ -2,8 +2,8 @@
  * fit.c: the epochs of a training: passes over the rows, what is best so far, when to stop. What happens is
  * told to listeners (events.h).
  *
- * The engine's threads work only inside of the engine's calls: whatever ends a training, none of them is at
- * work.
+ * The engine's threads work only during the engine's calls. So whatever ends a training, none of them is
+ * working then.
  */
 #include "train/fit.h"
 
@@ -39,7 +39,7 @@ check_loss(const CtrFit *fit, double loss, int epoch)
     return false;
 }
 
-/* One-class models have an AUC; others are watched by their loss. */
+/* Only models of one class have an AUC; the others are watched by their loss. */
 static void
 add_scores(CtrFit *fit, const NnBatch *batch)
 {
@@ -88,7 +88,7 @@ train_pass(CtrFit *fit, int epoch, CtrEpoch *result)
                              .steps = fit->steps,
                              .steps_planned = fit->steps_planned});
     }
-    /* max_seconds may have ended it before a row that counts */
+    /* without weight if max_seconds ended the epoch before its first batch */
     result->train_loss = weight > 0 ? loss / weight : NAN;
     result->train_auc = fit->options->net.n_classes == 1 ? auc_value(fit->auc) : NAN;
     return check_loss(fit, loss, epoch);
@@ -141,7 +141,10 @@ sync_parameters(CtrFit *fit)
     ctr_check_status(status, "update the embeddings");
 }
 
-/* One epoch: train, validate, remember the best, tell. Returns whether to go on with another. */
+/*
+ * Runs one epoch: trains, validates, keeps the parameters if they are the best, tells. Returns whether
+ * another epoch follows.
+ */
 static bool
 run_epoch(CtrFit *fit, int epoch, CtrEpoch *e)
 {
@@ -182,7 +185,10 @@ run_epoch(CtrFit *fit, int epoch, CtrEpoch *e)
     return true;
 }
 
-/* AUC cannot be watched where validation rows are all of one class, or where there are several classes. */
+/*
+ * Whether to watch val_auc. That cannot be if all validation rows have the same label, or if there are
+ * several classes.
+ */
 static bool
 monitor_auc(const CtrFit *fit)
 {
@@ -198,9 +204,9 @@ monitor_auc(const CtrFit *fit)
 }
 
 /*
- * Of a training without a best epoch. With validation rows, their metric was never a number. Without, no loss
- * has seen what the last step left, because a step's loss is that before the step: a batch of training rows
- * tells.
+ * For a training without a best epoch. With validation rows, the metric was never a number. Without
+ * validation rows nothing has measured the weights after the last step (a step reports the loss before
+ * it), so evaluate one training batch.
  */
 static bool
 check_last_step(CtrFit *fit, int epoch)
@@ -239,9 +245,9 @@ run_epochs(CtrFit *fit)
 }
 
 /*
- * A loss may be finite where a parameter is not: a running variance, by which evaluation divides. What is
- * returned passes the check of what comes from outside, or could not be restored. false: it does not, which
- * is told.
+ * A loss may be finite although a parameter is not: a running variance, by which evaluation divides. The
+ * returned model must pass the check that a model from outside passes, or it could not be restored from a
+ * dump. false: it does not, which is told.
  */
 static bool
 check_model(const CtrFit *fit)

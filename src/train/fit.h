@@ -24,9 +24,9 @@ typedef struct CtrFit {
     NnTrainer *trainer;
     NnSchedule schedule;
     NnAuc *auc;
-    float *best;    /* the parameters of the best epoch; NULL without validation */
+    float *best;    /* the parameters of the best epoch; NULL without validation rows */
     float *logits;  /* [batch_size, n_classes] */
-    int batch_size; /* no more than there are rows */
+    int batch_size; /* not more than there are rows */
     int64 steps, steps_planned;
     instr_time start;
     CtrCalibration *calibration; /* NULL: the recipe leaves probabilities as they come */
@@ -42,13 +42,13 @@ double fit_evaluate(CtrFit *fit, const NnBatch *batch);
 /* ------------------------------------------------------------------ calibrate.c */
 
 /*
- * Before the first epoch: a new network answers the labels' shares; a given one's mean prediction counts
- * besides these.
+ * Before the first epoch: sets a new network's last bias so that it predicts the labels' shares. given:
+ * the network comes from a model, whose mean prediction then counts beside these shares.
  */
 CtrCalibration *calibrate_start(CtrFit *fit, bool given);
 /* After an epoch: moves the last bias until the mean prediction is the mean label. Serves interrupts. */
 void calibrate_epoch(CtrFit *fit);
-/* Before the next one: the last bias as training left it */
+/* Before the next epoch: restores the last bias as training left it. */
 void calibrate_undo(CtrFit *fit);
 
 #endif /* CTR_FIT_H */

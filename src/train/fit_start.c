@@ -16,7 +16,7 @@ fit_alloc(CtrFit *fit, Size size)
     return p;
 }
 
-/* bytes whose hexadecimal form, with \\x before it, is a value still */
+/* the most bytes whose text form, \\x and two digits for each, is not too large for a value */
 #define TEXT_LARGEST ((MaxAllocSize - 3) / 2)
 
 /* A model too large for a value, or for this machine, is refused before the work starts. */
@@ -46,7 +46,7 @@ check_sizes(CtrFit *fit)
             (errmsg("ctr: model %zu kB, training memory %zu kB besides rows", bytes >> 10, memory >> 10)));
 }
 
-/* Too little memory: say how much would have been needed. */
+/* Raises the error of a failed trainer_create; if memory is out, it says how much would have been needed. */
 static void
 check_memory(const CtrFit *fit, NnStatus status)
 {

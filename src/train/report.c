@@ -27,7 +27,7 @@ append_size(StringInfo text, Size bytes)
         appendStringInfo(text, "%.1f MB", (double)bytes / 1e6);
 }
 
-/* what precedes a message about a group, or nothing */
+/* the beginning of a message about a group; empty without GROUP BY */
 static const char *
 prefix(const CtrReport *report)
 {
@@ -45,7 +45,7 @@ report_untrainable(const CtrReport *report, int code, const char *message, const
              detail ? errdetail("%s", detail) : 0, hint ? errhint("%s", hint) : 0));
 }
 
-/* Columns that are keys rather than features, which a new table's user may have left in. */
+/* A NOTICE of columns that are keys rather than features, which a user may have forgotten to leave out. */
 static void
 report_keys(const CtrEncoder *encoder)
 {

@@ -26,15 +26,15 @@
 #define SLOTS_FIRST     64
 #define FOLD_SLOTS_MOST (DATASET_WORKING_MEMORY / 2 / sizeof(uint64))
 #define PROBES_MOST     64
-#define COUNT_BITS      24 /* of a slot; the others are the hash's */
+#define COUNT_BITS      24 /* bits of a slot that count rows; the others are of the hash */
 #define COUNT_MASK      (((uint64)1 << COUNT_BITS) - 1)
 
 struct RowFolds {
     MemoryContext context;
     CtrRowBudget *budget;
     /*
-     * [mask + 1]: 0 where free, else a hash whose last COUNT_BITS say how many rows had it, from 1; then 1
-     * again
+     * [mask + 1]: 0 if free, else a hash whose last COUNT_BITS bits count the rows that had it, from 1 on;
+     * a full count starts again at 1
      */
     uint64 *slots;
     uint64 mask, used;
@@ -42,7 +42,7 @@ struct RowFolds {
 
 /* ------------------------------------------------------------------ hashes */
 
-/* NaN, as which NULL comes, has many forms; -0 has become 0 on its way into the block */
+/* All NaNs are one word (NULL comes as NaN, which has many bit patterns); the block has no -0. */
 static inline uint64
 number_word(double number)
 {
@@ -109,7 +109,7 @@ find_slot(const RowFolds *folds, uint64 hash)
     return NULL;
 }
 
-/* Searches are short while a quarter of the slots is free. */
+/* Searches stay short as long as a quarter of the slots is free. */
 static bool
 is_full(const RowFolds *folds)
 {

@@ -14,17 +14,20 @@
 #include "threads.h"
 #include "nn/math/products.h"
 
-/* of a row's weight: their sums and quotients are ordinary floats */
+/* Bounds of a row's weight, such that sums and quotients of weights are normal floats. */
 #define WEIGHT_LEAST   1e-30
 #define WEIGHT_LARGEST 1e28
 
 /* ------------------------------------------------------------------ what groups share */
 
-/* In fn_extra of the call, for all groups of a GROUP BY, of which many may have rows at the same time. */
+/*
+ * Lives in fn_extra of the call and serves all groups of a GROUP BY, many of which may collect rows at the
+ * same time.
+ */
 typedef struct Shared {
     NnPool *pool; /* as large as the first group's options say; results do not depend on that */
     CtrRowBudget budget;
-    int finished; /* groups */
+    int finished; /* groups that are trained */
 } Shared;
 
 static Shared *
@@ -46,14 +49,14 @@ typedef struct Training {
     CtrOptions options;
     bytea *options_given;          /* a copy of the argument, to see that it stays the same; NULL: none */
     const CtrModel *given;         /* the model to go on from, or NULL */
-    struct varlena *given_pointer; /* its TOAST pointer, if that is how it came */
+    struct varlena *given_pointer; /* its TOAST pointer, if it came from a table */
     CtrRowMap *map;
     CtrFeature *features;
     int n_num, n_cat;
     Shared *shared;      /* of the call */
     CtrDataset *dataset; /* NULL once closed */
     CtrRowCounts counts;
-    bool finished;     /* a hash table of groups that is scanned again asks for the result again */
+    bool finished;     /* the executor may ask again, when it scans a hash table of groups again */
     ctr_model *result; /* NULL: untrainable */
 } Training;
 
@@ -95,7 +98,10 @@ training_continue(Training *t, Datum given, const CtrRow *row)
 static Training *
 training_start(FunctionCallInfo fcinfo, MemoryContext parent, const CtrRow *row)
 {
-    /* the struct outlives its context: the callback that is registered below looks at it */
+    /*
+     * Not in its own context, which is deleted first: the callback registered below still reads the
+     * struct.
+     */
     Training *t = MemoryContextAllocZero(parent, sizeof(Training));
     MemoryContext context = AllocSetContextCreate(parent, "ctr training", ALLOCSET_DEFAULT_SIZES);
     MemoryContext old = MemoryContextSwitchTo(context);
@@ -165,7 +171,7 @@ check_same_model(const Training *t, FunctionCallInfo fcinfo)
                         errhint("Use one GROUP BY group for each model.")));
 }
 
-/* NaN: it is none */
+/* NaN: the value is not a number */
 static double
 read_weight(Training *t)
 {
@@ -200,7 +206,7 @@ read_role(Training *t)
 }
 
 /*
- * The current row joins the training. One of weight 0 is as if it were not there: else it would count in
+ * Adds the current row to the training. A row of weight 0 is left out, because it would otherwise count in
  * means, quantiles, vocabularies and the statistics of batches.
  */
 static void
@@ -269,8 +275,8 @@ model_create(Training *t)
 }
 
 /*
- * Memory of the result alone stays, in the aggregate's context. NULL: no model can be trained, which is
- * reported.
+ * Returns the model in the aggregate's context; all other memory of the training may be freed afterwards.
+ * NULL: no model can be trained, which is reported.
  */
 static ctr_model *
 train(Training *t, CtrReport *report, MemoryContext aggregate)
@@ -298,7 +304,7 @@ train(Training *t, CtrReport *report, MemoryContext aggregate)
     return model_pack(model, aggregate);
 }
 
-/* How messages are to name the group that this call ends, and whether there are others. */
+/* Sets how messages name the group that this call ends, and whether there are other groups. */
 static void
 set_group(CtrReport *report, FunctionCallInfo fcinfo, Shared *shared)
 {

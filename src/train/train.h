@@ -12,23 +12,26 @@
 /* ------------------------------------------------------------------ dataset.c: a training's rows */
 
 /*
- * Collects raw rows while they arrive; dataset_encode then decides which are for validation, fits the encoder
- * on the others, and writes both sets as the network's inputs. Shuffling never depends on the memory there
- * is.
+ * Collects raw rows while they arrive. dataset_encode then decides which of them validate, fits the
+ * encoder on the others, and writes both sets as the network's inputs. How rows are shuffled does not
+ * depend on how much memory there is.
  */
 typedef struct CtrDataset CtrDataset;
 
 typedef enum CtrRowRole { CTR_ROLE_CHANCE, CTR_ROLE_TRAINING, CTR_ROLE_VALIDATION } CtrRowRole;
 
 /*
- * features [n_num + n_cat]; known: the encoder of a model to go on from, or NULL; pool: shares the work.
- * budget: its limit is set from maintenance_work_mem.
+ * features [n_num + n_cat]; known: the encoder of a model to go on from, or NULL; pool: the threads that
+ * share the work; budget: its limit is set here, from maintenance_work_mem.
  */
 CtrDataset *dataset_create(MemoryContext context, const CtrOptions *options, const CtrFeature *features,
                            int n_num, int n_cat, const CtrEncoder *known, NnPool *pool, CtrRowBudget *budget);
-/* The current row of map. label: 0 … n_classes-1; weight > 0 */
+/* Adds the current row of map. label: 0 … max(n_classes, 2) - 1; weight > 0 */
 void dataset_add(CtrDataset *dataset, CtrRowMap *map, float label, float weight, CtrRowRole role);
-/* Roles, vocabularies, transforms; the encoder lives in `context`. Serves interrupts. */
+/*
+ * Call it once all rows have been added: decides which rows validate, returns the encoder fitted on the
+ * others, in `context`, and encodes all rows. Serves interrupts.
+ */
 CtrEncoder *dataset_encode(CtrDataset *dataset, MemoryContext context);
 int64 dataset_rows(const CtrDataset *dataset, bool validation); /* after dataset_encode */
 /* rows of each class, [max(n_classes, 2)] */
@@ -40,7 +43,7 @@ double dataset_weight(const CtrDataset *dataset, bool validation);
 void dataset_start(CtrDataset *dataset, bool validation, uint64 epoch);
 /* The pass's next rows, at most batch_size; rows = 0 at the end. Pointers are good until the next call. */
 void dataset_next(CtrDataset *dataset, NnBatch *batch);
-/* Must be called in a transaction that goes on (not at abort: there PostgreSQL deletes the files itself). */
+/* Deletes temporary files and memory. Not to be called at abort, when PostgreSQL deletes the files itself. */
 void dataset_close(CtrDataset *dataset);
 
 /* ---------------------------------------------------------------- group.c, report.c: what a training says */
@@ -60,8 +63,8 @@ typedef struct CtrReport {
 } CtrReport;
 
 /*
- * The data's fault: an error with the code, or a warning and return, as the options say. detail and hint may
- * be NULL.
+ * Reports that no model can be trained on the rows: raises an error with this code or, as the option
+ * if_untrainable says, a warning, and returns. detail and hint may be NULL.
  */
 void report_untrainable(const CtrReport *report, int code, const char *message, const char *detail,
                         const char *hint);
