@@ -161,9 +161,10 @@ sub anchors
 my $scores = q{SELECT md5(string_agg(ctr_predict((SELECT model FROM models WHERE name = 'joined'), e)::text, ',' ORDER BY id)),
     (SELECT md5(string_agg(id || ' ' || score, ',' ORDER BY id)) FROM requests), (SELECT count(*) FROM best) FROM examples e};
 my $restored = "${CtrTest::database}_restored";
+query("DROP DATABASE IF EXISTS $restored", database => 'postgres');
 query("CREATE DATABASE $restored", database => 'postgres');
 is(system("pg_dump $CtrTest::database | psql -X -q -v ON_ERROR_STOP=1 -d $restored >/dev/null"), 0, 'the database is restored from a dump');
-is(query($scores, database => $restored), query($scores), 'with the same scores');
+is(eval { query($scores, database => $restored) }, query($scores), 'with the same scores');
 query("DROP DATABASE $restored", database => 'postgres');
 query('DROP OWNED BY scorer, visitor, austria; DROP ROLE scorer, visitor, austria');
 
