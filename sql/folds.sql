@@ -1,6 +1,6 @@
 -- target statistics: a row's fold follows what the row is, and going on over rows that the model has seen teaches no labels
 \set VERBOSITY terse
-SET client_min_messages = warning;
+SET client_min_messages = error;
 CREATE EXTENSION IF NOT EXISTS ctr;
 CREATE SCHEMA folds;
 SET search_path = folds, public;

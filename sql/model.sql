@@ -198,7 +198,8 @@ FROM tried, generate_series(0, 300) n,
 -- threads put many categories into their tables while the rest is read: errors there, or in what they find, leave nothing behind
 SET ctr.max_threads = 3;
 SET ctr.threads = 3;
-CREATE TABLE many AS SELECT (i % 3 = 0)::int AS label, 'key ' || i AS a, i || '' AS b, i % 7 AS n FROM generate_series(1, 40000) i;
+CREATE TABLE many AS SELECT (i % 3 = 0)::int AS label, 'key ' || i AS a, i || '' AS b, i % 7 AS n
+FROM generate_series(1, 40000) i, generate_series(1, greatest(31 - i, 1)); -- the first keys are the most frequent, and lie first
 CREATE TABLE large AS SELECT ctr_train(m, ctr_deepcross(mlp_layers => '{8}') || ctr_fit(recipe => 'reference', epochs => 1, validation => 0)) AS model FROM many m;
 SELECT (SELECT count(*) FROM ctr_features(model)) AS features,
        (SELECT count(DISTINCT (ctr_encode(model, m)).x_cat) FROM many m WHERE n = 3) AS rows_apart FROM large;

@@ -114,19 +114,21 @@ buffile_write(BufFile *file, const void *bytes, Size size)
 #endif
 }
 
-/* a parameter of sorting: the result is read more than once */
+/* sorting parameter: the result is read once, or more than once */
 #if PG_VERSION_NUM >= 150000
-#define CTR_SORT_REREAD TUPLESORT_RANDOMACCESS
+#define CTR_SORT_READ_ONCE TUPLESORT_NONE
+#define CTR_SORT_REREAD    TUPLESORT_RANDOMACCESS
 #else
-#define CTR_SORT_REREAD true
+#define CTR_SORT_READ_ONCE false
+#define CTR_SORT_REREAD    true
 #endif
 
-/* the next Datum of a by-value type; false at the end */
+/* the next Datum, allocated where the type is by reference; false at the end */
 static inline bool
 tuplesort_next(Tuplesortstate *sort, Datum *value, bool *is_null)
 {
 #if PG_VERSION_NUM >= 160000
-    return tuplesort_getdatum(sort, true, false, value, is_null, NULL);
+    return tuplesort_getdatum(sort, true, true, value, is_null, NULL);
 #else
     return tuplesort_getdatum(sort, true, value, is_null, NULL);
 #endif

@@ -10,6 +10,7 @@
 
 #include "miscadmin.h"
 
+#include "encode/hash.h"
 #include "nn/arch/arch.h"
 #include "nn/denormals.h"
 
@@ -209,51 +210,109 @@ copy_categories(CtrVocab *to, const CtrVocab *from)
     }
 }
 
+/* A category to be known, and what decides its number. */
+typedef struct Ranked {
+    uint64 hash;
+    int32 count, id;
+} Ranked;
+
+/* The most frequent first, so that their embeddings lie together; else by the category's bytes alone. */
+static int
+compare_ranked(const void *a, const void *b, void *arg)
+{
+    const Ranked *x = a, *y = b;
+    const CtrVocab *seen = arg;
+    const char *s, *t;
+    uint32 n, m;
+    int order;
+
+    CHECK_FOR_INTERRUPTS();
+    if (x->count != y->count)
+        return x->count > y->count ? -1 : 1;
+    if (x->hash != y->hash)
+        return x->hash < y->hash ? -1 : 1;
+    s = vocab_get(seen, x->id, &n);
+    t = vocab_get(seen, y->id, &m);
+    order = memcmp(s, t, Min(n, m));
+    return order != 0 ? order : n < m ? -1 : n > m;
+}
+
+/* Those that occur at least min_count times, in the order of their numbers; *bytes: of vocab_string_bytes. */
+static Ranked *
+rank_categories(const CtrVocab *seen, const int32 *counts, int min_count, int64 *n, Size *bytes)
+{
+    const int32 n_seen = vocab_count(seen);
+    Ranked *ranked = MemoryContextAllocHuge(CurrentMemoryContext, mul_size(Max(n_seen, 1), sizeof(Ranked)));
+
+    *n = 0;
+    *bytes = 0;
+    for (int32 id = 0; id < n_seen; id++) {
+        uint32 length;
+        const char *text = vocab_get(seen, id, &length);
+
+        ctr_pause_at(id);
+        if (counts[id] < Max(min_count, 1))
+            continue;
+        ranked[(*n)++] = (Ranked){hash_bytes_seeded(CTR_HASH_A, text, length), counts[id], id};
+        *bytes += vocab_string_bytes(length);
+    }
+    qsort_arg(ranked, *n, sizeof(Ranked), compare_ranked, unconstify(CtrVocab *, seen));
+    return ranked;
+}
+
+/* The code of every category in `seen` by what is known; frequencies [known] grow by its counts. */
+static int32 *
+code_categories(const CtrVocab *vocab, const CtrVocab *seen, const int32 *counts, int32 *frequencies)
+{
+    const int32 n = vocab_count(seen);
+    int32 *codes = MemoryContextAllocHuge(CurrentMemoryContext, mul_size(Max(n, 1), sizeof(int32)));
+
+    for (int32 id = 0; id < n; id++) {
+        uint32 length;
+        const char *bytes = vocab_get(seen, id, &length);
+        int32 known = vocab_find(vocab, bytes, length, vocab_hash(bytes, length));
+
+        ctr_pause_at(id);
+        codes[id] = known < 0 ? CTR_CODE_UNSEEN : known + CTR_CODE_KNOWN;
+        if (known >= 0)
+            frequencies[known] = (int32)Min((int64)frequencies[known] + counts[id], PG_INT32_MAX);
+    }
+    return codes;
+}
+
 int32 *
 encoder_fit_categories(CtrEncoder *encoder, int f, const CtrVocab *seen, const int32 *counts, int min_count,
                        const CtrEncoder *known, int64 missing)
 {
     const CtrVocab *before = known ? known->vocabs[f] : NULL;
-    int32 n_seen = vocab_count(seen);
-    int32 *codes = MemoryContextAllocHuge(CurrentMemoryContext, mul_size(Max(n_seen, 1), sizeof(int32)));
+    const int32 n_before = before ? vocab_count(before) : 0;
     CtrVocab *vocab = vocab_create(encoder->context);
-    int64 n = before ? vocab_count(before) : 0;
-    Size n_bytes = 0;
+    int64 n;
+    Size n_bytes;
+    Ranked *ranked = rank_categories(seen, counts, min_count, &n, &n_bytes);
     int32 *frequencies;
-    uint32 length;
+    int32 *codes;
 
-    for (int32 id = 0; id < n_seen; id++) {
-        ctr_pause_at(id);
-        if (counts[id] >= Max(min_count, 1)) {
-            vocab_get(seen, id, &length);
-            n++;
-            n_bytes += vocab_string_bytes(length);
-        }
-    }
-    vocab_reserve(vocab, (int32)Min(n, PG_INT32_MAX), n_bytes);
+    vocab_reserve(vocab, (int32)Min(n_before + n, PG_INT32_MAX), n_bytes);
     if (before)
         copy_categories(vocab, before);
+    for (int64 i = 0; i < n; i++) {
+        uint32 length;
+        const char *bytes = vocab_get(seen, ranked[i].id, &length);
 
+        ctr_pause_at(i);
+        vocab_add(vocab, bytes, length, vocab_hash(bytes, length));
+    }
+    pfree(ranked);
+    n = vocab_count(vocab);
     frequencies = MemoryContextAllocHuge(encoder->context, mul_size(Max(n, 1), sizeof(int32)));
     memset(frequencies, 0, Max(n, 1) * sizeof(int32));
-    if (before && vocab_count(before) > 0)
-        memcpy(frequencies, known->frequencies[f], vocab_count(before) * sizeof(int32));
-    for (int32 id = 0; id < n_seen; id++) {
-        const char *bytes = vocab_get(seen, id, &length);
-        uint64 hash = vocab_hash(bytes, length);
-        int32 known_id;
-
-        ctr_pause_at(id);
-        known_id = counts[id] >= Max(min_count, 1) ? vocab_add(vocab, bytes, length, hash)
-                                                   : vocab_find(vocab, bytes, length, hash);
-
-        codes[id] = known_id < 0 ? CTR_CODE_UNSEEN : known_id + CTR_CODE_KNOWN;
-        if (known_id >= 0)
-            frequencies[known_id] = (int32)Min((int64)frequencies[known_id] + counts[id], PG_INT32_MAX);
-    }
+    if (n_before > 0)
+        memcpy(frequencies, known->frequencies[f], n_before * sizeof(int32));
+    codes = code_categories(vocab, seen, counts, frequencies);
     encoder->vocabs[f] = vocab;
     encoder->frequencies[f] = frequencies;
-    encoder->categories[f] = vocab_count(vocab) + CTR_CODE_KNOWN;
+    encoder->categories[f] = (int)n + CTR_CODE_KNOWN;
     add_missing(encoder, encoder->n_num + f, missing);
     return codes;
 }

@@ -16,10 +16,9 @@ void encoder_fit_number(CtrEncoder *encoder, int i, const CtrOptions *options, N
 /* Takes them over from `known` instead. */
 void encoder_keep_number(CtrEncoder *encoder, int i, const CtrEncoder *known, int64 missing);
 /*
- * Fits category field f. seen: the categories of all rows; counts [seen]: the training rows of each. The
- * known categories become those of `known` (may be NULL), with their codes, then those that occur at least
- * min_count times, in the order of their first appearance. Returns the code of every category in `seen`,
- * in the current context.
+ * Category field f. seen: the categories of all rows; counts: in how many training rows each occurs, [seen].
+ * Known are those of `known` (may be NULL), under their old codes, then those that occur at least min_count
+ * times, the most frequent first. Returns the code of every category in `seen`, in the current context.
  */
 int32 *encoder_fit_categories(CtrEncoder *encoder, int f, const CtrVocab *seen, const int32 *counts,
                               int min_count, const CtrEncoder *known, int64 missing);

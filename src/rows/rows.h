@@ -167,6 +167,8 @@ int64 rowstore_count(const CtrRowStore *store);
 bool rowstore_in_memory(const CtrRowStore *store);
 /* Random access to a row in memory; only when rowstore_in_memory(). */
 const void *rowstore_row(const CtrRowStore *store, int64 index);
+/* Row i becomes what row from[i] was; only when rowstore_in_memory(). Uses `from` up. Serves interrupts. */
+void rowstore_permute(CtrRowStore *store, uint32 *from);
 /* Copies rows [first, first + n) to `rows`. */
 void rowstore_fetch(CtrRowStore *store, int64 first, int64 n, void *rows);
 /* Returns the next row, and frees the memory of those before it; NULL at the end, when the store is empty. */

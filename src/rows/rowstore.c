@@ -116,6 +116,31 @@ rowstore_row(const CtrRowStore *store, int64 index)
     return row_in_memory(store, index);
 }
 
+void
+rowstore_permute(CtrRowStore *store, uint32 *from)
+{
+    char *first = palloc(store->row_size);
+
+    for (int64 start = 0; start < store->n; start++) {
+        int64 at = start;
+
+        ctr_pause_at(start);
+        if (from[start] == start)
+            continue;
+        memcpy(first, row_in_memory(store, start), store->row_size);
+        while (from[at] != start) { /* along one cycle */
+            const int64 next = from[at];
+
+            memcpy(row_in_memory(store, at), row_in_memory(store, next), store->row_size);
+            from[at] = (uint32)at;
+            at = next;
+        }
+        memcpy(row_in_memory(store, at), first, store->row_size);
+        from[at] = (uint32)at;
+    }
+    pfree(first);
+}
+
 static void
 file_fetch(CtrRowStore *store, int64 first, int64 n, char *rows)
 {

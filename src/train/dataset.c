@@ -2,14 +2,13 @@
  * dataset.c: a training's rows, from their arrival to the batches that the network sees (dataset_pass.c).
  *
  * While rows arrive they are stored raw: numbers as float8, categories as provisional numbers, since neither
- * roles nor frequencies are known before the end. dataset_encode then reads them several times: to fit the
- * encoder (dataset_fit.c), and to write them, encoded, into the stores of the training and the validation
- * rows (dataset_encode.c).
+ * roles nor frequencies are known before the end. dataset_encode then puts them in an order of their own
+ * (roworder.c), and reads them several times: to fit the encoder (dataset_fit.c), and to write them, encoded,
+ * into the stores of the training and the validation rows (dataset_encode.c).
  *
- * Memory: raw and encoded rows together stay within maintenance_work_mem; the rest goes to temporary
- * files. Besides, there is one working buffer at a time of DATASET_WORKING_MEMORY: first for finding equal
- * rows while they arrive (half of it, and it counts as rows, because many groups may be trained at the
- * same time), then for sorting columns, then for shuffling spilled rows.
+ * Memory: raw and encoded rows together stay within maintenance_work_mem, what is more goes to temporary
+ * files. Besides there is one working buffer at a time of DATASET_WORKING_MEMORY: for putting spilled rows in
+ * order, for sorting columns, then for shuffling spilled rows.
  */
 #include "train/dataset.h"
 
@@ -51,20 +50,20 @@ dataset_create(MemoryContext parent, const CtrOptions *options, const CtrFeature
     ds->n_classes = Max(options->net.n_classes, 2);
     ds->features = dataset_allocate(ds, n_num + n_cat, sizeof(CtrFeature));
     memcpy(ds->features, features, sizeof(CtrFeature) * (n_num + n_cat));
-    ds->raw_size = MAXALIGN(sizeof(double) * n_num + sizeof(int32) * n_cat + sizeof(RawTail));
+    ds->raw_size =
+        MAXALIGN(sizeof(uint64) + sizeof(double) * n_num + sizeof(int32) * n_cat + sizeof(RawTail));
     ds->row_size = sizeof(float) * ds->d_num + sizeof(int32) * ds->d_cat + 2 * sizeof(float);
 
     ds->memory = (Size)maintenance_work_mem * 1024;
     reserve = 4 * Max(CTR_ROWSTORE_CHUNK, ds->raw_size);
     ds->budget->limit = ds->memory - Min(reserve, ds->memory / 2);
+    ds->budget->limit -= ds->budget->limit / (ds->raw_size + ROW_PLACE_SIZE) * ROW_PLACE_SIZE;
     ds->raw = rowstore_create(context, ds->raw_size, ds->budget);
     ds->block =
         rowblock_create(context, (int)Max(Min(ARRIVAL_SIZE / ds->raw_size, ARRIVAL_ROWS), 1), n_num, n_cat);
     ds->tails = dataset_allocate(ds, ds->block->room, sizeof(RawTail));
     ds->numbered = dataset_allocate(ds, mul_size(ds->block->room, n_cat), sizeof(int32));
     ds->hashes = dataset_allocate(ds, ds->block->room, sizeof(uint64));
-    if (widths.n_statistics > 0)
-        ds->folds = rowfolds_create(context, budget);
 
     ds->seen = dataset_allocate(ds, n_cat, sizeof(CtrVocab *));
     ds->seen_contexts = dataset_allocate(ds, n_cat, sizeof(MemoryContext));
@@ -86,7 +85,7 @@ arrival_task(void *arg, int task, int worker)
     if (task < ds->n_cat)
         categories_number(ds->block, task, ds->seen[task], ds->numbered + (Size)task * ds->block->room);
     else
-        rowfolds_hash(ds->block, ds->tails, first, Min(HASH_TASK, ds->block->n - first), ds->hashes);
+        rows_hash(ds->block, ds->tails, first, Min(HASH_TASK, ds->block->n - first), ds->hashes);
 }
 
 void
@@ -94,7 +93,7 @@ dataset_store_arrived(CtrDataset *ds)
 {
     CtrRowBlock *block = ds->block;
     char *row = palloc0(ds->raw_size);
-    int hash_tasks = ds->folds ? (block->n + HASH_TASK - 1) / HASH_TASK : 0;
+    int hash_tasks = (block->n + HASH_TASK - 1) / HASH_TASK;
 
     for (int f = 0; f < ds->n_cat; f++)
         categories_reserve(block, f, ds->seen[f]);
@@ -105,8 +104,7 @@ dataset_store_arrived(CtrDataset *ds)
         memcpy(raw_numbers(row), block->numbers + (Size)i * ds->n_num, sizeof(double) * ds->n_num);
         for (int f = 0; f < ds->n_cat; f++)
             categories[f] = ds->numbered[(Size)f * block->room + i];
-        if (ds->folds)
-            ds->tails[i].fold = (int16)rowfolds_next(ds->folds, ds->hashes[i]);
+        *raw_hash(row) = ds->hashes[i];
         *raw_tail(ds, row) = ds->tails[i];
         rowstore_append(ds->raw, row);
     }
@@ -122,19 +120,11 @@ dataset_add(CtrDataset *ds, CtrRowMap *map, float label, float weight, CtrRowRol
     if (rowstore_count(ds->raw) >= DATASET_LARGEST)
         ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("too many rows to train on"),
                         errdetail("The limit is %d.", DATASET_LARGEST)));
-    ds->tails[block->n] = (RawTail){.label = label, .weight = weight, .role = (int16)role};
+    ds->tails[block->n] = (RawTail){.label = label, .weight = weight, .role = role};
     rowblock_add(block, map);
     ds->n_chance += role == CTR_ROLE_CHANCE;
     if (rowblock_full(block))
         dataset_store_arrived(ds);
-}
-
-void
-dataset_close_folds(CtrDataset *ds)
-{
-    if (ds->folds)
-        rowfolds_free(ds->folds);
-    ds->folds = NULL;
 }
 
 int64
@@ -164,7 +154,6 @@ dataset_weight(const CtrDataset *ds, bool validation)
 void
 dataset_close(CtrDataset *ds)
 {
-    dataset_close_folds(ds);
     if (ds->raw)
         rowstore_close(ds->raw);
     for (int s = 0; s < 2; s++) {

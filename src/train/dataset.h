@@ -1,4 +1,4 @@
-/* dataset.h: the rows of a training, raw and encoded; private to dataset*.c and rowfold.c. */
+/* dataset.h: the rows of a training, raw and encoded; private to dataset*.c and roworder.c. */
 #ifndef CTR_DATASET_H
 #define CTR_DATASET_H
 
@@ -9,26 +9,24 @@
 #define DATASET_SCAN_ROWS 256 /* raw rows read at a time */
 #define DATASET_WORKING_MEMORY                                                                               \
     ((Size)16 * 1024 *                                                                                       \
-     1024) /* for finding equal rows, for sorting columns, then for shuffling spilled rows */
+     1024) /* for ordering spilled rows, for sorting columns, then for shuffling spilled rows */
 
-/* A raw row: float8 [n_num], int32 [n_cat] (-1 = NULL), RawTail. */
+/* A raw row: uint64 hash, float8 [n_num], int32 [n_cat] (-1 = NULL), RawTail. */
 typedef struct RawTail {
     float label, weight;
-    int16 role;
-    int16 fold; /* 0 … NN_STATISTICS_FOLDS - 1; 0 where there are no target statistics */
+    int32 role;
 } RawTail;
 
-/* ------------------------------------------------------------------ rowfold.c */
+/* ------------------------------------------------------------------ roworder.c */
 
-/* Gives rows their folds as they arrive. */
-typedef struct RowFolds RowFolds;
+#define ROW_PLACE_SIZE 16 /* bytes for each row in memory, while rows are put in order */
 
-RowFolds *rowfolds_create(MemoryContext context, CtrRowBudget *budget);
 /* hashes[first … first + n - 1] of the block's rows, labels included. For threads. */
-void rowfolds_hash(const CtrRowBlock *block, const RawTail *tails, int first, int n, uint64 *hashes);
-/* The fold of the next row, which has this hash. Rows must be given in the order of their arrival. */
-int rowfolds_next(RowFolds *folds, uint64 hash);
-void rowfolds_free(RowFolds *folds);
+void rows_hash(const CtrRowBlock *block, const RawTail *tails, int first, int n, uint64 *hashes);
+/* the fold of a row of this hash; before: rows of the same hash that come before it */
+int row_fold(uint64 hash, uint64 before);
+/* Puts the raw rows into the order that is theirs, in whichever they have arrived. */
+void rows_order(CtrDataset *ds);
 
 /* ------------------------------------------------------------------ dataset.c */
 
@@ -67,8 +65,7 @@ struct CtrDataset {
     CtrRowBlock *block; /* the rows that arrived last */
     RawTail *tails;     /* [block->room] labels, weights and roles of these rows */
     int32 *numbered;    /* [n_cat, block->room] the provisional numbers of their categories */
-    uint64 *hashes;     /* [block->room] of the values and the label of each: equal rows have equal hashes */
-    RowFolds *folds;    /* NULL: there are no target statistics, or all rows have arrived */
+    uint64 *hashes;     /* [block->room] of all that makes them equal */
     CtrRowStore *raw;
     CtrVocab **seen; /* [n_cat] provisional categories, each in a context of its own */
     MemoryContext *seen_contexts;
@@ -82,22 +79,28 @@ struct CtrDataset {
     Size ld_cat;
 };
 
+static inline uint64 *
+raw_hash(const char *row)
+{
+    return (uint64 *)row;
+}
+
 static inline double *
 raw_numbers(const char *row)
 {
-    return (double *)row;
+    return (double *)(row + sizeof(uint64));
 }
 
 static inline int32 *
 raw_categories(const CtrDataset *ds, const char *row)
 {
-    return (int32 *)(row + sizeof(double) * ds->n_num);
+    return (int32 *)(row + sizeof(uint64) + sizeof(double) * ds->n_num);
 }
 
 static inline RawTail *
 raw_tail(const CtrDataset *ds, const char *row)
 {
-    return (RawTail *)(row + sizeof(double) * ds->n_num + sizeof(int32) * ds->n_cat);
+    return (RawTail *)(row + sizeof(uint64) + sizeof(double) * ds->n_num + sizeof(int32) * ds->n_cat);
 }
 
 /* An encoded row's codes [d_cat], and its label and weight. */
@@ -116,8 +119,6 @@ row_label(const CtrDataset *ds, const char *row)
 void *dataset_allocate(CtrDataset *ds, Size n, Size size);
 /* Moves the rows of the block to the raw store. */
 void dataset_store_arrived(CtrDataset *ds);
-/* Frees what dealt out the folds, once all rows have theirs. */
-void dataset_close_folds(CtrDataset *ds);
 
 /* ------------------------------------------------------------------ dataset_pass.c */
 
@@ -127,18 +128,18 @@ void dataset_prepare_passes(CtrDataset *ds);
 /* ------------------------------------------------------------------ dataset_fit.c */
 
 /*
- * Decides for one row after the other, in the order of arrival, whether it trains or validates. It decides
- * the same whenever it is started anew. Of the `left` rows that chance decides, it draws exactly `needed`
- * for validation (Fan, Muller and Rezucha 1962).
+ * Decides what a row is for, one row after the other in their order: the same whenever it is started. Of the
+ * `left` rows that chance decides it draws exactly `needed` for validation (Fan, Muller and Rezucha 1962).
  */
-typedef struct RoleSampler {
+typedef struct RowSampler {
     NnRng roles;
     int64 left, needed;
-} RoleSampler;
+    uint64 hash, equal; /* of the last row, and how many rows of that hash there were */
+    int fold, group;    /* of the last row: its fold, and that fold again or NN_FOLD_VALIDATION */
+} RowSampler;
 
-void roles_start(const CtrDataset *ds, RoleSampler *sampler);
-/* the row's group: its fold, or NN_FOLD_VALIDATION */
-int roles_next(RoleSampler *sampler, const RawTail *tail);
+void sampler_start(const CtrDataset *ds, RowSampler *sampler);
+void sampler_next(const CtrDataset *ds, RowSampler *sampler, const char *row);
 
 /* What is fitted on the raw rows besides the encoder. */
 typedef struct Fitted {

@@ -1,6 +1,7 @@
 /*
- * dataset_encode.c: once all rows have arrived, fits the encoder on them (dataset_fit.c) and writes them
- * as the network's inputs, into a store for the training rows and one for those that validate.
+ * dataset_encode.c: once all rows have arrived, puts them in order (roworder.c), fits the encoder on them
+ * (dataset_fit.c) and writes them as the network's inputs, into a store for the training rows and one for
+ * those that validate.
  */
 #include "train/dataset.h"
 
@@ -28,8 +29,7 @@ encode_row(const CtrDataset *ds, const CtrEncoder *encoder, const Fitted *fitted
     for (int i = 0; i < ds->n_num; i++)
         x_num[i] = transform_apply(&encoder->transforms[i], numbers[i]);
     raw_codes(ds, encoder, fitted->codes, raw, x_cat);
-    encoder_derive(encoder, fitted->out_of_fold, NN_STATISTICS_GROUPS, ds->known ? tail->fold : group, x_num,
-                   x_cat, 1);
+    encoder_derive(encoder, fitted->out_of_fold, NN_STATISTICS_GROUPS, group, x_num, x_cat, 1);
     row_label(ds, row)[0] = tail->label;
     row_label(ds, row)[1] = tail->weight;
 }
@@ -41,7 +41,8 @@ typedef struct EncodeTasks {
     const Fitted *fitted;
     int n;
     char *raw, *rows; /* [DATASET_SCAN_ROWS, raw_size], [DATASET_SCAN_ROWS, row_size] */
-    int groups[DATASET_SCAN_ROWS];
+    bool validation[DATASET_SCAN_ROWS];
+    int groups[DATASET_SCAN_ROWS]; /* whose statistics the row takes */
 } EncodeTasks;
 
 static void
@@ -61,13 +62,15 @@ encode_task(void *arg, int task, int worker)
 
 /* Takes the next rows out of the raw store; false: there are none. */
 static bool
-encode_take(CtrDataset *ds, RoleSampler *sampler, EncodeTasks *t)
+encode_take(CtrDataset *ds, RowSampler *sampler, EncodeTasks *t)
 {
     const char *raw;
 
     for (t->n = 0; t->n < DATASET_SCAN_ROWS && (raw = rowstore_consume(ds->raw)) != NULL; t->n++) {
         memcpy(t->raw + t->n * ds->raw_size, raw, ds->raw_size);
-        t->groups[t->n] = roles_next(sampler, raw_tail(ds, raw));
+        sampler_next(ds, sampler, raw);
+        t->validation[t->n] = sampler->group == NN_FOLD_VALIDATION;
+        t->groups[t->n] = ds->known ? sampler->fold : sampler->group;
     }
     return t->n > 0;
 }
@@ -77,7 +80,7 @@ static void
 encode_give(CtrDataset *ds, const EncodeTasks *t)
 {
     for (int i = 0; i < t->n; i++) {
-        RowSet *set = &ds->sets[t->groups[i] == NN_FOLD_VALIDATION];
+        RowSet *set = &ds->sets[t->validation[i]];
         const char *row = t->rows + i * ds->row_size;
         const float label = row_label(ds, row)[0], weight = row_label(ds, row)[1];
 
@@ -93,7 +96,7 @@ static void
 encode_rows(CtrDataset *ds, const CtrEncoder *encoder, const Fitted *fitted)
 {
     EncodeTasks tasks = {.ds = ds, .encoder = encoder, .fitted = fitted};
-    RoleSampler sampler;
+    RowSampler sampler;
 
     tasks.raw = palloc(ds->raw_size * DATASET_SCAN_ROWS);
     tasks.rows = palloc0(ds->row_size * DATASET_SCAN_ROWS);
@@ -104,7 +107,7 @@ encode_rows(CtrDataset *ds, const CtrEncoder *encoder, const Fitted *fitted)
         ds->sets[s].class_weights = dataset_allocate(ds, ds->n_classes, sizeof(double));
         memset(ds->sets[s].class_weights, 0, sizeof(double) * ds->n_classes);
     }
-    roles_start(ds, &sampler);
+    sampler_start(ds, &sampler);
     while (encode_take(ds, &sampler, &tasks)) {
         CHECK_FOR_INTERRUPTS();
         threads_run(ds->pool, encode_task, &tasks, (tasks.n + ENCODE_TASK - 1) / ENCODE_TASK);
@@ -123,7 +126,7 @@ dataset_encode(CtrDataset *ds, MemoryContext context)
     Fitted fitted;
 
     dataset_store_arrived(ds);
-    dataset_close_folds(ds);
+    rows_order(ds);
     fitted = dataset_fit(ds, encoder);
     ds->budget->limit = ds->memory;
     encode_rows(ds, encoder, &fitted);

@@ -27,12 +27,12 @@
 /* ------------------------------------------------------------------ roles */
 
 void
-roles_start(const CtrDataset *ds, RoleSampler *sampler)
+sampler_start(const CtrDataset *ds, RowSampler *sampler)
 {
     double share = ds->options->validation_column ? 0 : ds->options->validation;
 
+    *sampler = (RowSampler){.left = ds->n_chance};
     rng_seed(&sampler->roles, (uint64)ds->options->seed, STREAM_ROLES);
-    sampler->left = ds->n_chance;
     /*
      * The small term corrects the rounding of the product: 0.07 of 100 rows are 7, not 8. One row is left
      * to train.
@@ -41,33 +41,37 @@ roles_start(const CtrDataset *ds, RoleSampler *sampler)
     sampler->needed = Max(Min(sampler->needed, ds->n_chance - 1), 0);
 }
 
-int
-roles_next(RoleSampler *sampler, const RawTail *tail)
+void
+sampler_next(const CtrDataset *ds, RowSampler *sampler, const char *row)
 {
+    const RawTail *tail = raw_tail(ds, row);
+    const uint64 hash = *raw_hash(row);
     bool validation = tail->role == CTR_ROLE_VALIDATION;
 
+    sampler->equal = hash == sampler->hash ? sampler->equal + 1 : 0;
+    sampler->hash = hash;
+    sampler->fold = row_fold(hash, sampler->equal);
     if (tail->role == CTR_ROLE_CHANCE) {
         validation = rng_below(&sampler->roles, (uint64)sampler->left) < (uint64)sampler->needed;
         sampler->left--;
         sampler->needed -= validation;
     }
-    return validation ? NN_FOLD_VALIDATION : tail->fold;
+    sampler->group = validation ? NN_FOLD_VALIDATION : sampler->fold;
 }
 
 /* Reads all raw rows without using them up. */
 typedef struct RawScan {
     const CtrDataset *ds;
-    RoleSampler sampler;
+    RowSampler sampler;
     char *buffer;
     int64 next;
-    int group; /* of the row that was read last */
 } RawScan;
 
 static void
 scan_start(const CtrDataset *ds, RawScan *scan)
 {
     *scan = (RawScan){.ds = ds, .buffer = palloc(ds->raw_size * DATASET_SCAN_ROWS)};
-    roles_start(ds, &scan->sampler);
+    sampler_start(ds, &scan->sampler);
 }
 
 /* the next row, or NULL (and the scan's memory is freed) */
@@ -88,7 +92,7 @@ scan_next(RawScan *scan)
         rowstore_fetch(ds->raw, scan->next, Min(DATASET_SCAN_ROWS, n - scan->next), scan->buffer);
     }
     scan->next++;
-    scan->group = roles_next(&scan->sampler, raw_tail(ds, row));
+    sampler_next(ds, &scan->sampler, row);
     return row;
 }
 
@@ -99,7 +103,7 @@ scan_next_training(RawScan *scan)
 
     do
         row = scan_next(scan);
-    while (row != NULL && scan->group == NN_FOLD_VALIDATION);
+    while (row != NULL && scan->sampler.group == NN_FOLD_VALIDATION);
     return row;
 }
 
@@ -232,13 +236,13 @@ sum_labels(CtrDataset *ds, const CtrEncoder *encoder, int32 *const *codes, NnLab
             continue;
         raw_codes(ds, encoder, codes, row, x_cat);
         for (int f = 0; f < encoder->n_statistics; f++) {
-            NnLabelSum *sum = &sums[f][(Size)x_cat[f] * NN_STATISTICS_GROUPS + scan.group];
+            NnLabelSum *sum = &sums[f][(Size)x_cat[f] * NN_STATISTICS_GROUPS + scan.sampler.group];
 
             sum->weight += tail->weight;
             sum->positive += positive;
         }
-        totals[scan.group].weight += tail->weight;
-        totals[scan.group].positive += positive;
+        totals[scan.sampler.group].weight += tail->weight;
+        totals[scan.sampler.group].positive += positive;
     }
     pfree(x_cat);
     return sums;
