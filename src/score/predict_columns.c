@@ -10,13 +10,11 @@
  * partition has of one.
  *
  * A plan may be made by one role and run by another, so that who plans decides nothing. Whether the role that
- * runs it may execute ctr_predict is what ctr_predict_columns asks when it is first called
- * (check_may_predict).
+ * runs it may execute ctr_predict is what ctr_predict_columns asks when it is first called (rights.c).
  */
 #include "score/score.h"
 
 #include "access/htup_details.h"
-#include "catalog/objectaccess.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
@@ -25,13 +23,8 @@
 #include "nodes/supportnodes.h"
 #include "optimizer/optimizer.h"
 #include "parser/parsetree.h"
-#include "utils/acl.h"
-#include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/syscache.h"
 #include "utils/typcache.h"
-
-#define COLUMNS_SUFFIX "_columns"
 
 /* ------------------------------------------------------------------ a table's row */
 
@@ -123,55 +116,6 @@ row_columns(PlannerInfo *root, Node *row, Oid *type)
         columns = NIL;
     ReleaseTupleDesc(desc);
     return columns;
-}
-
-/* The function `name` of a schema with these arguments; InvalidOid: there is none. */
-static Oid
-find_function(Oid schema, const char *name, const Oid *types, int n_types)
-{
-    return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
-                           PointerGetDatum(buildoidvector(types, n_types)), ObjectIdGetDatum(schema));
-}
-
-/*
- * The function of the same schema that takes columns; InvalidOid if not everybody may execute it. When
- * that right changes, PostgreSQL plans anew.
- */
-static Oid
-columns_function(Oid function, Oid model_type)
-{
-    Oid types[] = {model_type, REGTYPEOID, ANYOID};
-    char *name = psprintf("%s" COLUMNS_SUFFIX, get_func_name(function));
-    Oid found = find_function(get_func_namespace(function), name, types, lengthof(types));
-
-    return OidIsValid(found) && may_execute(found, ACL_ID_PUBLIC) ? found : InvalidOid;
-}
-
-void
-check_may_predict(Oid called)
-{
-    HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(called));
-    Oid types[] = {InvalidOid, RECORDOID}, function = InvalidOid;
-    Size length, suffix = strlen(COLUMNS_SUFFIX);
-    Form_pg_proc form;
-    char *name;
-
-    if (!HeapTupleIsValid(tuple))
-        elog(ERROR, "cache lookup failed for function %u", called);
-    form = (Form_pg_proc)GETSTRUCT(tuple);
-    types[0] = form->proargtypes.values[0];
-    name = pstrdup(NameStr(form->proname));
-    length = strlen(name);
-    if (length > suffix && strcmp(name + length - suffix, COLUMNS_SUFFIX) == 0) {
-        name[length - suffix] = '\0';
-        function = find_function(form->pronamespace, name, types, lengthof(types));
-    }
-    ReleaseSysCache(tuple);
-    if (!OidIsValid(function))
-        elog(ERROR, "function %u does not stand for another", called);
-    if (!may_execute(function, GetUserId()))
-        aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FUNCTION, name);
-    InvokeFunctionExecuteHook(function);
 }
 
 /*

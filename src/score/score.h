@@ -70,12 +70,17 @@ const float *site_score(CtrSite *site, int n);
  */
 const float *site_score_during(CtrSite *site, int n, void (*meanwhile)(void *), void *arg);
 
-/* ------------------------------------------------------------------ predict_columns.c */
+/* ------------------------------------------------------------------ rights.c */
 
 /*
- * Checks the right to EXECUTE. called: ctr_predict_columns or ctr_predict_classes_columns, which the
- * planner calls in place of ctr_predict or ctr_predict_classes. Error 42501 if the current role may not
- * execute the latter.
+ * The function of the same schema that takes the columns of the row that `function` takes; InvalidOid if not
+ * everybody may execute it. When that right changes, PostgreSQL plans anew.
+ */
+Oid columns_function(Oid function, Oid model_type);
+/*
+ * Checks the right to EXECUTE. called: ctr_predict_columns or ctr_predict_classes_columns, which the planner
+ * calls in place of ctr_predict or ctr_predict_classes. Error 42501 if the current role may not execute the
+ * latter.
  */
 void check_may_predict(Oid called);
 

@@ -17,8 +17,8 @@
 #define STREAM_ROLES ((uint64)1 << 40) /* of random numbers; dataset_pass.c lists the others */
 
 /*
- * A NOTICE tells of a column that differs in nearly every row, but only if at least KEY_ROWS rows have a
- * value: with fewer it may be chance.
+ * A NOTICE tells of a column that differs in nearly every row, but only if so many rows have a value: with
+ * fewer it may be chance.
  */
 #define KEY_NUMBERS    1000
 #define KEY_CATEGORIES 100
