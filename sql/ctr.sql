@@ -185,7 +185,7 @@ CREATE AGGREGATE ctr_train(pg_catalog.record, pg_catalog.jsonb) (
     SFUNC = ctr_train_transition, STYPE = pg_catalog.internal, SSPACE = 1048576,
     FINALFUNC = ctr_train_final, FINALFUNC_MODIFY = READ_WRITE, PARALLEL = UNSAFE);
 COMMENT ON AGGREGATE ctr_train(pg_catalog.record, pg_catalog.jsonb) IS
-    'Trains a model on rows, with options from ctr_deepcross(), ctr_fibinet() and ctr_fit() joined by ||. The same rows in the same order, options and seed give the same bits. Raises one NOTICE per epoch.';
+    'Trains a model on rows, with options from ctr_deepcross(), ctr_fibinet() and ctr_fit() joined by ||. The same rows, options and seed give the same bits, in whatever order the rows arrive. Raises one NOTICE per epoch.';
 
 CREATE AGGREGATE ctr_train(pg_catalog.record, pg_catalog.jsonb, ctr_model) (
     SFUNC = ctr_train_transition, STYPE = pg_catalog.internal, SSPACE = 1048576,
