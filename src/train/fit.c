@@ -271,6 +271,8 @@ model_fit(CtrModel *model, CtrDataset *dataset, const CtrModel *given, NnPool *p
     if (fit->options->recipe == CTR_RECIPE_ROBUST)
         fit->calibration = calibrate_start(fit, given != NULL);
     best_epoch = run_epochs(fit);
+    if (best_epoch > 0 && fit->calibration)
+        calibrate_result(fit);
     trained = best_epoch > 0 && check_model(fit);
     if (trained)
         tell(fit, (CtrEvent){.kind = CTR_EVENT_TRAINED, .best_epoch = best_epoch});

@@ -48,6 +48,8 @@ double fit_evaluate(CtrFit *fit, const NnBatch *batch);
 CtrCalibration *calibrate_start(CtrFit *fit, bool given);
 /* After an epoch: moves the last bias until the mean prediction is the mean label. Serves interrupts. */
 void calibrate_epoch(CtrFit *fit);
+/* The same at the end, by more rows, for the parameters of the result. */
+void calibrate_result(CtrFit *fit);
 /* Before the next epoch: restores the last bias as training left it. */
 void calibrate_undo(CtrFit *fit);
 
