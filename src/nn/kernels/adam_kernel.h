@@ -79,7 +79,7 @@ adam_step_kernel(float *restrict w, float *restrict m, float *restrict v, const 
     }
 }
 
-/* a stretch ends: adam_keep and adam_settle in adam.c */
+/* a stretch ends: adam_keep in adam.c and adam_settle in replay.c */
 SIMD_INLINE State
 keep_and_settle(State s, float decay, NnAdamKeep keep)
 {

@@ -1,4 +1,4 @@
-/* adam_step.h: Adam's formula, which the kernels and the plain loops of train/adam.c compute. */
+/* adam_step.h: Adam's formula, which the kernels and the plain loops of train/ compute. */
 #ifndef NN_ADAM_STEP_H
 #define NN_ADAM_STEP_H
 

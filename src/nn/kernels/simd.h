@@ -6,7 +6,7 @@
  *   adam_kernel.h                       the kernels, in these names
  *   kernels_avx512.c, kernels_avx2.c    the kernels for one kind of vector
  *
- * On a CPU that can run neither, the BLAS library and the plain formula in adam.c take their place.
+ * On a CPU that can run neither, the BLAS library and the plain formula in train/ take their place.
  */
 #ifndef NN_SIMD_H
 #define NN_SIMD_H
@@ -27,7 +27,7 @@ typedef struct NnSimdKernels {
     int lanes; /* of a vector */
     /* y [vectors * lanes] = x [d_in] w; w [d_in, vectors * lanes]; 1 <= vectors <= NN_MATVEC_VECTORS */
     void (*matvec)(float *y, const float *x, const float *w, int d_in, int vectors);
-    /* as adam_step_plain() and adam_replay_plain() in adam.c. first: number of the first step */
+    /* as adam_step_plain() in adam.c and adam_replay_plain() in replay.c. first: number of the first step */
     void (*adam_step)(float *w, float *m, float *v, const float *gradient, float scale, size_t n, float decay,
                       NnAdamStep step);
     void (*adam_replay)(float *w, float *m, float *v, size_t n, float decay, NnAdamKeep keep,

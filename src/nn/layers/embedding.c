@@ -2,7 +2,7 @@
  * embedding.c: the layers that read the batch itself: numerical fields, embeddings (torch.nn.Embedding) and
  * sums of embeddings (a linear layer over one-hot fields).
  *
- * The gradients of tables are not made here: adam.c takes them from the gradient of y along the net's list of
+ * The gradients of tables are not made here: Adam takes them from the gradient of y along the net's list of
  * lookups. Codes must be valid, 0 .. rows - 1 of their field: whoever encodes rows sees to that, nothing is
  * checked here.
  */

@@ -249,6 +249,8 @@ NnLayer *net_layer(NnNet *net, const NnLayerType *type, int x, int y, const char
     __attribute__((format(printf, 5, 6)));
 void net_lookup(NnNet *net, int field, int param, int64_t row_offset, int rows, int d, int y);
 void net_finish(NnNet *net);
+/* init.c: how net_init's work is cut, for net_finish */
+void net_plan_init(NnNet *net);
 
 /*
  * Writes a freshly initialised block (all kinds of parameters; zeroed before, for what lies between them).

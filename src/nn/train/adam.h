@@ -1,6 +1,6 @@
 /*
- * adam.h: the optimizer, shared by adam.c (which updates) and trainer.c (which says when). Private to the
- * engine.
+ * adam.h: the optimizer, shared by adam.c and replay.c (which update) and trainer.c (which says when).
+ * Private to the engine.
  *
  * Rows of tables that no batch touched still move at every step, by L2 and by momentum. Instead of moving
  * them all at every step, each row carries the number of the last step that it has seen; `history` has what

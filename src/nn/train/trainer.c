@@ -2,213 +2,18 @@
  * trainer.c: one training step over one batch, and evaluation: who computes what, in which order, on which
  * thread.
  *
- * The layers are cut into passes where one needs the whole batch (batch normalisation). A pass is run by
- * lanes, which are tasks for the pool; a lane takes one block of rows through all layers of the pass before
- * the next, so that the block stays in cache. The pass in the middle turns round: last layers, loss, and back
- * through them. Then the lanes' gradients are added up in lane order and Adam moves the parameters.
- *
- * Nothing but the replay of rows (see adam.h) changes the parameters before that last run. Interrupted, the
- * step begins anew; the last run goes on where it was.
+ * The passes (passes.c) leave every lane's gradients. These are added up in lane order, and Adam moves the
+ * parameters. Nothing but the replay of rows (see adam.h) changes the parameters before that last run.
+ * Interrupted, the step begins anew; the last run goes on where it was.
  */
-#include "nn/train/adam.h"
+#include "nn/train/passes.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "nn/math/loss.h"
 #include "nn/math/products.h"
-#include "nn/math/rng.h"
 
 #define DENSE_CHUNK 4096 /* parameters in one task */
-
-/*
- * Layers [forward, forward_end), then forward_stats of `stats`; on the way back [backward_end, backward)
- * descending.
- */
-typedef struct Pass {
-    int forward, forward_end;
-    int forward_stats; /* layer, or -1 */
-    bool turn;         /* the loss is in this pass */
-    int backward, backward_end;
-    int backward_stats; /* layer, or -1 */
-} Pass;
-
-struct NnTrainer {
-    const NnNet *net;
-    NnPool *pool;
-    float *params;
-    NnHyper hyper;
-    int batch_size;
-    size_t capacity; /* rows for which there is room in tensors */
-    NnAdam adam;
-    Pass *passes;
-    int n_passes;
-    float *values, *dvalues; /* [row_floats * capacity] */
-    float *grads;            /* [NN_LANES, n_dense]; lane 0's becomes the sum */
-    double *stats;           /* [NN_LANES, n_stats] */
-    float *batch_stats;      /* [n_batch_stats] */
-    float *scratch;          /* [threads, scratch] */
-    double *losses;          /* one for each task that computes a loss */
-    double *norms;           /* one for each task that reduces gradients: sums of squares */
-    bool updating;           /* a step that was interrupted has begun to move the parameters */
-    bool *updated;           /* [dense tasks] what it has moved; tables keep their own count (adam.h) */
-
-    /* of the call under way */
-    const NnBatch *batch;
-    const Pass *pass;
-    int lanes, lane_rows;
-    float grad_scale; /* of the loss's gradient */
-    float clip_scale;
-    NnAdamStep step;
-    double loss;
-    float *logits;
-};
-
-/* ------------------------------------------------------------------ blocks */
-
-static NnBlock
-make_block(const NnTrainer *t, int row, int n, int worker, bool train)
-{
-    return (NnBlock){.net = t->net,
-                     .params = t->params,
-                     .tables = t->params,
-                     .values = t->values,
-                     .dvalues = t->dvalues,
-                     .capacity = t->capacity,
-                     .x_num = t->batch->x_num,
-                     .x_cat = t->batch->x_cat,
-                     .ld_cat = t->batch->ld_cat,
-                     .row = row,
-                     .n = n,
-                     .train = train,
-                     .batch_stats = t->batch_stats,
-                     .scratch = t->scratch + (size_t)worker * t->net->scratch};
-}
-
-/* the block's loss, and its gradient unless this is an evaluation; logits go to the caller */
-static double
-run_loss(const NnTrainer *t, const NnBlock *b)
-{
-    const NnBatch *batch = t->batch;
-    int classes = t->net->config.n_classes;
-    const float *z = block_value(b, t->net->output), *weight = batch->weight ? batch->weight + b->row : NULL;
-
-    if (t->logits)
-        memcpy(t->logits + (size_t)b->row * (size_t)classes, z,
-               (size_t)b->n * (size_t)classes * sizeof(float));
-    if (!b->train)
-        return loss_forward(z, batch->label + b->row, weight, b->n, classes);
-    return loss_forward_backward(block_dvalue(b, t->net->output), z, batch->label + b->row, weight, b->n,
-                                 classes, t->grad_scale);
-}
-
-/* ------------------------------------------------------------------ passes */
-
-static void
-zero_stats(const NnLayer *l, NnBlock *b)
-{
-    memset(b->stats + l->stats_offset, 0, (size_t)l->n_stats * sizeof(double));
-}
-
-/* Of the parameters that do not set their gradient themselves. */
-static void
-clear_gradients(const NnNet *net, float *grads)
-{
-    for (const NnParam *p = net->params; p < net->params + net->n_params; p++)
-        if (p->kind == NN_DENSE && !p->grad_set)
-            memset(grads + p->offset, 0, p->count * sizeof(float));
-}
-
-/* one lane of the current pass */
-static void
-lane_task(void *arg, int lane, int worker)
-{
-    NnTrainer *t = arg;
-    const NnNet *net = t->net;
-    const Pass *p = t->pass;
-    int first = lane * t->lane_rows, end = first + t->lane_rows;
-    NnBlock b = make_block(t, first, 0, worker, true);
-
-    b.grads = t->grads + (size_t)lane * net->n_dense;
-    b.stats = t->stats + (size_t)lane * net->n_stats;
-    b.key = rng_mix(t->hyper.seed ^ rng_mix((uint64_t)t->adam.step));
-    end = end < t->batch->rows ? end : t->batch->rows;
-    if (p->forward_stats >= 0)
-        zero_stats(&net->layers[p->forward_stats], &b);
-    if (p->backward_stats >= 0)
-        zero_stats(&net->layers[p->backward_stats], &b);
-    if (p->turn) {
-        clear_gradients(net, b.grads);
-        t->losses[lane] = 0.0;
-    }
-    for (; b.row < end && !pool_interrupted(t->pool); b.row += b.n) {
-        b.n = end - b.row < NN_BLOCK ? end - b.row : NN_BLOCK;
-        b.first = b.row == first;
-        block_forward(&b, p->forward, p->forward_end);
-        if (p->forward_stats >= 0)
-            net->layers[p->forward_stats].type->forward_stats(&net->layers[p->forward_stats], &b);
-        if (p->turn) {
-            block_zero_gradients(&b);
-            t->losses[lane] += run_loss(t, &b);
-        }
-        block_backward(&b, p->backward, p->backward_end);
-        if (p->backward_stats >= 0)
-            net->layers[p->backward_stats].type->backward_stats(&net->layers[p->backward_stats], &b);
-    }
-}
-
-/* after a pass: what its lanes counted becomes the batch's statistics */
-static void
-merge_stats(NnTrainer *t, const Pass *p)
-{
-    const NnLayer *l;
-
-    if (p->forward_stats >= 0) {
-        l = &t->net->layers[p->forward_stats];
-        l->type->forward_merge(l, t->net, t->params, t->stats + l->stats_offset, t->net->n_stats, t->lanes,
-                               t->batch->rows, t->batch_stats + l->batch_stats_offset);
-    }
-    if (p->backward_stats >= 0) {
-        l = &t->net->layers[p->backward_stats];
-        l->type->backward_merge(l, t->stats + l->stats_offset, t->net->n_stats, t->lanes, t->batch->rows,
-                                t->batch_stats + l->batch_stats_offset);
-    }
-}
-
-/* Writes the passes into `passes` (NULL: only counts them). */
-static int
-plan_passes(const NnNet *net, Pass *passes)
-{
-    Pass p = {.forward_stats = -1, .backward_stats = -1};
-    int n = 0;
-
-    for (int i = 0; i < net->n_layers; i++) {
-        if (!net->layers[i].type->forward_stats)
-            continue;
-        p.forward_end = p.forward_stats = i;
-        if (passes)
-            passes[n] = p;
-        n++;
-        p.forward = i;
-        p.forward_stats = -1;
-    }
-    p.forward_end = net->n_layers;
-    p.turn = true;
-    p.backward = net->n_layers;
-    for (int i = net->n_layers - 1; i >= 0; i--) {
-        if (!net->layers[i].type->backward_stats)
-            continue;
-        p.backward_end = i + 1;
-        p.backward_stats = i;
-        if (passes)
-            passes[n] = p;
-        n++;
-        p = (Pass){.forward_stats = -1, .backward_stats = -1, .backward = i + 1};
-    }
-    if (passes)
-        passes[n] = p;
-    return n + 1;
-}
 
 /* ------------------------------------------------------------------ gradients */
 
@@ -304,17 +109,6 @@ clip_scale(const NnTrainer *t, int tasks)
 
 /* ------------------------------------------------------------------ steps */
 
-/* Lanes depend on the number of rows only: that keeps every sum's order whatever the number of threads. */
-static void
-cut_lanes(NnTrainer *t)
-{
-    int rows = t->batch->rows, lanes = rows / NN_LANE_ROWS;
-
-    lanes = lanes < 1 ? 1 : lanes > NN_LANES ? NN_LANES : lanes;
-    t->lane_rows = ((rows + lanes - 1) / lanes + 15) / 16 * 16;
-    t->lanes = (rows + t->lane_rows - 1) / t->lane_rows;
-}
-
 static float
 gradient_scale(const NnBatch *batch)
 {
@@ -333,17 +127,12 @@ compute_gradients(NnTrainer *t, const NnBatch *batch, double *loss, float *logit
     t->batch = batch;
     t->logits = logits;
     t->grad_scale = gradient_scale(batch);
-    cut_lanes(t);
     if (adam_history_full(&t->adam))
         status = trainer_sync(t);
     if (status == NN_OK)
         status = pool_run(t->pool, find_rows_task, t, t->net->n_lookups, true);
-    for (int i = 0; i < t->n_passes && status == NN_OK; i++) {
-        t->pass = &t->passes[i];
-        status = pool_run(t->pool, lane_task, t, t->lanes, true);
-        if (status == NN_OK)
-            merge_stats(t, t->pass);
-    }
+    if (status == NN_OK)
+        status = passes_run(t);
     if (status == NN_OK)
         status = pool_run(t->pool, reduce_task, t, tasks, true);
     if (status != NN_OK)
@@ -458,10 +247,10 @@ evaluate_task(void *arg, int task, int worker)
 {
     NnTrainer *t = arg;
     int row = task * NN_BLOCK, left = t->batch->rows - row;
-    NnBlock b = make_block(t, row, left < NN_BLOCK ? left : NN_BLOCK, worker, false);
+    NnBlock b = trainer_block(t, row, left < NN_BLOCK ? left : NN_BLOCK, worker, false);
 
     block_forward(&b, 0, t->net->n_layers);
-    t->losses[task] = run_loss(t, &b);
+    t->losses[task] = trainer_loss(t, &b);
 }
 
 NnStatus
@@ -489,8 +278,8 @@ trainer_layout(NnTrainer *t, NnTrainer **place, int threads, NnArena *arena)
 
     *place = arena_take(arena, 1, sizeof(NnTrainer));
     t->capacity = ((size_t)t->batch_size + NN_ALIGN - 1) / NN_ALIGN * NN_ALIGN;
-    t->n_passes = plan_passes(net, NULL);
-    t->passes = arena_take(arena, (size_t)t->n_passes, sizeof(Pass));
+    t->n_passes = passes_plan(net, NULL);
+    t->passes = arena_take(arena, (size_t)t->n_passes, sizeof(NnPass));
     t->values = arena_take(arena, net->row_floats * t->capacity, sizeof(float));
     t->dvalues = arena_take(arena, net->row_floats * t->capacity, sizeof(float));
     t->grads = arena_take(arena, NN_LANES * net->n_dense, sizeof(float));
@@ -526,7 +315,7 @@ trainer_create(NnTrainer **trainer, const NnNet *net, float *params, const NnHyp
     if (!arena.base)
         return NN_NO_MEMORY;
     trainer_layout(&t, trainer, pool_threads(pool), &arena);
-    plan_passes(net, t.passes);
+    passes_plan(net, t.passes);
     **trainer = t;
     return NN_OK;
 }
