@@ -269,7 +269,7 @@ side_backward(float *dweight, const float *dy, int lddy, const float *weight, in
 }
 
 static Side
-describe(const NnLayer *l, const NnBlock *b, int tensor)
+side_of(const NnLayer *l, const NnBlock *b, int tensor)
 {
     const int fields = l->size[FIELDS], d = l->size[WIDTH], ldx = tensor_ld(b, tensor);
     Side s = {.l = l, .b = b, .fields = fields, .d = d, .x = block_value(b, tensor), .ldx = ldx};
@@ -292,7 +292,7 @@ forward(const NnLayer *l, const NnBlock *b)
 {
     const int d_out = tensor_width(b->net, l->y), ldy = tensor_ld(b, l->y);
     const int pairs_d = l->size[FIELDS] * (l->size[FIELDS] - 1) / 2 * l->size[WIDTH];
-    const Side plain = describe(l, b, l->x), reweighted = describe(l, b, l->x2);
+    const Side plain = side_of(l, b, l->x), reweighted = side_of(l, b, l->x2);
     float *y = block_value(b, l->y);
 
     rows_fill(y, ldy, block_param(b, l->param[BIAS]), b->n, d_out, false);
@@ -306,7 +306,7 @@ backward(const NnLayer *l, const NnBlock *b)
     const int d_out = tensor_width(b->net, l->y), lddy = tensor_ld(b, l->y);
     const int pairs_d = l->size[FIELDS] * (l->size[FIELDS] - 1) / 2 * l->size[WIDTH];
     const float *weight = block_param(b, l->param[WEIGHT]), *dy = block_dvalue(b, l->y);
-    const Side plain = describe(l, b, l->x), reweighted = describe(l, b, l->x2);
+    const Side plain = side_of(l, b, l->x), reweighted = side_of(l, b, l->x2);
     float *dweight = block_grad(b, l->param[WEIGHT]);
 
     if (dweight)
@@ -320,8 +320,32 @@ backward(const NnLayer *l, const NnBlock *b)
                   d_out);
 }
 
+/* the interactions of both sides, which share their matrices, Concat and Linear */
+static int
+describe(const NnLayer *l, const NnNet *net, NnModule *modules)
+{
+    const int pairs_d = l->size[FIELDS] * (l->size[FIELDS] - 1) / 2 * l->size[WIDTH];
+
+    modules[0] = (NnModule){.kind = "BilinearInteraction",
+                            .input = {l->x, -1, -1},
+                            .output = -1,
+                            .d = pairs_d,
+                            .first_param = l->param[BILINEAR],
+                            .n_params = l->param[WEIGHT] - l->param[BILINEAR]};
+    modules[1] = modules[0];
+    modules[1].input[0] = l->x2;
+    modules[1].n_params = 0;
+    modules[2] = (NnModule){
+        .kind = "Concat", .input = {NN_OF_MODULE(0), NN_OF_MODULE(1), -1}, .output = -1, .d = 2 * pairs_d};
+    modules[3] = layer_module(l, net);
+    modules[3].kind = "Linear";
+    modules[3].input[0] = NN_OF_MODULE(2);
+    modules[3].input[1] = -1;
+    return 4;
+}
+
 static const NnLayerType bilinear_type = {
-    .kind = "BilinearInteraction", .forward = forward, .backward = backward};
+    .kind = "BilinearInteraction", .forward = forward, .backward = backward, .describe = describe};
 
 /* the [d, d] matrices; returns the first */
 static int

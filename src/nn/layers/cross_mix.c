@@ -196,7 +196,7 @@ gate_distance(const NnLayer *l, const NnNet *net)
 }
 
 static Mix
-describe(const NnLayer *l, const NnBlock *b)
+mix_of(const NnLayer *l, const NnBlock *b)
 {
     return (Mix){.n = b->n,
                  .d = tensor_width(b->net, l->y),
@@ -226,7 +226,7 @@ describe(const NnLayer *l, const NnBlock *b)
 static void
 forward(const NnLayer *l, const NnBlock *b)
 {
-    const Mix m = describe(l, b);
+    const Mix m = mix_of(l, b);
 
     gemm(false, true, m.n, m.experts, m.d, m.x, m.ldx, m.gate_weight, m.ldgate, false, m.g, m.ldg);
     cross_mix_forward(&m);
@@ -236,7 +236,7 @@ forward(const NnLayer *l, const NnBlock *b)
 static void
 backward(const NnLayer *l, const NnBlock *b)
 {
-    const Mix m = describe(l, b);
+    const Mix m = mix_of(l, b);
     const int lddx = tensor_ld(b, l->x);
     float *dx = block_dvalue(b, l->x), *dg = block_dvalue(b, l->saved[GATES]);
     float *du = block_dvalue(b, l->saved[PRODUCT]);
@@ -253,7 +253,23 @@ backward(const NnLayer *l, const NnBlock *b)
              m.ldgate);
 }
 
-static const NnLayerType cross_mix_type = {.kind = "CrossNetMix", .forward = forward, .backward = backward};
+/* Gating, whose parameters all levels share and the first has, and the level */
+static int
+describe(const NnLayer *l, const NnNet *net, NnModule *modules)
+{
+    modules[0] = (NnModule){.kind = "Gating",
+                            .input = {l->x, -1, -1},
+                            .output = l->saved[GATES],
+                            .d = l->size[EXPERTS],
+                            .first_param = l->param[GATE],
+                            .n_params = l->x == l->x2 ? l->size[EXPERTS] : 0};
+    modules[1] = layer_module(l, net);
+    modules[1].input[2] = l->saved[GATES];
+    return 2;
+}
+
+static const NnLayerType cross_mix_type = {
+    .kind = "CrossNetMix", .forward = forward, .backward = backward, .describe = describe};
 
 /* torch.nn.init.xavier_normal_ on [a, b, c]: b c inputs and a c outputs */
 static int

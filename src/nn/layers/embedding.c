@@ -85,7 +85,17 @@ embedding_forward(const NnLayer *l, const NnBlock *b)
         gather(y, ld, lookup_table(lookup, b), lookup_codes(lookup, b), b->n, (size_t)lookup->d);
 }
 
-static const NnLayerType embedding_type = {.kind = "Embedding", .forward = embedding_forward};
+/* Where fields share a table, it is the first field's. */
+static int
+embedding_describe(const NnLayer *l, const NnNet *net, NnModule *modules)
+{
+    modules[0] = layer_module(l, net);
+    modules[0].n_params = net->lookups[l->size[FIRST_LOOKUP]].row_offset == 0;
+    return 1;
+}
+
+static const NnLayerType embedding_type = {
+    .kind = "Embedding", .forward = embedding_forward, .describe = embedding_describe};
 
 void
 net_embedding(NnNet *net, int field, int param, int64_t row_offset, int rows, int y, const char *name)
@@ -153,8 +163,21 @@ sum_backward(const NnLayer *l, const NnBlock *b)
             dbias[j] += dy[(size_t)r * ld + (size_t)j];
 }
 
+/* EmbeddingBag[, Add] */
+static int
+sum_describe(const NnLayer *l, const NnNet *net, NnModule *modules)
+{
+    modules[0] = layer_module(l, net);
+    if (!l->size[ADD])
+        return 1;
+    modules[0].output = -1;
+    modules[1] =
+        (NnModule){.kind = "Add", .input = {l->y, NN_OF_MODULE(0), -1}, .output = l->y, .d = modules[0].d};
+    return 2;
+}
+
 static const NnLayerType sum_type = {
-    .kind = "EmbeddingBag", .forward = sum_forward, .backward = sum_backward};
+    .kind = "EmbeddingBag", .forward = sum_forward, .backward = sum_backward, .describe = sum_describe};
 
 void
 net_embedding_sum(NnNet *net, int param, int bias, int y, bool y_add, const char *name)

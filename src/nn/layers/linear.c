@@ -64,7 +64,33 @@ backward(const NnLayer *l, const NnBlock *b)
                         !b->first, l->dx2_add);
 }
 
-static const NnLayerType linear_type = {.kind = "Linear", .forward = forward, .backward = backward};
+/* [Concat,] Linear[, Add] */
+static int
+describe(const NnLayer *l, const NnNet *net, NnModule *modules)
+{
+    NnModule linear = layer_module(l, net);
+    int n = 0;
+
+    if (l->x2 >= 0) {
+        modules[n++] = (NnModule){.kind = "Concat",
+                                  .input = {l->x, l->x2, -1},
+                                  .output = -1,
+                                  .d = tensor_width(net, l->x) + tensor_width(net, l->x2)};
+        linear.input[0] = NN_OF_MODULE(0);
+        linear.input[1] = -1;
+    }
+    linear.output = l->size[ADD] ? -1 : l->y;
+    modules[n++] = linear;
+    if (l->size[ADD]) {
+        modules[n] = (NnModule){
+            .kind = "Add", .input = {l->y, NN_OF_MODULE(n - 1), -1}, .output = l->y, .d = linear.d};
+        n++;
+    }
+    return n;
+}
+
+static const NnLayerType linear_type = {
+    .kind = "Linear", .forward = forward, .backward = backward, .describe = describe};
 
 static int
 add_linear(NnNet *net, int x, int x2, int y, bool add, bool bias, const char *name)

@@ -99,7 +99,17 @@ backward(const NnLayer *l, const NnBlock *b)
                           tensor_width(b->net, l->y), has_dropout(l, b) ? kept_scale(l->rate) : 1);
 }
 
-static const NnLayerType relu_type = {.kind = "ReLU", .forward = forward, .backward = backward};
+/* ReLU[, Dropout] */
+static int
+describe(const NnLayer *l, const NnNet *net, NnModule *modules)
+{
+    modules[0] = layer_module(l, net);
+    modules[1] = (NnModule){.kind = "Dropout", .input = {l->y, -1, -1}, .output = l->y, .d = modules[0].d};
+    return l->rate > 0 ? 2 : 1;
+}
+
+static const NnLayerType relu_type = {
+    .kind = "ReLU", .forward = forward, .backward = backward, .describe = describe};
 
 int
 net_relu_dropout(NnNet *net, int x, float rate, const char *name)

@@ -73,6 +73,23 @@ typedef struct NnNet NnNet;
 typedef struct NnLayer NnLayer;
 typedef struct NnBlock NnBlock;
 
+/*
+ * What a reader of PyTorch or ONNX knows as one step of the network. A layer stands for one of them or for
+ * several: it may join, add or activate in the same pass, and those steps are modules, too. A tensor whose
+ * columns are others' outputs (NnTensor.parent) is their concatenation, which takes no module.
+ */
+typedef struct NnModule {
+    const char *kind; /* a layer type's, or "Concat", "Add", "Dropout", "Gating" */
+    int input[3];     /* tensors; -1: not used; NN_OF_MODULE(i): what the same layer's module i gives */
+    int output;       /* tensor, or -1: only later modules of the same layer read it */
+    int d;            /* floats of a row of the output */
+    /* parameters that no module before has, one after the other in the net's list */
+    int first_param, n_params;
+} NnModule;
+
+#define NN_OF_MODULE(i) (-2 - (i))
+#define NN_MODULES_MOST 4 /* of a layer */
+
 typedef struct NnLayerType {
     const char *kind; /* as PyTorch names it: "Linear", "BatchNorm1d", "Embedding", … */
     /* y from x for block b, rows [b->row, b->row + b->n) */
@@ -107,6 +124,8 @@ typedef struct NnLayerType {
      */
     void (*fuse)(const NnLayer *l, const NnNet *net, const float *params, float *fused, int weight, int bias,
                  int r);
+    /* Writes the layer's modules, in order; returns how many. NULL: it is one, see layer_module. */
+    int (*describe)(const NnLayer *l, const NnNet *net, NnModule *modules);
 } NnLayerType;
 
 struct NnLayer {
@@ -273,6 +292,15 @@ int net_find_param(const NnNet *net, const char *name);
  * below 0, or a count of steps that is not 0 … NN_STEPS_MOST. -1: there is none.
  */
 int net_find_unsound(const NnNet *net, const float *params, NnPause pause);
+
+/* ------------------------------------------------------------------ describe.c */
+
+/* The layer as one module, which has the parameters of l->param from the first on as far as they follow. */
+NnModule layer_module(const NnLayer *l, const NnNet *net);
+/* the layer's modules [NN_MODULES_MOST]; returns how many */
+int layer_describe(const NnLayer *l, const NnNet *net, NnModule *modules);
+/* numbers that are trained */
+int64_t module_params(const NnModule *module, const NnNet *net);
 
 /* ------------------------------------------------------------------ block.c: a block through the layers */
 
