@@ -104,7 +104,7 @@ typedef struct CtrEncoder {
     CtrVocab **vocabs;       /* [n_cat]: known categories; code = id + CTR_CODE_KNOWN */
     int32 **frequencies;     /* [n_cat][known]: training rows of each known category */
     int *categories;         /* [d_cat]: rows of each field's table = known + CTR_CODE_KNOWN */
-    float **statistics;      /* [n_statistics][categories]: target statistics (nn/derive.c) */
+    float **statistics;      /* [n_statistics][categories]: target statistics (nn/math/derive.c) */
     /*
      * The label sums that statistics come from: [n_statistics][categories][NN_STATISTICS_GROUPS]. Only
      * going on from a model needs them; NULL in a model that only scores.
