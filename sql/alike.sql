@@ -1,23 +1,33 @@
--- trainings alike give models that are equal: the digest leaves nothing out but the seconds, whose form is strict
+-- trainings alike give models that are equal: the digest leaves nothing out but the seconds, whose form is
+-- strict
 \set VERBOSITY terse
 SET client_min_messages = error;
 CREATE EXTENSION IF NOT EXISTS ctr;
 \i sql/forge.psql
 
-CREATE TABLE rows AS SELECT (i * 7919 % 100 < 30)::int AS label, i % 7 AS x, 'c' || i % 5 AS c FROM generate_series(1, 300) i;
+CREATE TABLE rows AS
+SELECT (i * 7919 % 100 < 30)::int AS label, i % 7 AS x, 'c' || i % 5 AS c FROM generate_series(1, 300) i;
 CREATE FUNCTION trained(seed int) RETURNS ctr_model LANGUAGE sql AS
-$$ SELECT ctr_train(r, ctr_fit(epochs => 3, patience => 0, seed => $1, min_count => 1) || '{"mlp_layers": [4]}') FROM rows r $$;
+$$ SELECT ctr_train(r, ctr_fit(epochs => 3, patience => 0, seed => $1,
+                               min_count => 1) || '{"mlp_layers": [4]}') FROM rows r $$;
 CREATE TABLE models AS SELECT seed, trained(seed) AS model FROM unnest('{1,1,1,2}'::int[]) seed;
--- whatever the clock said: the same model with other seconds
-CREATE FUNCTION seconds(file bytea) RETURNS text LANGUAGE sql AS $$ SELECT header(file)::jsonb->'__metadata__'->>'epoch_seconds' $$;
-CREATE FUNCTION with_seconds(file bytea, seconds text) RETURNS bytea LANGUAGE sql AS
-$$ SELECT file(replace(header(file), '"epoch_seconds":"' || seconds(file) || '"', '"epoch_seconds":"' || $2 || '"'), data(file)) $$;
 
-SELECT a.seed, b.seed, a.model = b.model AS equal, a.model <> b.model AS differ, ctr_model_hash(a.model) = ctr_model_hash(b.model) AS hash,
+-- whatever the clock said: the same model with other seconds
+CREATE FUNCTION seconds(file bytea) RETURNS text LANGUAGE sql
+AS $$ SELECT header(file)::jsonb->'__metadata__'->>'epoch_seconds' $$;
+CREATE FUNCTION with_seconds(file bytea, seconds text) RETURNS bytea LANGUAGE sql AS
+$$ SELECT file(replace(header(file), '"epoch_seconds":"' || seconds(file) || '"',
+                       '"epoch_seconds":"' || $2 || '"'), data(file)) $$;
+
+SELECT a.seed, b.seed, a.model = b.model AS equal, a.model <> b.model AS differ,
+       ctr_model_hash(a.model) = ctr_model_hash(b.model) AS hash,
        ctr_model_hash_extended(a.model, 5) = ctr_model_hash_extended(b.model, 5) AS salted, count(*)
 FROM models a, models b WHERE a.ctid < b.ctid GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2;
-SELECT model = other AS equal, model::bytea = other::bytea AS same_bytes, (SELECT sum(seconds) FROM ctr_history(other)) AS seconds
-FROM (SELECT model, with_seconds(model::bytea, '[        1.000000,123456789.250000,        0.500000]')::ctr_model AS other FROM models LIMIT 1) m;
+SELECT model = other AS equal, model::bytea = other::bytea AS same_bytes,
+       (SELECT sum(seconds) FROM ctr_history(other)) AS seconds
+FROM (SELECT model, with_seconds(model::bytea,
+                                 '[        1.000000,123456789.250000,        0.500000]')::ctr_model AS other
+                                 FROM models LIMIT 1) m;
 SELECT count(*) AS groups, max(n) AS largest FROM (SELECT count(*) AS n FROM models GROUP BY model) g;
 
 -- the same length, but not the form that ctr writes
@@ -28,17 +38,29 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN
     RETURN SQLSTATE || ': ' || SQLERRM;
 END $$;
-SELECT s AS seconds, attempt(with_seconds(model::bytea, s)) FROM (SELECT model FROM models LIMIT 1) m, unnest(ARRAY[
-    '[        1.000000,        2.000000,        3.000000]', '[000000001.000000,        2.000000,        3.000000]',
-    '[1.000000        ,        2.000000,        3.000000]', '[        1.000000         2.000000         3.000000]',
-    '[        1.000000,        2.000000,        3.000000.', '[        1.000000,        2.00000 ,        3.000000]',
-    '[        1.000000,        2.0000a0,        3.000000]', '[        1.000000,        -.000000,        3.000000]',
+SELECT s AS seconds, attempt(with_seconds(model::bytea, s))
+FROM (SELECT model FROM models LIMIT 1) m, unnest(ARRAY[
+    '[        1.000000,        2.000000,        3.000000]',
+    '[000000001.000000,        2.000000,        3.000000]',
+    '[1.000000        ,        2.000000,        3.000000]',
+    '[        1.000000         2.000000         3.000000]',
+    '[        1.000000,        2.000000,        3.000000.',
+    '[        1.000000,        2.00000 ,        3.000000]',
+    '[        1.000000,        2.0000a0,        3.000000]',
+    '[        1.000000,        -.000000,        3.000000]',
     '[        1.000000,        2.000000,    \u0020   3.0]']) s;
+
 -- another number of epochs changes what is covered
-SELECT attempt(with_seconds(model::bytea, '[        1.000000,        2.000000]')), attempt(signed(with_seconds(model::bytea, '[        1.000000,        2.000000]'))) AS signed FROM models LIMIT 1;
+SELECT attempt(with_seconds(model::bytea, '[        1.000000,        2.000000]')),
+       attempt(signed(with_seconds(model::bytea, '[        1.000000,        2.000000]'))) AS signed
+       FROM models LIMIT 1;
+
 -- the seconds stand second, or nowhere
 SELECT attempt(changed(model::bytea, '"epoch_seconds"', '"epoch_sekonds"')) FROM models LIMIT 1;
-SELECT attempt(changed(model::bytea, '"epoch_seconds":"' || seconds(model::bytea) || '","format_version":"2"', '"format_version":"2","epoch_seconds":"' || seconds(model::bytea) || '"')) FROM models LIMIT 1;
+SELECT attempt(changed(model::bytea, '"epoch_seconds":"' || seconds(model::bytea) || '","format_version":"2"',
+                       '"format_version":"2","epoch_seconds":"' || seconds(model::bytea) || '"'))
+                       FROM models LIMIT 1;
 
 DROP TABLE rows, models;
-DROP FUNCTION trained, seconds, with_seconds, attempt, changed, overwritten, signed, file, data, header, header_size, little_endian;
+DROP FUNCTION trained, seconds, with_seconds, attempt, changed, overwritten, signed, file, data, header,
+header_size, little_endian;

@@ -5,16 +5,20 @@ CREATE EXTENSION IF NOT EXISTS ctr;
 CREATE TABLE cached AS SELECT i % 2 AS label, 'c' || i % 10 AS c FROM generate_series(1, 200) i;
 CREATE TABLE cached_models AS
 SELECT name, ctr_train(r, ctr_deepcross(mlp_layers => layers::int[]) || ctr_fit(epochs => 1)) AS model
-FROM cached r, (VALUES ('a', '{200,200}'), ('b', '{201,200}'), ('large', '{900,900}')) v(name, layers) GROUP BY name;
+FROM cached r, (VALUES ('a', '{200,200}'), ('b', '{201,200}'), ('large', '{900,900}')) v(name, layers)
+GROUP BY name;
 
 -- the models that are unpacked
 CREATE VIEW unpacked AS SELECT count(*) AS models, coalesce(sum(total_bytes), 0) <= 2 * 1024 * 1024 AS fit
 FROM pg_backend_memory_contexts WHERE name = 'ctr model';
+
 -- scores by all models of these names, each at a call site of its own
 CREATE FUNCTION scored_by(names text[]) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE good boolean;
 BEGIN
-    EXECUTE 'SELECT ' || (SELECT string_agg(format('ctr_predict((SELECT model FROM cached_models WHERE name = %L), r) > 0', n), ' AND ') FROM unnest(names) n)
+    EXECUTE 'SELECT '
+        || (SELECT string_agg(format('ctr_predict((SELECT model FROM cached_models WHERE name = %L), r) > 0',
+                                     n), ' AND ') FROM unnest(names) n)
         || ' FROM cached r LIMIT 1' INTO good;
     RETURN good;
 END $$;

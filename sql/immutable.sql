@@ -3,7 +3,10 @@
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS ctr;
 
-EXPLAIN (VERBOSE, COSTS OFF) SELECT ctr_fit(label => 'click', learning_rate => 0.1, ignore => '{id,"a b"}') AS fit, ctr_fibinet(n_classes => 3) AS fibinet;
+-- the planner makes constants of the builders' calls
+EXPLAIN (VERBOSE, COSTS OFF)
+SELECT ctr_fit(label => 'click', learning_rate => 0.1, ignore => '{id,"a b"}') AS fit,
+       ctr_fibinet(n_classes => 3) AS fibinet;
 EXPLAIN (VERBOSE, COSTS OFF) SELECT ctr_deepcross() || ctr_fit(validation => 0.3) AS options;
 SET extra_float_digits = -10;
 SELECT ctr_fit(learning_rate => 0.0012345678901234567, validation => 1.0 / 3.0, seed => 9007199254740991);
@@ -14,7 +17,9 @@ SELECT ctr_fit(label => E'quo"te\\\n', numerical => ARRAY['a,b', '"']);
 SELECT ctr_deepcross(mlp_layers => '{{64},{32}}');
 
 -- one call of every such function that SQL can call
-CREATE TABLE facts AS SELECT (i % 3 = 0)::int AS label, i * 0.1::float8 AS price, 'c' || i % 5 AS city, i % 2 = 0 AS old FROM generate_series(1, 200) i;
+CREATE TABLE facts AS
+SELECT (i % 3 = 0)::int AS label, i * 0.1::float8 AS price, 'c' || i % 5 AS city, i % 2 = 0 AS old
+FROM generate_series(1, 200) i;
 CREATE TABLE made AS SELECT ctr_train(f, ctr_fit(epochs => 1)) AS model FROM facts f;
 CREATE TABLE calls (function regprocedure, expression text, bytes text);
 INSERT INTO calls VALUES
@@ -37,18 +42,25 @@ INSERT INTO calls VALUES
     ('ctr_fibinet'::regproc::oid, 'public.ctr_fibinet(reduction_ratio => 1.23456789012345)'),
     ('ctr_fit'::regproc::oid, 'public.ctr_fit(learning_rate => 0.0123456789012345, ignore => ''{a}'')'),
     ('ctr_predict(ctr_model,record)', 'array(SELECT public.ctr_predict(model, f) FROM public.facts f)'),
-    ('ctr_predict_classes(ctr_model,record)', 'array(SELECT public.ctr_predict_classes(model, f) FROM public.facts f)'),
-    ('ctr_predict_batch(ctr_model,record)', 'array(SELECT public.ctr_predict_batch(model, f) OVER () FROM public.facts f)'),
+    ('ctr_predict_classes(ctr_model,record)',
+     'array(SELECT public.ctr_predict_classes(model, f) FROM public.facts f)'),
+    ('ctr_predict_batch(ctr_model,record)',
+     'array(SELECT public.ctr_predict_batch(model, f) OVER () FROM public.facts f)'),
     ('ctr_encode(ctr_model,record)', 'array(SELECT public.ctr_encode(model, f) FROM public.facts f)'),
     ('ctr_config(ctr_model)', 'public.ctr_config(model)'),
     ('ctr_history(ctr_model)', 'array(SELECT h FROM public.ctr_history(model) h)'),
     ('ctr_features(ctr_model)', 'array(SELECT h FROM public.ctr_features(model) h)'),
     ('ctr_tensors(ctr_model)', 'array(SELECT t FROM public.ctr_tensors(model) t)'),
-    ('ctr_tensor(ctr_model,text)', 'array(SELECT ROW(public.ctr_tensor(model, name)) FROM public.ctr_tensors(model) WHERE dtype = ''F32'' AND bytes > 0)'),
+    ('ctr_tensor(ctr_model,text)', 'array(SELECT ROW(public.ctr_tensor(model, name)) '
+                                   'FROM public.ctr_tensors(model) WHERE dtype = ''F32'' AND bytes > 0)'),
     ('ctr_state_dict(ctr_model)', 'public.ctr_state_dict(model)');
-SELECT p.oid::regprocedure AS not_called FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+
+-- none is left out
+SELECT p.oid::regprocedure AS not_called FROM pg_proc p
+JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
     JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND extname = 'ctr'
-WHERE provolatile = 'i' AND NOT 'internal'::regtype = ANY (proargtypes) AND p.prokind <> 'a' AND p.oid NOT IN (SELECT function FROM calls);
+WHERE provolatile = 'i' AND NOT 'internal'::regtype = ANY (proargtypes) AND p.prokind <> 'a'
+    AND p.oid NOT IN (SELECT function FROM calls);
 
 -- the result in binary format, which no setting changes
 CREATE FUNCTION bytes_of(expression text) RETURNS text LANGUAGE plpgsql AS $$
@@ -58,16 +70,23 @@ BEGIN
     RETURN bytes;
 END $$;
 UPDATE calls SET bytes = bytes_of(expression);
-CREATE FUNCTION differing(setting text, value text) RETURNS TABLE (function regprocedure) LANGUAGE plpgsql AS $$
+
+-- functions whose result another value of a setting changes: none
+CREATE FUNCTION differing(setting text, value text) RETURNS TABLE (function regprocedure) LANGUAGE plpgsql
+AS $$
 DECLARE before text := current_setting(setting);
 BEGIN
     PERFORM set_config(setting, value, true);
-    FOR function IN SELECT c.function FROM public.calls c WHERE c.bytes IS DISTINCT FROM public.bytes_of(c.expression) LOOP RETURN NEXT; END LOOP;
+    FOR function IN SELECT c.function FROM public.calls c
+                    WHERE c.bytes IS DISTINCT FROM public.bytes_of(c.expression) LOOP RETURN NEXT; END LOOP;
     PERFORM set_config(setting, before, true);
 END $$;
-SELECT s.*, d.function FROM (VALUES ('extra_float_digits', '-10'), ('bytea_output', 'escape'), ('DateStyle', 'German'), ('TimeZone', 'Asia/Kolkata'),
-    ('IntervalStyle', 'sql_standard'), ('search_path', 'pg_catalog'), ('lc_numeric', 'POSIX'), ('lc_monetary', 'POSIX'), ('lc_time', 'POSIX'),
-    ('xmlbinary', 'hex'), ('quote_all_identifiers', 'on'), ('array_nulls', 'off'), ('standard_conforming_strings', 'off'), ('work_mem', '64kB'),
+SELECT s.*, d.function FROM (VALUES ('extra_float_digits', '-10'), ('bytea_output', 'escape'),
+                                    ('DateStyle', 'German'), ('TimeZone', 'Asia/Kolkata'),
+    ('IntervalStyle', 'sql_standard'), ('search_path', 'pg_catalog'), ('lc_numeric', 'POSIX'),
+    ('lc_monetary', 'POSIX'), ('lc_time', 'POSIX'),
+    ('xmlbinary', 'hex'), ('quote_all_identifiers', 'on'), ('array_nulls', 'off'),
+    ('standard_conforming_strings', 'off'), ('work_mem', '64kB'),
     ('client_encoding', 'LATIN1'), ('ctr.threads', '1')) s(setting, value), differing(setting, value) d;
 DROP FUNCTION bytes_of, differing;
 DROP TABLE facts, made, calls;

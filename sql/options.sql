@@ -10,13 +10,17 @@ SELECT ctr_fibinet();
 SELECT ctr_fit();
 SELECT ctr_fit(label => 'click', categorical => '{a,b}', epochs => 3, learning_rate => 0.01, seed => 7);
 SELECT ctr_deepcross(cross_type => 'mix', n_cross => NULL) || ctr_fit(epochs => 3) || ctr_fit(patience => 1);
-SELECT ctr_options(ctr_deepcross(mlp_layers => '{16}') || ctr_fit(recipe => 'reference')) IS NOT NULL AS valid;
+SELECT ctr_options(ctr_deepcross(mlp_layers => '{16}') || ctr_fit(recipe => 'reference')) IS NOT NULL
+       AS valid;
 
 -- null is as good as not given; bounds are allowed
-SELECT ctr_options('{"epochs": null, "architecture": null, "label": null, "ignore": null}') IS NOT NULL AS valid;
+SELECT ctr_options('{"epochs": null, "architecture": null, "label": null, "ignore": null}') IS NOT NULL
+       AS valid;
 SELECT count(ctr_options(o)) AS valid, count(*) AS of
-FROM unnest(ARRAY['{"validation": 0}', '{"validation": 0.9}', '{"n_cross": 0}', '{"n_classes": 1000}', '{"mlp_layers": [1]}',
-    '{"mlp_dropout": 0}', '{"numerical": []}', '{"seed": 9007199254740991}', '{"epochs": 1e1}', '{"batch_size": 1}',
+FROM unnest(ARRAY['{"validation": 0}', '{"validation": 0.9}', '{"n_cross": 0}', '{"n_classes": 1000}',
+                  '{"mlp_layers": [1]}',
+    '{"mlp_dropout": 0}', '{"numerical": []}', '{"seed": 9007199254740991}', '{"epochs": 1e1}',
+    '{"batch_size": 1}',
     '{"architecture": "fibinet", "reduction_ratio": 0.5}', '{"clip_norm": 1, "embedding_init": 0.01}',
     '{"target_statistics": false}']::jsonb[]) o;
 
@@ -36,6 +40,7 @@ EXCEPTION WHEN OTHERS THEN
 END $$;
 \x on
 SELECT o AS options, misuse.* FROM unnest(ARRAY[
+    -- keys that there are not, or not for this architecture
     $$ctr_options('{"learning_rat": 1}')$$,
     $$ctr_options('{"dropout_of_the_mlp": 1}')$$,
     $$ctr_options('{"": {"a": [1]}}')$$,
@@ -44,6 +49,7 @@ SELECT o AS options, misuse.* FROM unnest(ARRAY[
     $$ctr_options(ctr_deepcross() || ctr_fibinet())$$,
     $$ctr_options('{"architecture": "fibnet"}')$$,
     $$ctr_options('{"architecture": 1}')$$,
+    -- values of the network's options
     $$ctr_deepcross(cross_type => 'metrix')$$,
     $$ctr_deepcross(cross_type => 'field_all')$$,
     $$ctr_fibinet(bilinear_type => 'field_al')$$,
@@ -61,11 +67,13 @@ SELECT o AS options, misuse.* FROM unnest(ARRAY[
     $$ctr_fibinet(reduction_ratio => 0)$$,
     $$ctr_options('{"mlp_layers": 64}')$$,
     $$ctr_options('{"stacked": "yes"}')$$,
+    -- names of columns
     $$ctr_fit(label => '')$$,
     $$ctr_options('{"label": ["a"]}')$$,
     $$ctr_fit(ignore => '{a,""}')$$,
     $$ctr_options('{"ignore": "a"}')$$,
     $$ctr_options('{"ignore": ["a", 1]}')$$,
+    -- values of the training's options
     $$ctr_fit(validation => 0.95)$$,
     $$ctr_fit(recipe => 'robst')$$,
     $$ctr_fit(epochs => 0)$$,
@@ -87,6 +95,7 @@ SELECT o AS options, misuse.* FROM unnest(ARRAY[
     $$ctr_fit(seed => 9223372036854775807)$$,
     $$ctr_fit(threads => 1025)$$,
     $$ctr_fit(max_seconds => -1)$$,
+    -- no object; and what is too long to be shown whole
     $$ctr_options('[{"epochs": 1}]')$$,
     $$ctr_options('"epochs"')$$,
     $$ctr_options('null')$$,
@@ -97,12 +106,16 @@ SELECT o AS options, misuse.* FROM unnest(ARRAY[
 DROP FUNCTION misuse;
 
 -- the list of options; every argument of the builders is in it, and every option is an argument of one
-SELECT * FROM ctr_options() WHERE option IN ('architecture', 'cross_type', 'mlp_layers', 'epochs', 'learning_rate', 'label', 'weight', 'clip_norm');
-WITH a AS (SELECT DISTINCT unnest(proargnames) AS name FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND objid = p.oid AND deptype = 'e'
+SELECT * FROM ctr_options() WHERE option IN ('architecture', 'cross_type', 'mlp_layers', 'epochs',
+    'learning_rate', 'label', 'weight', 'clip_norm');
+WITH a AS (SELECT DISTINCT unnest(proargnames) AS name FROM pg_proc p
+           JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND objid = p.oid AND deptype = 'e'
            WHERE proname IN ('ctr_fit', 'ctr_deepcross', 'ctr_fibinet'))
-SELECT array_agg(name) FILTER (WHERE option IS NULL) AS not_listed, array_agg(option) FILTER (WHERE name IS NULL) AS no_argument
+SELECT array_agg(name) FILTER (WHERE option IS NULL) AS not_listed,
+       array_agg(option) FILTER (WHERE name IS NULL) AS no_argument
 FROM a FULL JOIN (SELECT DISTINCT option FROM ctr_options()) o ON name = option;
-SELECT count(*) AS wrong FROM ctr_options() o, unnest(architectures) a, (VALUES ('robust'), ('reference')) r(recipe)
+SELECT count(*) AS wrong FROM ctr_options() o, unnest(architectures) a,
+                              (VALUES ('robust'), ('reference')) r(recipe)
 WHERE ctr_options(jsonb_strip_nulls(jsonb_build_object('architecture', a, 'recipe', recipe) ||
       jsonb_build_object(option, CASE recipe WHEN 'robust' THEN robust ELSE reference END))) IS NULL;
 SELECT ctr_fit(learnin_rate => 1); -- PostgreSQL's own words

@@ -17,10 +17,13 @@ DROP ROLE ctr_threads_user;
 
 -- and by the training's option; the rows see how many threads their process has
 CREATE VIEW rows_with_threads AS
-SELECT i % 2 AS label, i AS x, (SELECT count(*) FROM pg_ls_dir('/proc/' || pg_backend_pid() || CASE WHEN i > 0 THEN '/task' END)) AS threads
+SELECT i % 2 AS label, i AS x,
+       (SELECT count(*) FROM pg_ls_dir('/proc/' || pg_backend_pid() || CASE WHEN i > 0 THEN '/task' END))
+           AS threads
 FROM generate_series(1, 200) i;
 PREPARE most_threads AS
-SELECT ctr_train(c, ctr_fit(threads => 500, epochs => 1, ignore => '{threads}')) IS NOT NULL AS trained, max(c.threads) AS most
+SELECT ctr_train(c, ctr_fit(threads => 500, epochs => 1, ignore => '{threads}')) IS NOT NULL AS trained,
+       max(c.threads) AS most
 FROM rows_with_threads c;
 CREATE TEMP TABLE seen AS EXECUTE most_threads;
 SELECT trained, most = :cores AS the_cores FROM seen;
