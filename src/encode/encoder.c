@@ -1,8 +1,8 @@
 /*
  * encoder.c: features to the network's inputs. A numerical column goes through its transform
- * (nn/math/transform.c); a category becomes its code: 0 unseen or rare, 1 missing, from 2 on the known ones. From
- * these the options may derive more: a numerical column's bucket as one more category field, and the
- * categories' target statistics as more numbers (nn/math/derive.c).
+ * (nn/math/transform.c); a category becomes its code: 0 unseen or rare, 1 missing, from 2 on the known
+ * ones. From these the options may derive more: a numerical column's bucket as one more category field,
+ * and the categories' target statistics as more numbers (nn/math/derive.c).
  */
 #include "encode/encoder.h"
 
