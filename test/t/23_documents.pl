@@ -53,6 +53,7 @@ sub same_line
 {
     my ($shown, $printed, $roughly) = @_;
     s/[-+]{3,}/---/g, s/\s+/ /g, s/ $//, s/^ // for $shown, $printed;
+    $shown =~ s/ …/…/g;
     my $number = $roughly ? qr/-?\d+(?:\.\d+)?/ : qr/-?\d+\.\d+/;
     my $pattern = join '', map { $_ eq '…' ? '.*' : /^$number$/ ? "($number)" : quotemeta } split /(…|$number)/, $shown;
     my @printed = $printed =~ /^$pattern$/ or return 0;
