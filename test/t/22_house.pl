@@ -58,4 +58,19 @@ foreach my $file (map { s{^\Q$source\E/}{}r } glob("$source/*.[ch] $source/*/*.[
 }
 is_deeply(\@included, [], 'no include goes up the house');
 
+# What many files see carries a prefix: the types and macros of a folder's header.
+my @bare;
+foreach my $file (map { s{^\Q$source\E/}{}r } glob("$source/*/*.h"))
+{
+    my ($folder, $header) = $file =~ m{^(\w+)/(\w+)\.h$};
+    next if $folder eq 'nn' or $header ne $folder;
+    open my $in, '<', "$source/$file" or die "$file: $!";
+    while (<$in>)
+    {
+        next unless /^typedef (?:struct|enum) (\w+)/ or /^#define (\w+)/;
+        push @bare, "$file: $1" unless $1 =~ /^(?:Ctr|CTR_|ctr_model$|DatumGetModelP$|PG_RETURN_MODEL_P$)/;
+    }
+}
+is_deeply(\@bare, [], "types and macros in a folder's header carry the prefix");
+
 done_testing();
