@@ -41,7 +41,7 @@ needs:
 	@PG_CONFIG='$(PG_CONFIG)' CC='$(CC)' CPPFLAGS='$(CPPFLAGS)' test/setup --check build
 
 # The install script of this version; from older ones the upgrade scripts in sql/ lead here.
-$(EXTSCRIPT): sql/ctr.sql ctr.control
+$(EXTSCRIPT): sql/ctr.sql ctr.control | needs
 	cp $< $@
 
 $(OBJS): $(OWN_HEADERS) | needs
