@@ -124,6 +124,17 @@ FROM (SELECT (SELECT ctr_train(l, jsonb_build_object('epochs', 1, 'threads', thr
 SELECT m::bytea::ctr_model::bytea = m::bytea AS bytes
 FROM (SELECT model AS m FROM grown WHERE name = 'field_all') x;
 
+-- the best epoch is the one of this training with the least validation loss, counted from the first epoch
+-- of all
+WITH a AS MATERIALIZED (SELECT ctr_train(e, '{"epochs": 3}') AS m FROM early e),
+     b AS MATERIALIZED (SELECT ctr_train(l, '{"epochs": 4, "patience": 4}', a.m) AS m FROM late l, a)
+SELECT first, count(*) AS epochs, bool_and(is_best = (epoch = (ctr_config(m)->'best_epoch')::int)) AS marked,
+       bool_and(is_best = (val_loss = least)) AS least
+FROM (SELECT 1 AS first, m FROM a UNION ALL SELECT 4, m FROM b) x,
+     LATERAL (SELECT h.*, min(val_loss) FILTER (WHERE epoch >= first) OVER () AS least
+              FROM ctr_history(m) h) y
+GROUP BY first ORDER BY first;
+
 -- twice in a row, and from a value that is not stored
 SELECT count(*)
 FROM (SELECT ctr_train(t, '{"epochs": 1}', g.m) AS m
