@@ -10,7 +10,7 @@ SET extra_float_digits = 0;
 CREATE TABLE clicks AS
 SELECT i AS id, (i * 7919 % 10 < CASE WHEN i % 3 = 0 THEN 7 ELSE 2 END)::int AS label, 1 + i % 2 AS weight,
        i % 4 = 1 AS late,
-       nullif(i * 31 % 97, 0) / 8.0 AS price, i % 2 AS flag, 'c' || i % 3 AS city,
+       nullif(i * 31 % 970, 0) / 80.0 AS price, i % 2 AS flag, 'c' || i % 3 AS city,
        nullif('d' || i * i % 7, 'd4') AS device
 FROM generate_series(1, 3000) i;
 CREATE FUNCTION trained(options text, query text DEFAULT 'SELECT * FROM clicks ORDER BY id') RETURNS ctr_model

@@ -139,6 +139,14 @@ add_missing(CtrEncoder *encoder, int feature, int64 missing)
     *sum = Min(*sum + missing, CTR_COUNT_MOST);
 }
 
+static double *
+copy_numbers(const CtrEncoder *encoder, const double *numbers, int n)
+{
+    Size size = sizeof(double) * n;
+
+    return n == 0 ? NULL : memcpy(MemoryContextAlloc(encoder->context, size), numbers, size);
+}
+
 void
 encoder_fit_number(CtrEncoder *encoder, int i, const CtrOptions *options, NnColumn *column, int64 missing)
 {
@@ -149,20 +157,13 @@ encoder_fit_number(CtrEncoder *encoder, int i, const CtrOptions *options, NnColu
     transform_fit(&encoder->transforms[i], options->numerical_transform, column, missing, quantiles);
     if (encoder->buckets != NULL) {
         CtrBuckets *buckets = &encoder->buckets[i];
+        double bounds[NN_BUCKETS_MOST];
 
-        buckets->bounds = MemoryContextAlloc(encoder->context, sizeof(double) * options->numerical_buckets);
-        buckets->n_bounds = buckets_fit(buckets->bounds, options->numerical_buckets, column);
+        buckets->n_bounds = buckets_fit(bounds, options->numerical_buckets, column);
+        buckets->bounds = copy_numbers(encoder, bounds, buckets->n_bounds);
         encoder->categories[encoder->n_cat + i] = buckets->n_bounds + 1 + CTR_CODE_KNOWN;
     }
     add_missing(encoder, i, missing);
-}
-
-static double *
-copy_numbers(const CtrEncoder *encoder, const double *numbers, int n)
-{
-    Size size = sizeof(double) * n;
-
-    return n == 0 ? NULL : memcpy(MemoryContextAlloc(encoder->context, size), numbers, size);
 }
 
 void

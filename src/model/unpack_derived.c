@@ -5,7 +5,7 @@ bool
 unpack_buckets(CtrUnpacker *u)
 {
     CtrEncoder *encoder = u->model->encoder;
-    int n = encoder->n_num, most = u->model->options.numerical_buckets - 1;
+    const int n = encoder->n_num, most = NN_BUCKETS_MOST - 1;
     int64 total = 0;
     uint32 *counts;
     double *bounds;

@@ -37,16 +37,68 @@ buckets_have_equal_shares(void)
 static void
 ties_make_fewer_buckets(void)
 {
-    const double constant[] = {3, 3, 3, 3, 3}, two[] = {0, 0, 0, 0, 0, 0, 0, 0, 7, 7};
+    const double constant[] = {3, 3, 3, 3, 3}, two[] = {0, 0, 0, 0, 0, 0, 0, 0, 7, 7, 7};
     double bounds[NN_BUCKETS_MOST];
     int n;
 
-    n = fit(bounds, 16, constant, 5);
-    CHECK(n == 1 && bucket_find(bounds, n, 3) == 0 && bucket_find(bounds, n, 4) == 1);
-    n = fit(bounds, 16, two, 10);
-    CHECK(n == 2 && bucket_find(bounds, n, 0) == 0 && bucket_find(bounds, n, 7) == 1);
+    CHECK(fit(bounds, 16, constant, 5) == 0);
+    n = fit(bounds, 16, two, 11);
+    CHECK(n == 1 && bucket_find(bounds, n, 0) == 0 && bucket_find(bounds, n, 7) == 1);
     CHECK(fit(bounds, 16, two, 0) == 0);
-    CHECK(fit(bounds, 1, two, 10) == 0 && bucket_find(bounds, 0, 5) == 0);
+    CHECK(fit(bounds, 1, two, 11) == 0 && bucket_find(bounds, 0, 5) == 0);
+}
+
+/* A column that is 0 in nearly every row, and else one of many values: these share all buckets but one. */
+static void
+a_frequent_value_has_a_bucket_of_its_own(void)
+{
+    double values[10000], bounds[NN_BUCKETS_MOST];
+    int rows[NN_BUCKETS_MOST] = {0}, n;
+
+    for (int i = 0; i < 10000; i++)
+        values[i] = i < 400 ? i - 400 : i < 9000 ? 0 : i - 8999;
+    n = fit(bounds, 14, values, 10000);
+    for (int i = 0; i < 10000; i++)
+        rows[bucket_find(bounds, n, values[i])]++;
+    CHECK(n >= 14 && n <= 15);
+    CHECK(rows[bucket_find(bounds, n, 0)] == 8600);
+    for (int b = 0; b <= n; b++)
+        CHECK(rows[b] == 8600 || (rows[b] >= 90 && rows[b] <= 110));
+}
+
+/* Few different values: each has a bucket of its own, but rare ones, which share theirs with neighbours. */
+static void
+a_discrete_column_has_a_bucket_for_each_value(void)
+{
+    double values[2500], bounds[NN_BUCKETS_MOST];
+    int n;
+
+    for (int i = 0; i < 2500; i++)
+        values[i] = i / 25; /* 0 … 99, 25 rows each */
+    n = fit(bounds, 16, values, 2500);
+    CHECK(n == 99);
+    for (int v = 0; v < 100; v++)
+        CHECK(bucket_find(bounds, n, v) == v);
+    for (int i = 0; i < 4; i++)
+        values[i] = -2 + 0.1 * i; /* rare ones share theirs, sixteen of which would hold all rare values */
+    n = fit(bounds, 16, values, 2500);
+    CHECK(n == 103 && bucket_find(bounds, n, -2) == 0 && bucket_find(bounds, n, 0) == 4);
+}
+
+/* However many frequent values there are, no more buckets than there is room for. */
+static void
+buckets_have_an_end(void)
+{
+    double values[3000], bounds[NN_BUCKETS_MOST];
+    int n;
+
+    for (int i = 0; i < 3000; i++)
+        values[i] = i / 10;
+    n = fit(bounds, NN_BUCKETS_MOST, values, 3000);
+    CHECK(n > 128 && n < NN_BUCKETS_MOST);
+    for (int i = 1; i < n; i++)
+        CHECK(bounds[i - 1] < bounds[i]);
+    CHECK(bucket_find(bounds, n, 1e9) == n);
 }
 
 static void
@@ -225,6 +277,9 @@ main(void)
 {
     RUN(buckets_have_equal_shares);
     RUN(ties_make_fewer_buckets);
+    RUN(a_frequent_value_has_a_bucket_of_its_own);
+    RUN(a_discrete_column_has_a_bucket_for_each_value);
+    RUN(buckets_have_an_end);
     RUN(infinities_are_in_the_end_buckets);
     RUN(own_label_has_no_influence);
     RUN(statistics_are_shrunk_log_odds);

@@ -20,7 +20,8 @@
 #include <math.h>
 #include <string.h>
 
-#define SMOOTHING 20.0 /* rows */
+#define SMOOTHING  20.0 /* rows */
+#define FEW_VALUES 128  /* a column with no more different ones is discrete */
 
 /* ------------------------------------------------------------------ buckets */
 
@@ -30,23 +31,82 @@ column_next(NnColumn *column)
     return column->values ? column->values[column->position++] : column->next(column->source);
 }
 
+/* Reads a sorted column value by value, each with the number of its rows. */
+typedef struct Values {
+    NnColumn *column;
+    size_t unread;
+    double value; /* that was read last */
+    size_t count; /* its rows; 0: none is read yet */
+    double ahead; /* the first of the next value's, where there is one */
+    bool more;
+} Values;
+
+static void
+values_start(Values *values, NnColumn *column)
+{
+    column->position = 0;
+    if (!column->values && column->n > 0)
+        column->rewind(column->source);
+    *values = (Values){.column = column, .unread = column->n, .more = column->n > 0};
+    if (values->more) {
+        values->ahead = column_next(column);
+        values->unread--;
+    }
+}
+
+/* false: there are no more */
+static bool
+values_next(Values *values)
+{
+    if (!values->more)
+        return false;
+    values->value = values->ahead;
+    values->count = 1;
+    for (values->more = false; values->unread > 0 && !values->more; values->unread--) {
+        values->ahead = column_next(values->column);
+        values->more = values->ahead != values->value;
+        values->count += !values->more;
+    }
+    return true;
+}
+
+/* The rows that a value needs to have a bucket of its own. */
+static size_t
+rows_of_own(int n_buckets, NnColumn *column)
+{
+    size_t different = 0;
+    Values values;
+
+    for (values_start(&values, column); different <= FEW_VALUES && values_next(&values);)
+        different++;
+    return different <= FEW_VALUES ? (size_t)SMOOTHING : column->n / (size_t)n_buckets + 1;
+}
+
 int
 buckets_fit(double *bounds, int n_buckets, NnColumn *column)
 {
-    size_t read = 0;
-    double value = 0;
+    const size_t own = n_buckets > 1 ? rows_of_own(n_buckets, column) : 0;
+    size_t shared = 0, full, rows = 0;
+    double before = 0;
+    Values values;
     int n = 0;
 
-    column->position = 0;
-    if (!column->values)
-        column->rewind(column->source);
-    for (int i = 1; i < n_buckets && column->n > 0; i++) {
-        size_t rank = (size_t)((double)(column->n - 1) * i / n_buckets);
-
-        for (; read <= rank; read++)
-            value = column_next(column);
-        if (n == 0 || value > bounds[n - 1])
-            bounds[n++] = value;
+    if (n_buckets <= 1)
+        return 0;
+    for (values_start(&values, column); values_next(&values);)
+        shared += values.count < own ? values.count : 0;
+    full = (shared + (size_t)n_buckets - 1) / (size_t)n_buckets;
+    for (values_start(&values, column); values_next(&values) && n + 2 < NN_BUCKETS_MOST;) {
+        if (values.count >= own && rows > 0) {
+            bounds[n++] = before;
+            rows = 0;
+        }
+        rows += values.count;
+        before = values.value;
+        if (values.more && (values.count >= own || rows >= full)) {
+            bounds[n++] = values.value;
+            rows = 0;
+        }
     }
     return n;
 }
@@ -56,8 +116,13 @@ bucket_find(const double *bounds, int n, double x)
 {
     int below = 0;
 
-    for (int i = 0; i < n; i++)
-        below += bounds[i] < x;
+    while (n > 0) { /* the bounds from `below` on, n of them, are still to be compared */
+        const int half = n / 2;
+        const bool beyond = bounds[below + half] < x;
+
+        below += beyond ? half + 1 : 0;
+        n = beyond ? n - half - 1 : half;
+    }
     return below;
 }
 
