@@ -113,7 +113,7 @@ const OptionSpec option_specs[] = {
      "what is done to numbers before the network sees them"},
     {"numerical_buckets", OPTION_INTEGER, BOTH, MEMBER(numerical_buckets), 0, NN_BUCKETS_MOST, NULL,
      DEFAULTS(16, 16, 0),
-     "parts into which numbers are cut to be categories besides; frequent values are parts of their own; 0: none"},
+     "parts into which numbers are cut to be categories besides; frequent values have their own; 0: none"},
     {"target_statistics", OPTION_BOOLEAN, BOTH, MEMBER(target_statistics), 0, 1, NULL,
      DEFAULTS(true, true, false), "whether what the label does on average in each category is a feature too"},
     {"seed", OPTION_INTEGER, BOTH, MEMBER(seed), 0, MAX_INTEGER, NULL, EVERY(42), "start of all randomness"},

@@ -17,9 +17,9 @@
 
 /*
  * The bounds that cut a column into buckets. A value has one of its own where it fills a part of n_buckets
- * equal parts or, in a column of at most 128 different values, where it has 20 rows; the others share n_buckets
- * that are about equally full. bounds [NN_BUCKETS_MOST - 1] become ascending and distinct; returns how many
- * there are.
+ * equal parts or, in a column of at most 128 different values, where it has 20 rows; the others share
+ * n_buckets that are about equally full. bounds [NN_BUCKETS_MOST - 1] become ascending and distinct; returns
+ * how many there are.
  */
 int buckets_fit(double *bounds, int n_buckets, NnColumn *column);
 /* The bucket of x, 0 … n: how many of the n bounds lie below it. x is not NaN. */
