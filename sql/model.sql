@@ -295,7 +295,8 @@ FROM (SELECT substr(ctr_train(s, ctr_deepcross(mlp_layers => '{300,200}')
     ('a blank within a byte', '\x' || overlay(d PLACING ' ' FROM 300000 FOR 0)),
     ('half a byte', '\x' || left(d, -1)), ('half a byte before a blank', '\x' || left(d, -1) || ' '),
     ('no digit', '\x' || overlay(d PLACING 'g' FROM 300000)),
-    ('half a byte, where a piece ends', '\x' || left(d, 262143)), ('capitals', '\x' || upper(d))
+    ('half a byte, where a piece ends', '\x' || left(d, 262143)), ('capitals', '\x' || upper(d)),
+    ('a letter of two bytes, where a piece ends', '\x' || overlay(d PLACING 'é' FROM 262144))
     ) v(kind, text);
 DROP FUNCTION said;
 DROP TABLE many, large;

@@ -31,8 +31,9 @@ is_value(const char *text, Node *escontext)
 }
 
 /*
- * A piece of hexadecimal digits, with what blanks are among them: whole bytes, of two digits each. All
- * characters up to the blank count as one; hex_decode refuses those that are none.
+ * The length of the next piece of hexadecimal digits, with what blanks are among them: whole bytes, of two
+ * digits each. All characters up to the blank count as one; hex_decode refuses those that are none. So it
+ * does a character of several bytes, which must not be torn, because its error shows it.
  */
 static Size
 hex_piece(const char *digits, Size left)
@@ -41,7 +42,10 @@ hex_piece(const char *digits, Size left)
 
     for (Size i = 0; i < n; i++)
         blanks += (unsigned char)digits[i] <= ' ';
-    return Min(n + (n - blanks) % 2, left);
+    n = Min(n + (n - blanks) % 2, left);
+    while (n < left && IS_HIGHBIT_SET(digits[n]))
+        n++;
+    return n;
 }
 
 /* bytea's input function; what ctr_model_out gives is read in pieces, between which a cancel gets through. */
