@@ -39,7 +39,8 @@ INSERT INTO started (name, options)
 SELECT bilinear_type, ctr_fibinet(bilinear_type => bilinear_type, d_embed => 4)
 FROM unnest('{field_interaction,field_each,field_all}'::text[]) bilinear_type;
 INSERT INTO started (name, options)
-    VALUES ('three classes', ctr_deepcross(n_classes => 3, d_embed_max => 12));
+    VALUES ('deepfm', ctr_deepfm(d_embed => 4)), ('wide_deep', ctr_wide_deep(d_embed => 4)),
+           ('three classes', ctr_deepcross(n_classes => 3, d_embed_max => 12));
 UPDATE started SET options = options || ctr_fit(recipe => 'reference', epochs => 4, batch_size => 256,
     learning_rate => 0.01, seed => 5) || '{"mlp_layers": [16]}';
 UPDATE started s SET model = (SELECT ctr_train(e, options) FROM early e);

@@ -117,7 +117,7 @@ CREATE FUNCTION ctr_options(OUT option pg_catalog.text, OUT architectures pg_cat
     RETURNS SETOF pg_catalog.record
     AS 'MODULE_PATHNAME', 'ctr_options_list' LANGUAGE C IMMUTABLE PARALLEL SAFE ROWS 40;
 COMMENT ON FUNCTION ctr_options() IS
-    'Every option that ctr_deepcross, ctr_fibinet and ctr_fit take as an argument, and options as a key: the architectures that have it, what values are allowed, its values in the two recipes, what it means. Two rows where the architectures'' values differ.';
+    'Every option that ctr_deepcross, ctr_fibinet, ctr_deepfm, ctr_wide_deep and ctr_fit take as an argument, and options as a key: the architectures that have it, what values are allowed, its values in the two recipes, what it means. Two rows where the architectures'' values differ.';
 
 CREATE FUNCTION ctr_deepcross(
     cross_type pg_catalog.text DEFAULT 'matrix', n_cross integer DEFAULT 2, low_rank integer DEFAULT 32,
@@ -137,6 +137,22 @@ RETURNS pg_catalog.jsonb
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION ctr_fibinet(integer, integer[], double precision, double precision, pg_catalog.text, integer) IS
     'Options of a FiBiNET network. Embeddings of width d_embed for every feature, SENet attention over them with n / reduction_ratio hidden units, bilinear interactions of all pairs with one matrix per pair (''field_interaction''), per feature (''field_each'') or in all (''field_all''), then an MLP of mlp_layers, plus a linear part. Join with ctr_fit() by ||. SELECT * FROM ctr_options() explains every argument.';
+
+CREATE FUNCTION ctr_deepfm(
+    d_embed integer DEFAULT 8, mlp_layers integer[] DEFAULT '{128,64,32}', mlp_dropout double precision DEFAULT 0.25,
+    n_classes integer DEFAULT 1)
+RETURNS pg_catalog.jsonb
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ctr_deepfm(integer, integer[], double precision, integer) IS
+    'Options of a DeepFM network. Embeddings of width d_embed for every feature, the inner products of all pairs of them, an MLP of mlp_layers over the same embeddings, plus a linear part. Join with ctr_fit() by ||. SELECT * FROM ctr_options() explains every argument.';
+
+CREATE FUNCTION ctr_wide_deep(
+    d_embed integer DEFAULT 8, mlp_layers integer[] DEFAULT '{128,64,32}', mlp_dropout double precision DEFAULT 0.25,
+    n_classes integer DEFAULT 1)
+RETURNS pg_catalog.jsonb
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ctr_wide_deep(integer, integer[], double precision, integer) IS
+    'Options of a Wide & Deep network. An MLP of mlp_layers over numbers and over embeddings of width d_embed for every category, plus a linear part over both. Join with ctr_fit() by ||. SELECT * FROM ctr_options() explains every argument.';
 
 CREATE FUNCTION ctr_fit(
     label pg_catalog.text DEFAULT NULL, weight pg_catalog.text DEFAULT NULL, numerical pg_catalog.text[] DEFAULT NULL,
@@ -185,7 +201,7 @@ CREATE AGGREGATE ctr_train(pg_catalog.record, pg_catalog.jsonb) (
     SFUNC = ctr_train_transition, STYPE = pg_catalog.internal, SSPACE = 1048576,
     FINALFUNC = ctr_train_final, FINALFUNC_MODIFY = READ_WRITE, PARALLEL = UNSAFE);
 COMMENT ON AGGREGATE ctr_train(pg_catalog.record, pg_catalog.jsonb) IS
-    'Trains a model on rows, with options from ctr_deepcross(), ctr_fibinet() and ctr_fit() joined by ||. The same rows, options and seed give the same bits, in whatever order the rows arrive. Raises one NOTICE per epoch.';
+    'Trains a model on rows, with options from ctr_fit() and, joined by ||, one of ctr_deepcross(), ctr_fibinet(), ctr_deepfm() and ctr_wide_deep(). The same rows, options and seed give the same bits, in whatever order the rows arrive. Raises one NOTICE per epoch.';
 
 CREATE AGGREGATE ctr_train(pg_catalog.record, pg_catalog.jsonb, ctr_model) (
     SFUNC = ctr_train_transition, STYPE = pg_catalog.internal, SSPACE = 1048576,

@@ -1,4 +1,4 @@
--- FiBiNET, several classes, sample weights
+-- FiBiNET; all families on several kinds of inputs, several classes, sample weights
 \set VERBOSITY terse
 SET client_min_messages = error;
 CREATE EXTENSION IF NOT EXISTS ctr;
@@ -25,11 +25,13 @@ FROM unnest('{field_interaction,field_each,field_all}'::text[]) bilinear_type,
               FROM shapes s) m,
      LATERAL (SELECT (ctr_evaluate(model, s)).* FROM shapes s) e ORDER BY 1;
 
--- both families over both kinds of features, over numbers alone, and over categories alone; one number,
+-- all families over both kinds of features, over numbers alone, and over categories alone; one number,
 -- one category
 CREATE TABLE families (family text, options jsonb);
 INSERT INTO families VALUES ('deepcross', ctr_deepcross(mlp_layers => '{16}')),
-                            ('fibinet', ctr_fibinet(d_embed => 4, mlp_layers => '{16}'));
+                            ('fibinet', ctr_fibinet(d_embed => 4, mlp_layers => '{16}')),
+                            ('deepfm', ctr_deepfm(d_embed => 4, mlp_layers => '{16}')),
+                            ('wide_deep', ctr_wide_deep(d_embed => 4, mlp_layers => '{16}'));
 CREATE FUNCTION auc_on(options jsonb, columns text) RETURNS float8 LANGUAGE plpgsql AS $$
 DECLARE
     auc float8;
@@ -43,8 +45,8 @@ END $$;
 SELECT family, columns, auc_on(quick(options), columns) > least_auc AS learned FROM families,
      (VALUES ('color, shape, size, depth', 0.75), ('color, shape', 0.75), ('size, depth', 0.4),
              ('size, color', 0.4)) v(columns, least_auc) ORDER BY 1, 2;
-SELECT columns, auc_on(quick(options), columns) > 0.4 AS learned
-FROM families, unnest('{size,color}'::text[]) columns WHERE family = 'deepcross' ORDER BY 1;
+SELECT family, columns, auc_on(quick(options), columns) > 0.4 AS learned
+FROM families, unnest('{size,color}'::text[]) columns WHERE family <> 'fibinet' ORDER BY family, columns;
 
 -- three classes
 CREATE TABLE of_three AS

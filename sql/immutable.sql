@@ -40,6 +40,8 @@ INSERT INTO calls VALUES
     ('ctr_options()', 'array(SELECT o FROM public.ctr_options() o)'),
     ('ctr_deepcross'::regproc::oid, 'public.ctr_deepcross(mlp_dropout => 0.123456789012345)'),
     ('ctr_fibinet'::regproc::oid, 'public.ctr_fibinet(reduction_ratio => 1.23456789012345)'),
+    ('ctr_deepfm'::regproc::oid, 'public.ctr_deepfm(mlp_dropout => 0.123456789012345)'),
+    ('ctr_wide_deep'::regproc::oid, 'public.ctr_wide_deep(mlp_dropout => 0.123456789012345)'),
     ('ctr_fit'::regproc::oid, 'public.ctr_fit(learning_rate => 0.0123456789012345, ignore => ''{a}'')'),
     ('ctr_predict(ctr_model,record)', 'array(SELECT public.ctr_predict(model, f) FROM public.facts f)'),
     ('ctr_predict_classes(ctr_model,record)',

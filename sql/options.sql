@@ -7,6 +7,8 @@ CREATE EXTENSION IF NOT EXISTS ctr;
 -- the builders give what the reference's constructors take; they join
 SELECT ctr_deepcross();
 SELECT ctr_fibinet();
+SELECT ctr_deepfm();
+SELECT ctr_wide_deep(d_embed => 4);
 SELECT ctr_fit();
 SELECT ctr_fit(label => 'click', categorical => '{a,b}', epochs => 3, learning_rate => 0.01, seed => 7);
 SELECT ctr_deepcross(cross_type => 'mix', n_cross => NULL) || ctr_fit(epochs => 3) || ctr_fit(patience => 1);
@@ -110,7 +112,7 @@ SELECT * FROM ctr_options() WHERE option IN ('architecture', 'cross_type', 'mlp_
     'learning_rate', 'label', 'weight', 'clip_norm');
 WITH a AS (SELECT DISTINCT unnest(proargnames) AS name FROM pg_proc p
            JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND objid = p.oid AND deptype = 'e'
-           WHERE proname IN ('ctr_fit', 'ctr_deepcross', 'ctr_fibinet'))
+           WHERE proname IN ('ctr_fit', 'ctr_deepcross', 'ctr_fibinet', 'ctr_deepfm', 'ctr_wide_deep'))
 SELECT array_agg(name) FILTER (WHERE option IS NULL) AS not_listed,
        array_agg(option) FILTER (WHERE name IS NULL) AS no_argument
 FROM a FULL JOIN (SELECT DISTINCT option FROM ctr_options()) o ON name = option;

@@ -29,7 +29,8 @@ END $$;
 -- in another order
 CREATE TABLE cases (name text, options jsonb);
 INSERT INTO cases VALUES ('default', '{}'), ('FiBiNET', '{"architecture": "fibinet", "d_embed": 4}'),
-                         ('reference', '{"recipe": "reference", "epochs": 2}'),
+    ('DeepFM', '{"architecture": "deepfm"}'), ('Wide & Deep', '{"architecture": "wide_deep"}'),
+    ('reference', '{"recipe": "reference", "epochs": 2}'),
     ('weights', '{"weight": "weight", "ignore": ["id", "held_back"]}'),
     ('held back', '{"validation_column": "held_back", "ignore": ["id", "weight"]}'),
     ('all train', '{"validation": 0}');

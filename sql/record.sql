@@ -51,7 +51,10 @@ CREATE TABLE values_of AS SELECT architecture, key, value FROM (VALUES
     ('deepcross', 'target_statistics', '[true, false]'), ('deepcross', 'seed', '[0, 9007199254740991]'),
     ('deepcross', 'threads', '[0, 1024]'),
     ('deepcross', 'max_seconds', '[0, 1e9]'), ('deepcross', 'if_untrainable', '["error", "null"]'),
-    ('fibinet', 'architecture', '["fibinet"]')) v(architecture, key, list), jsonb_array_elements(list) value;
+    ('fibinet', 'architecture', '["fibinet"]'),
+    ('deepfm', 'architecture', '["deepfm"]'), ('deepfm', 'd_embed', '[1, 1024]'),
+    ('wide_deep', 'architecture', '["wide_deep"]'),
+    ('wide_deep', 'd_embed', '[1, 1024]')) v(architecture, key, list), jsonb_array_elements(list) value;
 SET ctr.threads = 1;
 SET ctr.max_threads = 2;
 SELECT key, value, comes_back
@@ -61,7 +64,7 @@ FROM (SELECT key, value, comes_back(jsonb_build_object('architecture', architect
 -- all of them: an option without a row in the record would not come back; epochs is tried by itself, for
 -- it takes its time
 SELECT key AS "not tried" FROM (SELECT jsonb_object_keys(ctr_config(trained(o))->'options') AS key
-                                FROM unnest(ARRAY[ctr_deepcross(), ctr_fibinet()]) o) k
+                                FROM unnest(ARRAY[ctr_deepcross(), ctr_fibinet(), ctr_deepfm(), ctr_wide_deep()]) o) k
 WHERE key NOT IN (SELECT key FROM values_of);
 SELECT comes_back('{"epochs": 100000, "max_seconds": 1e-9}') AS "epochs at the limit";
 

@@ -34,7 +34,11 @@ typedef struct RecordField {
 } RecordField;
 
 /* Every row lists its names in full, for the same reason that it has its own bounds. */
-static const OptionName architectures[] = {{"deepcross", NN_DEEPCROSS}, {"fibinet", NN_FIBINET}, {NULL, 0}};
+static const OptionName architectures[] = {{"deepcross", NN_DEEPCROSS},
+                                           {"fibinet", NN_FIBINET},
+                                           {"deepfm", NN_DEEPFM},
+                                           {"wide_deep", NN_WIDE_DEEP},
+                                           {NULL, 0}};
 static const OptionName cross_types[] = {
     {"matrix", NN_CROSS_MATRIX}, {"vector", NN_CROSS_VECTOR}, {"mix", NN_CROSS_MIX}, {NULL, 0}};
 static const OptionName bilinear_types[] = {{"field_interaction", NN_FIELD_INTERACTION},
@@ -52,7 +56,9 @@ static const OptionName untrainables[] = {{"error", false}, {"null", true}, {NUL
 
 #define DEEPCROSS   (1 << NN_DEEPCROSS)
 #define FIBINET     (1 << NN_FIBINET)
-#define BOTH        (DEEPCROSS | FIBINET)
+#define DEEPFM      (1 << NN_DEEPFM)
+#define WIDE_DEEP   (1 << NN_WIDE_DEEP)
+#define ALL         (DEEPCROSS | FIBINET | DEEPFM | WIDE_DEEP)
 #define MAX_INTEGER 9007199254740991.0 /* 2^53 - 1 */
 
 #define FIELD(in, name, kind, of, member, least, most, values)                                               \
@@ -71,48 +77,48 @@ static const OptionName untrainables[] = {{"error", false}, {"null", true}, {NUL
 
 /* clang-format off */
 static const RecordField fields[] = {
-    FIELD(NETWORK, "architecture", OPTION_NAMED, BOTH, net.architecture, 0, 0, architectures),
-    FIELD(NETWORK, "n_classes", OPTION_INTEGER, BOTH, net.n_classes, 1, 1000, NULL),
-    FIELD(NETWORK, "mlp_layers", OPTION_WIDTHS, BOTH, net.mlp_layers, 1, 16384, NULL),
+    FIELD(NETWORK, "architecture", OPTION_NAMED, ALL, net.architecture, 0, 0, architectures),
+    FIELD(NETWORK, "n_classes", OPTION_INTEGER, ALL, net.n_classes, 1, 1000, NULL),
+    FIELD(NETWORK, "mlp_layers", OPTION_WIDTHS, ALL, net.mlp_layers, 1, 16384, NULL),
     FIELD(NETWORK, "cross_type", OPTION_NAMED, DEEPCROSS, net.cross_type, 0, 0, cross_types),
     FIELD(NETWORK, "n_cross", OPTION_INTEGER, DEEPCROSS, net.n_cross, 0, 64, NULL),
     FIELD(NETWORK, "low_rank", OPTION_INTEGER, DEEPCROSS, net.low_rank, 1, 4096, NULL),
     FIELD(NETWORK, "n_experts", OPTION_INTEGER, DEEPCROSS, net.n_experts, 1, 64, NULL),
     FIELD(NETWORK, "d_embed_max", OPTION_INTEGER, DEEPCROSS, net.d_embed_max, 1, 1024, NULL),
     FIELD(NETWORK, "stacked", OPTION_BOOLEAN, DEEPCROSS, net.stacked, 0, 1, NULL),
-    FIELD(NETWORK, "d_embed", OPTION_INTEGER, FIBINET, net.d_embed, 1, 1024, NULL),
+    FIELD(NETWORK, "d_embed", OPTION_INTEGER, FIBINET | DEEPFM | WIDE_DEEP, net.d_embed, 1, 1024, NULL),
     FIELD(NETWORK, "reduction_ratio", OPTION_NUMBER, FIBINET, net.reduction_ratio, 0.1, 1000, NULL),
     FIELD(NETWORK, "bilinear_type", OPTION_NAMED, FIBINET, net.bilinear_type, 0, 0, bilinear_types),
 
-    FIELD(INPUTS, "numerical_transform", OPTION_NAMED, BOTH, numerical_transform, 0, 0, transforms),
-    FIELD(INPUTS, "numerical_buckets", OPTION_INTEGER, BOTH, numerical_buckets, 0, NN_BUCKETS_MOST, NULL),
-    FIELD(INPUTS, "target_statistics", OPTION_BOOLEAN, BOTH, target_statistics, 0, 1, NULL),
+    FIELD(INPUTS, "numerical_transform", OPTION_NAMED, ALL, numerical_transform, 0, 0, transforms),
+    FIELD(INPUTS, "numerical_buckets", OPTION_INTEGER, ALL, numerical_buckets, 0, NN_BUCKETS_MOST, NULL),
+    FIELD(INPUTS, "target_statistics", OPTION_BOOLEAN, ALL, target_statistics, 0, 1, NULL),
 
-    FIELD(COLUMNS, "label", OPTION_COLUMN, BOTH, label, 0, 0, NULL),
-    FIELD(COLUMNS, "weight", OPTION_COLUMN, BOTH, weight, 0, 0, NULL),
-    FIELD(COLUMNS, "validation_column", OPTION_COLUMN, BOTH, validation_column, 0, 0, NULL),
-    FIELD(COLUMNS, "numerical", OPTION_COLUMNS, BOTH, numerical, 0, 0, NULL),
-    FIELD(COLUMNS, "categorical", OPTION_COLUMNS, BOTH, categorical, 0, 0, NULL),
-    FIELD(COLUMNS, "ignore", OPTION_COLUMNS, BOTH, ignore, 0, 0, NULL),
+    FIELD(COLUMNS, "label", OPTION_COLUMN, ALL, label, 0, 0, NULL),
+    FIELD(COLUMNS, "weight", OPTION_COLUMN, ALL, weight, 0, 0, NULL),
+    FIELD(COLUMNS, "validation_column", OPTION_COLUMN, ALL, validation_column, 0, 0, NULL),
+    FIELD(COLUMNS, "numerical", OPTION_COLUMNS, ALL, numerical, 0, 0, NULL),
+    FIELD(COLUMNS, "categorical", OPTION_COLUMNS, ALL, categorical, 0, 0, NULL),
+    FIELD(COLUMNS, "ignore", OPTION_COLUMNS, ALL, ignore, 0, 0, NULL),
 
-    FIELD(TRAINING, "recipe", OPTION_NAMED, BOTH, recipe, 0, 0, recipes),
-    FIELD(TRAINING, "mlp_dropout", OPTION_NUMBER, BOTH, net.mlp_dropout, 0, 0.99, NULL),
-    FIELD(TRAINING, "validation", OPTION_NUMBER, BOTH, validation, 0, 0.9, NULL),
-    FIELD(TRAINING, "epochs", OPTION_INTEGER, BOTH, epochs, 1, 100000, NULL),
-    FIELD(TRAINING, "batch_size", OPTION_INTEGER, BOTH, batch_size, 1, 1048576, NULL),
-    FIELD(TRAINING, "learning_rate", OPTION_NUMBER, BOTH, learning_rate, 1e-9, 10, NULL),
-    FIELD(TRAINING, "lr_schedule", OPTION_NAMED, BOTH, lr_schedule, 0, 0, schedules),
-    FIELD(TRAINING, "weight_decay", OPTION_NUMBER, BOTH, weight_decay, 0, 1, NULL),
-    FIELD(TRAINING, "embedding_decay", OPTION_NUMBER, BOTH, embedding_decay, 0, 1, NULL),
-    FIELD(TRAINING, "embedding_init", OPTION_NUMBER, BOTH, embedding_init, 0, 10, NULL),
-    FIELD(TRAINING, "clip_norm", OPTION_NUMBER, BOTH, clip_norm, 0, 1e6, NULL),
-    FIELD(TRAINING, "patience", OPTION_INTEGER, BOTH, patience, 0, 100000, NULL),
-    FIELD(TRAINING, "monitor", OPTION_NAMED, BOTH, monitor_auc, 0, 0, monitors),
-    FIELD(TRAINING, "min_count", OPTION_INTEGER, BOTH, min_count, 1, 1000000000, NULL),
-    FIELD(TRAINING, "seed", OPTION_INTEGER, BOTH, seed, 0, MAX_INTEGER, NULL),
-    FIELD(TRAINING, "threads", OPTION_INTEGER, BOTH, threads, 0, 1024, NULL),
-    FIELD(TRAINING, "max_seconds", OPTION_NUMBER, BOTH, max_seconds, 0, 1e9, NULL),
-    FIELD(TRAINING, "if_untrainable", OPTION_NAMED, BOTH, untrainable_is_null, 0, 0, untrainables),
+    FIELD(TRAINING, "recipe", OPTION_NAMED, ALL, recipe, 0, 0, recipes),
+    FIELD(TRAINING, "mlp_dropout", OPTION_NUMBER, ALL, net.mlp_dropout, 0, 0.99, NULL),
+    FIELD(TRAINING, "validation", OPTION_NUMBER, ALL, validation, 0, 0.9, NULL),
+    FIELD(TRAINING, "epochs", OPTION_INTEGER, ALL, epochs, 1, 100000, NULL),
+    FIELD(TRAINING, "batch_size", OPTION_INTEGER, ALL, batch_size, 1, 1048576, NULL),
+    FIELD(TRAINING, "learning_rate", OPTION_NUMBER, ALL, learning_rate, 1e-9, 10, NULL),
+    FIELD(TRAINING, "lr_schedule", OPTION_NAMED, ALL, lr_schedule, 0, 0, schedules),
+    FIELD(TRAINING, "weight_decay", OPTION_NUMBER, ALL, weight_decay, 0, 1, NULL),
+    FIELD(TRAINING, "embedding_decay", OPTION_NUMBER, ALL, embedding_decay, 0, 1, NULL),
+    FIELD(TRAINING, "embedding_init", OPTION_NUMBER, ALL, embedding_init, 0, 10, NULL),
+    FIELD(TRAINING, "clip_norm", OPTION_NUMBER, ALL, clip_norm, 0, 1e6, NULL),
+    FIELD(TRAINING, "patience", OPTION_INTEGER, ALL, patience, 0, 100000, NULL),
+    FIELD(TRAINING, "monitor", OPTION_NAMED, ALL, monitor_auc, 0, 0, monitors),
+    FIELD(TRAINING, "min_count", OPTION_INTEGER, ALL, min_count, 1, 1000000000, NULL),
+    FIELD(TRAINING, "seed", OPTION_INTEGER, ALL, seed, 0, MAX_INTEGER, NULL),
+    FIELD(TRAINING, "threads", OPTION_INTEGER, ALL, threads, 0, 1024, NULL),
+    FIELD(TRAINING, "max_seconds", OPTION_NUMBER, ALL, max_seconds, 0, 1e9, NULL),
+    FIELD(TRAINING, "if_untrainable", OPTION_NAMED, ALL, untrainable_is_null, 0, 0, untrainables),
 };
 /* clang-format on */
 

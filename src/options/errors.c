@@ -122,18 +122,30 @@ option_unknown_error(const CtrOptions *options, const char *key, const JsonbValu
                  : errhint("SELECT * FROM ctr_options() explains all options.")));
 }
 
+/* the names of the architectures that have the option, for a reader */
+static char *
+architectures_text(const OptionSpec *spec)
+{
+    StringInfoData text;
+
+    initStringInfo(&text);
+    for (int i = 0; i < NN_ARCHITECTURES; i++) {
+        if (spec->architectures & (1 << i))
+            appendStringInfo(&text, "%s\"%s\"", text.len > 0 ? ", " : "", nn_arch((NnArchitecture)i)->name);
+    }
+    return text.data;
+}
+
 void
 option_foreign_error(const CtrOptions *options, const OptionSpec *spec, const JsonbValue *value)
 {
-    NnArchitecture other = 0;
+    const bool one = (spec->architectures & (spec->architectures - 1)) == 0;
 
-    while (!(spec->architectures & (1 << other)))
-        other++;
-
-    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                    errmsg("option \"%s\" (value %s) does not belong to architecture \"%s\"", spec->key,
-                           value_text(value), nn_arch(options->net.architecture)->name),
-                    errdetail("The options of architecture \"%s\" are: %s.",
-                              nn_arch(options->net.architecture)->name, keys_text(options->net.architecture)),
-                    errhint("It is an option of architecture \"%s\".", nn_arch(other)->name)));
+    ereport(ERROR,
+            (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+             errmsg("option \"%s\" (value %s) does not belong to architecture \"%s\"", spec->key,
+                    value_text(value), nn_arch(options->net.architecture)->name),
+             errdetail("The options of architecture \"%s\" are: %s.",
+                       nn_arch(options->net.architecture)->name, keys_text(options->net.architecture)),
+             errhint("It is an option of architecture%s %s.", one ? "" : "s", architectures_text(spec))));
 }

@@ -1,5 +1,5 @@
 /*
- * sql.c: the functions that make and explain options in SQL. ctr_deepcross, ctr_fibinet and ctr_fit turn
+ * sql.c: the functions that make and explain options in SQL. One for each architecture, and ctr_fit, turn
  * their arguments into a JSON object under the arguments' names, and ctr_options() lists what there is. What
  * a value may be is known to parse.c alone, which checks the result.
  *
@@ -117,6 +117,22 @@ Datum
 ctr_fibinet(PG_FUNCTION_ARGS)
 {
     PG_RETURN_JSONB_P(options_of_call(fcinfo, nn_arch(NN_FIBINET)->name));
+}
+
+/* CREATE FUNCTION ctr_deepfm(d_embed integer, mlp_layers integer[], …) RETURNS jsonb */
+PG_FUNCTION_INFO_V1(ctr_deepfm);
+Datum
+ctr_deepfm(PG_FUNCTION_ARGS)
+{
+    PG_RETURN_JSONB_P(options_of_call(fcinfo, nn_arch(NN_DEEPFM)->name));
+}
+
+/* CREATE FUNCTION ctr_wide_deep(d_embed integer, mlp_layers integer[], …) RETURNS jsonb */
+PG_FUNCTION_INFO_V1(ctr_wide_deep);
+Datum
+ctr_wide_deep(PG_FUNCTION_ARGS)
+{
+    PG_RETURN_JSONB_P(options_of_call(fcinfo, nn_arch(NN_WIDE_DEEP)->name));
 }
 
 /* CREATE FUNCTION ctr_fit(label text, weight text, …) RETURNS jsonb */

@@ -13,11 +13,17 @@
 
 #define DEEPCROSS   (1 << NN_DEEPCROSS)
 #define FIBINET     (1 << NN_FIBINET)
-#define BOTH        (DEEPCROSS | FIBINET)
+#define DEEPFM      (1 << NN_DEEPFM)
+#define WIDE_DEEP   (1 << NN_WIDE_DEEP)
+#define ALL         (DEEPCROSS | FIBINET | DEEPFM | WIDE_DEEP)
 #define MAX_WIDTH   16384
 #define MAX_INTEGER 9007199254740991.0 /* 2^53 - 1: what every JSON reader keeps exactly */
 
-static const OptionName architectures[] = {{"deepcross", NN_DEEPCROSS}, {"fibinet", NN_FIBINET}, {NULL, 0}};
+static const OptionName architectures[] = {{"deepcross", NN_DEEPCROSS},
+                                           {"fibinet", NN_FIBINET},
+                                           {"deepfm", NN_DEEPFM},
+                                           {"wide_deep", NN_WIDE_DEEP},
+                                           {NULL, 0}};
 static const OptionName cross_types[] = {
     {"matrix", NN_CROSS_MATRIX}, {"vector", NN_CROSS_VECTOR}, {"mix", NN_CROSS_MIX}, {NULL, 0}};
 static const OptionName bilinear_types[] = {{"field_interaction", NN_FIELD_INTERACTION},
@@ -35,15 +41,17 @@ static const OptionName transforms[] = {
 
 #define MEMBER(m) offsetof(CtrOptions, m), sizeof(((CtrOptions *)NULL)->m)
 /* what an option is by default: by architecture in recipe robust, and in recipe reference */
-#define DEFAULTS(deepcross, fibinet, reference) {deepcross, fibinet}, reference
-#define EVERY(x)                                DEFAULTS(x, x, x)
+#define DEFAULTS(deepcross, fibinet, deepfm, wide_deep, reference)                                           \
+    {deepcross, fibinet, deepfm, wide_deep}, reference
+#define RECIPES(robust, reference) DEFAULTS(robust, robust, robust, robust, reference)
+#define EVERY(x)                   RECIPES(x, x)
 
 /* clang-format off */
 const OptionSpec option_specs[] = {
     /* key, type, architectures, member, low, high, names, defaults, help */
-    {"architecture", OPTION_NAMED, BOTH, MEMBER(net.architecture), 0, 0, architectures, EVERY(NN_DEEPCROSS),
+    {"architecture", OPTION_NAMED, ALL, MEMBER(net.architecture), 0, 0, architectures, EVERY(NN_DEEPCROSS),
      "the network"},
-    {"recipe", OPTION_NAMED, BOTH, MEMBER(recipe), 0, 0, recipes, EVERY(CTR_RECIPE_ROBUST),
+    {"recipe", OPTION_NAMED, ALL, MEMBER(recipe), 0, 0, recipes, EVERY(CTR_RECIPE_ROBUST),
      "where the values of options that are not given come from"},
 
     {"cross_type", OPTION_NAMED, DEEPCROSS, MEMBER(net.cross_type), 0, 0, cross_types, EVERY(NN_CROSS_MATRIX),
@@ -59,74 +67,74 @@ const OptionSpec option_specs[] = {
     {"stacked", OPTION_BOOLEAN, DEEPCROSS, MEMBER(net.stacked), 0, 1, NULL, EVERY(true),
      "whether the MLP reads the cross layers' output instead of their input"},
 
-    {"d_embed", OPTION_INTEGER, FIBINET, MEMBER(net.d_embed), 1, 1024, NULL, EVERY(8),
+    {"d_embed", OPTION_INTEGER, FIBINET | DEEPFM | WIDE_DEEP, MEMBER(net.d_embed), 1, 1024, NULL, EVERY(8),
      "width of the embeddings"},
     {"reduction_ratio", OPTION_NUMBER, FIBINET, MEMBER(net.reduction_ratio), 0.1, 1000, NULL, EVERY(3),
      "fields per unit of the attention's hidden layer"},
     {"bilinear_type", OPTION_NAMED, FIBINET, MEMBER(net.bilinear_type), 0, 0, bilinear_types,
      EVERY(NN_FIELD_INTERACTION), "which interactions share a matrix"},
 
-    {"mlp_layers", OPTION_WIDTHS, BOTH, MEMBER(net.mlp_layers), 1, MAX_WIDTH, NULL, EVERY(0),
+    {"mlp_layers", OPTION_WIDTHS, ALL, MEMBER(net.mlp_layers), 1, MAX_WIDTH, NULL, EVERY(0),
      "widths of the MLP's layers"},
-    {"mlp_dropout", OPTION_NUMBER, BOTH, MEMBER(net.mlp_dropout), 0, 0.99, NULL, EVERY(0.25),
+    {"mlp_dropout", OPTION_NUMBER, ALL, MEMBER(net.mlp_dropout), 0, 0.99, NULL, EVERY(0.25),
      "probability that a unit of the MLP is left out in a training step"},
-    {"n_classes", OPTION_INTEGER, BOTH, MEMBER(net.n_classes), 1, 1000, NULL, EVERY(1),
+    {"n_classes", OPTION_INTEGER, ALL, MEMBER(net.n_classes), 1, 1000, NULL, EVERY(1),
      "number of classes; 1 means label 0 or 1 and one logit"},
 
-    {"label", OPTION_COLUMN, BOTH, MEMBER(label), 0, 0, NULL, EVERY(0), "column to learn"},
-    {"weight", OPTION_COLUMN, BOTH, MEMBER(weight), 0, 0, NULL, EVERY(0), "column with the rows' weights"},
-    {"validation_column", OPTION_COLUMN, BOTH, MEMBER(validation_column), 0, 0, NULL, EVERY(0),
+    {"label", OPTION_COLUMN, ALL, MEMBER(label), 0, 0, NULL, EVERY(0), "column to learn"},
+    {"weight", OPTION_COLUMN, ALL, MEMBER(weight), 0, 0, NULL, EVERY(0), "column with the rows' weights"},
+    {"validation_column", OPTION_COLUMN, ALL, MEMBER(validation_column), 0, 0, NULL, EVERY(0),
      "boolean column that marks the validation rows"},
-    {"numerical", OPTION_COLUMNS, BOTH, MEMBER(numerical), 0, 0, NULL, EVERY(0),
+    {"numerical", OPTION_COLUMNS, ALL, MEMBER(numerical), 0, 0, NULL, EVERY(0),
      "columns to treat as numbers"},
-    {"categorical", OPTION_COLUMNS, BOTH, MEMBER(categorical), 0, 0, NULL, EVERY(0),
+    {"categorical", OPTION_COLUMNS, ALL, MEMBER(categorical), 0, 0, NULL, EVERY(0),
      "columns to treat as categories"},
-    {"ignore", OPTION_COLUMNS, BOTH, MEMBER(ignore), 0, 0, NULL, EVERY(0), "columns that are no features"},
-    {"validation", OPTION_NUMBER, BOTH, MEMBER(validation), 0, 0.9, NULL, EVERY(0.2),
+    {"ignore", OPTION_COLUMNS, ALL, MEMBER(ignore), 0, 0, NULL, EVERY(0), "columns that are no features"},
+    {"validation", OPTION_NUMBER, ALL, MEMBER(validation), 0, 0.9, NULL, EVERY(0.2),
      "share of the rows held back by chance for validation, unless validation_column is given"},
 
-    {"epochs", OPTION_INTEGER, BOTH, MEMBER(epochs), 1, 100000, NULL, DEFAULTS(5, 5, 100),
+    {"epochs", OPTION_INTEGER, ALL, MEMBER(epochs), 1, 100000, NULL, RECIPES(5, 100),
      "passes over the training rows, at most"},
-    {"batch_size", OPTION_INTEGER, BOTH, MEMBER(batch_size), 1, 1048576, NULL, DEFAULTS(512, 512, 2048),
+    {"batch_size", OPTION_INTEGER, ALL, MEMBER(batch_size), 1, 1048576, NULL, RECIPES(512, 2048),
      "rows of a training step"},
-    {"learning_rate", OPTION_NUMBER, BOTH, MEMBER(learning_rate), 1e-9, 10, NULL,
-     DEFAULTS(0.002, 0.001, 0.002), "Adam's step size at the start"},
-    {"lr_schedule", OPTION_NAMED, BOTH, MEMBER(lr_schedule), 0, 0, schedules,
-     DEFAULTS(NN_COSINE, NN_COSINE, NN_CONSTANT),
+    {"learning_rate", OPTION_NUMBER, ALL, MEMBER(learning_rate), 1e-9, 10, NULL,
+     DEFAULTS(0.002, 0.001, 0.001, 0.001, 0.002), "Adam's step size at the start"},
+    {"lr_schedule", OPTION_NAMED, ALL, MEMBER(lr_schedule), 0, 0, schedules,
+     RECIPES(NN_COSINE, NN_CONSTANT),
      "how the learning rate changes"},
-    {"weight_decay", OPTION_NUMBER, BOTH, MEMBER(weight_decay), 0, 1, NULL, DEFAULTS(0, 0, 0.001),
+    {"weight_decay", OPTION_NUMBER, ALL, MEMBER(weight_decay), 0, 1, NULL, RECIPES(0, 0.001),
      "L2 penalty on all parameters but the embeddings"},
-    {"embedding_decay", OPTION_NUMBER, BOTH, MEMBER(embedding_decay), 0, 1, NULL, DEFAULTS(0.01, 0.01, 0.001),
+    {"embedding_decay", OPTION_NUMBER, ALL, MEMBER(embedding_decay), 0, 1, NULL, RECIPES(0.01, 0.001),
      "L2 penalty on the embeddings"},
-    {"embedding_init", OPTION_NUMBER, BOTH, MEMBER(embedding_init), 0, 10, NULL, DEFAULTS(0.01, 0.01, 0),
+    {"embedding_init", OPTION_NUMBER, ALL, MEMBER(embedding_init), 0, 10, NULL, RECIPES(0.01, 0),
      "standard deviation of the embeddings at the start; 0 means the architecture's own distribution"},
-    {"clip_norm", OPTION_NUMBER, BOTH, MEMBER(clip_norm), 0, 1e6, NULL, EVERY(0),
+    {"clip_norm", OPTION_NUMBER, ALL, MEMBER(clip_norm), 0, 1e6, NULL, EVERY(0),
      "largest norm of a step's gradient; 0 means any"},
-    {"patience", OPTION_INTEGER, BOTH, MEMBER(patience), 0, 100000, NULL, DEFAULTS(2, 2, 5),
+    {"patience", OPTION_INTEGER, ALL, MEMBER(patience), 0, 100000, NULL, RECIPES(2, 5),
      "epochs without a better validation metric before training stops; 0 means it never does"},
-    {"monitor", OPTION_NAMED, BOTH, MEMBER(monitor_auc), 0, 0, monitors, DEFAULTS(false, false, true),
+    {"monitor", OPTION_NAMED, ALL, MEMBER(monitor_auc), 0, 0, monitors, RECIPES(false, true),
      "metric that decides which epoch is best"},
-    {"min_count", OPTION_INTEGER, BOTH, MEMBER(min_count), 1, 1000000000, NULL, DEFAULTS(3, 3, 1),
+    {"min_count", OPTION_INTEGER, ALL, MEMBER(min_count), 1, 1000000000, NULL, RECIPES(3, 1),
      "training rows that a category needs; rarer ones are treated as unseen"},
-    {"numerical_transform", OPTION_NAMED, BOTH, MEMBER(numerical_transform), 0, 0, transforms,
+    {"numerical_transform", OPTION_NAMED, ALL, MEMBER(numerical_transform), 0, 0, transforms,
      EVERY(NN_QUANTILE),
      "what is done to numbers before the network sees them"},
-    {"numerical_buckets", OPTION_INTEGER, BOTH, MEMBER(numerical_buckets), 0, NN_BUCKETS_MOST, NULL,
-     DEFAULTS(16, 16, 0),
+    {"numerical_buckets", OPTION_INTEGER, ALL, MEMBER(numerical_buckets), 0, NN_BUCKETS_MOST, NULL,
+     RECIPES(16, 0),
      "parts into which numbers are cut to be categories besides; frequent values have their own; 0: none"},
-    {"target_statistics", OPTION_BOOLEAN, BOTH, MEMBER(target_statistics), 0, 1, NULL,
-     DEFAULTS(true, true, false), "whether what the label does on average in each category is a feature too"},
-    {"seed", OPTION_INTEGER, BOTH, MEMBER(seed), 0, MAX_INTEGER, NULL, EVERY(42), "start of all randomness"},
-    {"threads", OPTION_INTEGER, BOTH, MEMBER(threads), 0, 1024, NULL, EVERY(0),
+    {"target_statistics", OPTION_BOOLEAN, ALL, MEMBER(target_statistics), 0, 1, NULL,
+     RECIPES(true, false), "whether what the label does on average in each category is a feature too"},
+    {"seed", OPTION_INTEGER, ALL, MEMBER(seed), 0, MAX_INTEGER, NULL, EVERY(42), "start of all randomness"},
+    {"threads", OPTION_INTEGER, ALL, MEMBER(threads), 0, 1024, NULL, EVERY(0),
      "threads to train with; 0 means ctr.threads"},
-    {"max_seconds", OPTION_NUMBER, BOTH, MEMBER(max_seconds), 0, 1e9, NULL, EVERY(0),
+    {"max_seconds", OPTION_NUMBER, ALL, MEMBER(max_seconds), 0, 1e9, NULL, EVERY(0),
      "time to train, after which the best epoch so far is returned; 0 means any"},
-    {"if_untrainable", OPTION_NAMED, BOTH, MEMBER(untrainable_is_null), 0, 0, untrainables, EVERY(false),
+    {"if_untrainable", OPTION_NAMED, ALL, MEMBER(untrainable_is_null), 0, 0, untrainables, EVERY(false),
      "what rows give that no model can be trained on: an error, or NULL and a warning"},
 };
 /* clang-format on */
 
-StaticAssertDecl(lengthof(architectures) == NN_ARCHITECTURES + 1 && NN_ARCHITECTURES == 2,
+StaticAssertDecl(lengthof(architectures) == NN_ARCHITECTURES + 1 && NN_ARCHITECTURES == 4,
                  "every architecture has its name, its options and its column of defaults here");
 
 const int n_option_specs = lengthof(option_specs);

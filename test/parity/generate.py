@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the fixtures that test/unit/test_parity.c compares the engine with: a safetensors file per network.
 
-    python3 generate.py                                 our own classes (reference.py) into fixtures/
+    python3 generate.py                                 our own classes (reference.py, baselines.py) into fixtures/
     python3 generate.py --reference FILE.md --output D  the classes in FILE.md's fenced Python code instead;
                                                         they must take our state_dict with strict=True
 
@@ -40,6 +40,9 @@ def configurations():
         for kind in ("field_all", "field_each", "field_interaction"):
             yield f"fibinet_{kind}_{n_classes}", "FiBiNET", dict(
                 d_embed=9, mlp_layers=[10, 8], reduction_ratio=3, bilinear_type=kind, n_classes=n_classes)
+    for n_classes in (1, 3):  # after the others: a configuration's place is its seed
+        for name, architecture in (("deepfm", "DeepFM"), ("wide_deep", "WideDeep")):
+            yield f"{name}_{n_classes}", architecture, dict(d_embed=9, mlp_layers=[10, 8], n_classes=n_classes)
 
 
 def data(n_classes):

@@ -1,9 +1,10 @@
-"""Where the PyTorch networks come from: our own reference.py, or the fenced code of a Markdown document."""
+"""Where the PyTorch networks come from: our own reference.py and baselines.py, or a Markdown document's fenced code."""
 
 import ast
 import pathlib
 import re
 
+import baselines
 import reference
 
 
@@ -28,5 +29,5 @@ def classes_of_document(path):
 
 
 def network_classes(document=None):
-    """{"DeepCross": class, "FiBiNET": class}, or those of them that the document defines."""
-    return classes_of_document(document) if document else vars(reference)
+    """{"DeepCross": class, "FiBiNET": class, "DeepFM": class, "WideDeep": class}, or those that the document defines."""
+    return classes_of_document(document) if document else vars(reference) | vars(baselines)

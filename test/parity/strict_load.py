@@ -7,7 +7,7 @@ ctr_encode, and compare the probabilities with ctr_predict's. Needs torch and sa
 
     test/server run python3 test/parity/strict_load.py [--reference FILE.md]
 
---reference takes the classes from the fenced Python code of a Markdown document instead of reference.py.
+--reference takes the classes from the fenced Python code of a Markdown document instead of reference.py and baselines.py.
 """
 
 import argparse
@@ -53,6 +53,8 @@ FIBINET = [
     for t in ("field_all", "field_each", "field_interaction")
     for k in (1, 3)
 ]
+BASELINES = [(kind, {}, k) for kind in ("DeepFM", "WideDeep") for k in (1, 3)]
+BUILDERS = {"DeepCross": "ctr_deepcross", "FiBiNET": "ctr_fibinet", "DeepFM": "ctr_deepfm", "WideDeep": "ctr_wide_deep"}
 
 
 def train(kind, arguments, n_classes):
@@ -62,7 +64,7 @@ def train(kind, arguments, n_classes):
     )
     query = QUERY % {
         "table": TABLE % {"label": f"+ i * i % {n_classes - 1}" if n_classes > 1 else ""},
-        "options": f"ctr_{kind.lower()}({named})",
+        "options": f"{BUILDERS[kind]}({named})",
         "predict": "ctr_predict" if n_classes == 1 else "ctr_predict_classes",
     }
     result = subprocess.run(
@@ -78,7 +80,7 @@ def train(kind, arguments, n_classes):
 def build(networks, kind, arguments, n_classes, answer):
     d_numerical = len(answer["rows"][0]["x_num"])
     common = {"mlp_layers": [128, 64, 32], "mlp_dropout": 0.25, "n_classes": n_classes}
-    if kind == "FiBiNET":
+    if kind != "DeepCross":
         common["d_embed"] = 8
     return networks[kind](
         d_numerical=d_numerical,
@@ -105,7 +107,7 @@ def main():
     document = parser.parse_args().reference
     networks = network_classes(document)
     failed = 0
-    for kind, arguments, n_classes in DEEPCROSS + FIBINET:
+    for kind, arguments, n_classes in DEEPCROSS + FIBINET + BASELINES:
         if kind not in networks:
             print(f"# {kind}: left out, {document} does not define it")
             continue

@@ -14,8 +14,8 @@ my %intruder = (database => $shop, user => 'intruder');
 my $members = q{pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND objid = p.oid AND deptype = 'e'
     JOIN pg_extension e ON refclassid = 'pg_extension'::regclass AND refobjid = e.oid AND extname = 'ctr'};
 my @names = split /\n/, query("SELECT DISTINCT proname FROM $members");
-my @builders = split /\n/, query(qq{SELECT string_agg('text,' || t::regtype, ',' ORDER BY n) FROM $members, unnest(proargtypes) WITH ORDINALITY u(t, n)
-    WHERE proname IN ('ctr_fit', 'ctr_deepcross', 'ctr_fibinet') GROUP BY p.oid});
+my @builders = split /\n/, query(qq{SELECT DISTINCT string_agg('text,' || t::regtype, ',' ORDER BY n) FROM $members, unnest(proargtypes) WITH ORDINALITY u(t, n)
+    WHERE proname IN ('ctr_fit', 'ctr_deepcross', 'ctr_fibinet', 'ctr_deepfm', 'ctr_wide_deep') GROUP BY p.oid});
 
 sub new_database
 {
@@ -58,7 +58,7 @@ query('DELETE FROM ran', %shop);
 
 query('CREATE EXTENSION ctr SCHEMA public', %shop);
 query(q{
-    SELECT ctr_deepcross(), ctr_fibinet(n_classes => 3), ctr_fit(epochs => 1) || ctr_fit(label => 'label'), ctr_options('{"epochs": 1}'::jsonb);
+    SELECT ctr_deepcross(), ctr_fibinet(n_classes => 3), ctr_deepfm(), ctr_wide_deep(), ctr_fit(epochs => 1) || ctr_fit(label => 'label'), ctr_options('{"epochs": 1}'::jsonb);
     SELECT count(*) FROM ctr_options();
     CREATE TABLE clicks AS SELECT (i % 3 = 0)::pg_catalog.int4 AS label, (i % 7)::pg_catalog.float8 AS price, 'c' || i % 5 AS city FROM generate_series(1, 300) i;
     CREATE TABLE m AS SELECT ctr_train(c, ctr_fit(epochs => 1)) AS model FROM clicks c;

@@ -1,6 +1,6 @@
 /*
  * test_architectures.c: the gradients of whole networks against central differences of their loss, through
- * the trainer: every cross type stacked and parallel, every bilinear type, one class and three, numerical
+ * the trainer: every cross type stacked and parallel, every bilinear type, DeepFM, Wide & Deep, one class and three, numerical
  * inputs only, categories only and both. Dropout is off.
  */
 #include "unit.h"
@@ -198,6 +198,24 @@ test_fibinet(void)
     }
 }
 
+static void
+test_baselines(void)
+{
+    for (int i = 0; i < 2 * 2 * 3; i++) {
+        NnConfig config = {.architecture = i % 2 ? NN_WIDE_DEEP : NN_DEEPFM,
+                           .n_classes = i / 2 % 2 ? 3 : 1,
+                           .d_embed = 3,
+                           .n_mlp = 2,
+                           .mlp_layers = {7, 5}};
+        char what[100];
+
+        set_inputs(&config, i / 4);
+        snprintf(what, sizeof what, "%s, %d classes, %d + %d inputs", nn_arch(config.architecture)->name,
+                 config.n_classes, config.n_num, config.n_cat);
+        check_architecture(&config, what);
+    }
+}
+
 int
 main(void)
 {
@@ -207,5 +225,6 @@ main(void)
     }
     RUN(test_deepcross);
     RUN(test_fibinet);
+    RUN(test_baselines);
     return unit_end();
 }

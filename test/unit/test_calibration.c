@@ -107,10 +107,13 @@ test_last_bias(void)
          .d_embed_max = 4,
          .stacked = true},
         {.architecture = NN_FIBINET, .d_embed = 4, .reduction_ratio = 3},
+        {.architecture = NN_DEEPFM, .d_embed = 4},
+        {.architecture = NN_WIDE_DEEP, .d_embed = 4},
     };
-    const char *names[] = {"last_linear.bias", "last_linear.bias", "mlp.mlp.4.bias"};
+    const char *names[] = {"last_linear.bias", "last_linear.bias", "mlp.mlp.4.bias", "mlp.mlp.4.bias",
+                           "mlp.mlp.4.bias"};
 
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 5; i++) {
         UnitMemory memory = {0};
         NnConfig config = configs[i];
         NnNet net;

@@ -67,6 +67,11 @@ check_module(Walk *w, const NnModule *modules, int i)
         CHECK_MESSAGE(m->d == d_in && ++w->concats, "%s: Concat %d, %d", w->what, d_in, m->d);
     else if (strcmp(m->kind, "Add") == 0)
         CHECK_MESSAGE(2 * m->d == d_in && ++w->adds, "%s: Add %d, %d", w->what, d_in, m->d);
+    else if (strcmp(m->kind, "FactorizationMachine") == 0)
+        CHECK_MESSAGE(m->d == w->net->config.d_embed && d_in % m->d == 0, "%s: pairs %d, %d", w->what, d_in,
+                      m->d);
+    else if (strcmp(m->kind, "Sum") == 0)
+        CHECK_MESSAGE(m->d == 1 && d_in == w->net->config.d_embed, "%s: Sum %d, %d", w->what, d_in, m->d);
     else if (strcmp(m->kind, "Gating") == 0)
         CHECK_MESSAGE(m->d > 0 && d_in == w->net->params[m->first_param].shape[1], "%s: Gating", w->what);
 }
@@ -140,6 +145,14 @@ test_modules(void)
         check(&config, crosses[i], 1, 0); /* the last Linear reads the MLP and the cross network */
         config = config_of(NN_FIBINET, i, false);
         check(&config, bilinears[i], 1, 2); /* both kinds of fields; two wide parts */
+    }
+    for (int i = 0; i < 2; i++) {
+        NnConfig config = config_of(NN_DEEPFM, 0, false);
+
+        config.n_classes = i ? 3 : 1;
+        check(&config, "deepfm", 0, 3); /* pairs of fields, and two wide parts */
+        config.architecture = NN_WIDE_DEEP;
+        check(&config, "wide_deep", 0, 2);
     }
 }
 

@@ -131,7 +131,7 @@ check_differences(Check *c, int k, const char *what)
         moving += check_part(c, r, 0, n_num, k, what);
         for (const NnLookup *l = c->net.lookups; l < c->net.lookups + c->net.n_lookups; l++) {
             moving += check_part(c, r, l->column, l->d, k, what);
-            /* FiBiNET's wide part adds to each logit from a column of its own */
+            /* a wide part adds to each logit from a column of its own */
             all += l->y == c->net.output ? 1 : l->d;
         }
     }
@@ -252,6 +252,21 @@ test_fibinet(void)
     }
 }
 
+static void
+test_baselines(void)
+{
+    for (int i = 0; i < 2 * 2 * 3; i++) {
+        NnConfig config = {
+            .architecture = i % 2 ? NN_WIDE_DEEP : NN_DEEPFM, .n_classes = i / 2 % 2 ? 3 : 1, .d_embed = 3};
+        char what[100];
+
+        set_inputs(&config, i / 4);
+        snprintf(what, sizeof what, "%s, %d classes, %d + %d inputs", nn_arch(config.architecture)->name,
+                 config.n_classes, config.n_num, config.n_cat);
+        check(&config, what);
+    }
+}
+
 /* where a caller finds an input in an input row */
 static void
 inputs_have_names(void)
@@ -283,6 +298,7 @@ main(void)
     }
     RUN(test_deepcross);
     RUN(test_fibinet);
+    RUN(test_baselines);
     RUN(inputs_have_names);
     return unit_end();
 }

@@ -247,7 +247,7 @@ test_linear(void)
     run_check(&run, "linear over two tensors");
     run_begin(&run, 6);
     y = net_linear(&run.net, run.input, 3, true, "a");
-    net_linear_add(&run.net, run.input, y, "b");
+    net_linear_add(&run.net, run.input, y, true, "b");
     run_end(&run, y, 4);
     run_check(&run, "linear that adds");
 }
@@ -311,6 +311,22 @@ test_fields(void)
     net_num_embedding(&run.net, run.input, y, 4, 9, "e");
     run_end(&run, y, 11);
     run_check(&run, "num_embedding");
+    for (int fields = 2; fields <= 5; fields += 3) {
+        run_begin(&run, fields * 9);
+        run_end(&run, net_fm(&run.net, run.input, fields, 9, "fm"), (uint64_t)(13 + fields));
+        run_check(&run, "fm");
+    }
+    run_begin(&run, 3 * 9);
+    y = net_fm(&run.net, run.input, 3, 9, "fm");
+    net_linear_add(&run.net, run.input, y, false, "l");
+    run_end(&run, y, 22);
+    run_check(&run, "fm of fields that another layer reads, too");
+    run_begin(&run, 7);
+    y = net_linear(&run.net, run.input, 1, true, "a");
+    net_sum_add(&run.net, run.input, y, "sum");
+    net_linear_add(&run.net, run.input, y, false, "b");
+    run_end(&run, y, 21);
+    run_check(&run, "sum that adds");
     run_begin(&run, 6 * 3);
     run_end(&run, net_senet(&run.net, run.input, 6, 2, "se"), 12);
     run_check(&run, "senet");
@@ -360,6 +376,30 @@ test_batchnorm_mean_first(void)
     *batch_mean = 100;
     layer->type->update_buffers(layer, &run.net, run.params, run.batch_stats, ROWS, true);
     CHECK_NEAR((double)*mean, 0.9 * 5.5 + 0.1 * 100, 1e-4);
+    unit_release(&run.memory);
+}
+
+/* One field has no pair; products of three by hand, far apart in size, keep their digits. */
+static void
+test_fm_values(void)
+{
+    Run run;
+    const float *y;
+
+    run_begin(&run, 3);
+    run_end(&run, net_fm(&run.net, run.input, 1, 3, "fm"), 32);
+    run_forward(&run);
+    y = run.values + tensor_at(&run.net, run.output, ROWS, 0);
+    CHECK(y[0] == 0 && y[1] == 0 && y[2] == 0);
+    unit_release(&run.memory);
+
+    run_begin(&run, 3 * 2);
+    run_end(&run, net_fm(&run.net, run.input, 3, 2, "fm"), 33);
+    memcpy(run.values + tensor_at(&run.net, run.input, ROWS, 0), (const float[]){1, 10000, 2, 0.5f, 3, 0.25f},
+           6 * sizeof(float));
+    run_forward(&run);
+    y = run.values + tensor_at(&run.net, run.output, ROWS, 0);
+    CHECK_MESSAGE(y[0] == 11 && y[1] == 7500.125f, "%.9g %.9g", y[0], y[1]);
     unit_release(&run.memory);
 }
 
@@ -460,6 +500,7 @@ main(void)
     test_mlp();
     test_crosses();
     test_fields();
+    test_fm_values();
     test_batchnorm_values();
     test_batchnorm_mean_first();
     test_dropout();

@@ -183,11 +183,26 @@ copy_tensor(Case *c, const char *name, size_t *size)
     return bytes ? memcpy(unit_take(&c->memory, *size), bytes, *size) : NULL;
 }
 
+static NnArchitecture
+read_architecture(const Fixture *f)
+{
+    static const char *const names[NN_ARCHITECTURES] = {[NN_DEEPCROSS] = "DeepCross",
+                                                        [NN_FIBINET] = "FiBiNET",
+                                                        [NN_DEEPFM] = "DeepFM",
+                                                        [NN_WIDE_DEEP] = "WideDeep"};
+
+    for (int i = 0; i < NN_ARCHITECTURES; i++)
+        if (option_is(f, "architecture", names[i]))
+            return (NnArchitecture)i;
+    CHECK_MESSAGE(false, "%s: no such architecture", f->name);
+    return NN_DEEPCROSS;
+}
+
 static NnConfig
 read_config(Case *c)
 {
     const Fixture *f = &c->f;
-    NnConfig config = {.architecture = option_is(f, "architecture", "FiBiNET") ? NN_FIBINET : NN_DEEPCROSS,
+    NnConfig config = {.architecture = read_architecture(f),
                        .n_classes = atoi(fixture_option(f, "n_classes")),
                        .n_cross = atoi(fixture_option(f, "n_cross")),
                        .low_rank = atoi(fixture_option(f, "low_rank")),
@@ -317,7 +332,7 @@ main(int argc, char **argv)
     const char *directory = argc > 1 ? argv[1] : FIXTURES;
     DIR *files = opendir(directory);
     const struct dirent *entry;
-    int n = 0;
+    int n = 0, of[NN_ARCHITECTURES] = {0};
 
     if (!gemm_prepare()) {
         printf("%s\n", blas_error());
@@ -330,6 +345,7 @@ main(int argc, char **argv)
             continue;
         load_case(&c);
         check_case(&c);
+        of[c.net.config.architecture]++;
         fixture_close(&c.f);
         unit_release(&c.memory);
         n++;
@@ -337,5 +353,7 @@ main(int argc, char **argv)
     if (files)
         closedir(files);
     CHECK_MESSAGE(n > 0, "no fixtures in %s", directory);
+    for (int i = 0; i < NN_ARCHITECTURES && argc == 1; i++) /* a document need not have all of them */
+        CHECK_MESSAGE(of[i] > 0, "no fixtures of %s", nn_arch((NnArchitecture)i)->name);
     return unit_end();
 }

@@ -211,6 +211,13 @@ same_bits_for_any_threads(void)
         config.reduction_ratio = 3;
         check_threads(&config, 0);
     }
+    for (int i = 0; i < 4; i++) {
+        config = small_config();
+        config.architecture = i % 2 ? NN_WIDE_DEEP : NN_DEEPFM;
+        config.n_classes = i / 2 ? MOST_CLASSES : 1;
+        config.d_embed = 4;
+        check_threads(&config, 0);
+    }
 }
 
 static NnLayerType wrapped_type;

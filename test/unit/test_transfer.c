@@ -184,6 +184,25 @@ test_fibinet(void)
     }
 }
 
+static void
+test_baselines(void)
+{
+    for (int i = 0; i < 2 * 2 * 2; i++) {
+        NnConfig config = {.architecture = i % 2 ? NN_WIDE_DEEP : NN_DEEPFM,
+                           .n_classes = i / 2 % 2 ? 3 : 1,
+                           .n_num = i / 4 % 2 ? 0 : 4,
+                           .n_cat = FIELDS,
+                           .d_embed = 3,
+                           .n_mlp = 2,
+                           .mlp_layers = {7, 5}};
+        char what[120];
+
+        snprintf(what, sizeof what, "%s, %d classes, %d numbers", nn_arch(config.architecture)->name,
+                 config.n_classes, config.n_num);
+        check_take_over(&config, false, what);
+    }
+}
+
 /* FiBiNET's offsets follow from the grown tables; counters of steps go on */
 static void
 test_buffers(void)
@@ -222,6 +241,7 @@ main(void)
     }
     RUN(test_deepcross);
     RUN(test_fibinet);
+    RUN(test_baselines);
     RUN(test_buffers);
     return unit_end();
 }

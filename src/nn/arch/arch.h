@@ -51,9 +51,26 @@ int64_t nn_arch_least_params(const NnConfig *config);
 /* Builds the architecture that config names. NN_BAD_CONFIG when it has no inputs. */
 NnStatus net_create(NnNet *net, const NnConfig *config, NnAlloc alloc);
 
+/* ------------------------------------------------------------------ the architectures, for registry.c */
+
 void deepcross_build(NnNet *net);
 void fibinet_build(NnNet *net);
 NnFault fibinet_check(const NnConfig *config);
 int64_t fibinet_pair_params(const NnConfig *config);
+void deepfm_build(NnNet *net);
+void wide_deep_build(NnNet *net);
+
+/* ------------------------------------------------------------------ fields.c, for several architectures */
+
+/* [B, n_num]; -1 where there are no numbers */
+int fields_numbers(NnNet *net);
+/* [B, fields, d_embed]: numerical fields, each a number times a vector of its own, then category fields */
+int fields_embeddings(NnNet *net, int numbers);
+/* columns column .. column + n_cat * d_embed of x = embeddings of the category fields */
+void fields_categories(NnNet *net, int x, int column);
+/* output [B, n_classes] += a linear layer over numbers (or -1) and one over categories */
+void fields_wide(NnNet *net, int numbers, int output);
+/* the MLP over x and the Linear behind it: [B, n_classes] */
+int fields_mlp(NnNet *net, int x);
 
 #endif /* NN_ARCH_H */

@@ -8,6 +8,8 @@ static const NnArch architectures[NN_ARCHITECTURES] = {
                     .build = fibinet_build,
                     .check = fibinet_check,
                     .pair_params = fibinet_pair_params},
+    [NN_DEEPFM] = {.name = "deepfm", .statistics = NN_STATISTICS_SUM, .build = deepfm_build},
+    [NN_WIDE_DEEP] = {.name = "wide_deep", .statistics = NN_STATISTIC_OF_EACH, .build = wide_deep_build},
 };
 
 const NnArch *

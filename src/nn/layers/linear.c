@@ -125,7 +125,7 @@ net_linear_joint(NnNet *net, int x, int x2, int d_out, const char *name)
 }
 
 void
-net_linear_add(NnNet *net, int x, int y, const char *name)
+net_linear_add(NnNet *net, int x, int y, bool bias, const char *name)
 {
-    add_linear(net, x, -1, y, true, true, name);
+    add_linear(net, x, -1, y, true, bias, name);
 }

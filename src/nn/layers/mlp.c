@@ -1,5 +1,5 @@
 /*
- * mlp.c: the multi-layer perceptron of both architectures: Linear, BatchNorm1d, ReLU and Dropout for each
+ * mlp.c: the multi-layer perceptron of all architectures: Linear, BatchNorm1d, ReLU and Dropout for each
  * width, numbered as torch.nn.Sequential numbers them.
  */
 #include "nn/layers/layers.h"

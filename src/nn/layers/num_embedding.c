@@ -1,6 +1,4 @@
-/*
- * num_embedding.c: FiBiNET's embedding of numerical features: each is one number times a vector of its own.
- */
+/* num_embedding.c: embeddings of numerical features: each is one number times a vector of its own. */
 #include "nn/layers/layers.h"
 
 #include "nn/math/rows.h"

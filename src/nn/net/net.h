@@ -9,8 +9,8 @@
 
 /* ------------------------------------------------------------------ configuration */
 
-typedef enum NnArchitecture { NN_DEEPCROSS, NN_FIBINET } NnArchitecture;
-#define NN_ARCHITECTURES 2
+typedef enum NnArchitecture { NN_DEEPCROSS, NN_FIBINET, NN_DEEPFM, NN_WIDE_DEEP } NnArchitecture;
+#define NN_ARCHITECTURES 4
 typedef enum NnCrossType { NN_CROSS_MATRIX, NN_CROSS_VECTOR, NN_CROSS_MIX } NnCrossType;
 typedef enum NnBilinearType { NN_FIELD_INTERACTION, NN_FIELD_EACH, NN_FIELD_ALL } NnBilinearType;
 
@@ -24,8 +24,8 @@ typedef struct NnConfig {
     NnCrossType cross_type;
     int n_cross, low_rank, n_experts, d_embed_max;
     bool stacked;
+    int d_embed; /* all but DeepCross */
     /* FiBiNET */
-    int d_embed;
     double reduction_ratio; /* float8: its quotient is truncated, as in the reference */
     NnBilinearType bilinear_type;
     /* inputs */

@@ -114,7 +114,7 @@ net_take_over(const NnNet *net, float *params, const NnNet *old, const float *ol
     for (int i = 0; i < net->n_params; i++) {
         const NnParam *p = &net->params[i];
         const NnParam *q = &old->params[i];
-        bool derived = p->dtype == NN_I64 && p->ndim > 0; /* FiBiNET's offsets follow from the categories */
+        bool derived = p->dtype == NN_I64 && p->ndim > 0; /* offsets follow from the categories */
 
         if (p->kind != NN_TABLE && !derived)
             take_over_dense(net, params + p->offset, p, old, old_params + q->offset, q, pause);

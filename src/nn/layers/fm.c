@@ -1,0 +1,88 @@
+/*
+ * fm.c: a factorization machine's pairs (Rendle 2010), products of the embeddings of all pairs of fields:
+ *
+ *     y = sum over f of x[f] * (sum over e < f of x[e])
+ *
+ * element by element, whose sum over the columns is the sum of all inner products. The usual form,
+ * ((sum x[f])^2 - sum x[f]^2) / 2, is the same number and takes as long, but its difference loses digits.
+ */
+#include "nn/layers/layers.h"
+
+enum { FIELDS, WIDTH }; /* size[] */
+enum { TOTAL };         /* saved[]: [n, d] */
+
+/*
+ * y     [n, d]
+ * total [n, d]          sum over fields of x, kept for the backward pass
+ * x     [n, fields, d]
+ */
+static NN_KERNEL void
+fm_forward(float *restrict y, int ldy, float *restrict total, int ldtotal, const float *restrict x, int ldx,
+           int n, int fields, int d)
+{
+    for (int r = 0; r < n; r++) {
+        float *restrict yr = y + (size_t)r * ldy, *restrict sum = total + (size_t)r * ldtotal;
+
+        for (int c = 0; c < d; c++)
+            yr[c] = sum[c] = 0;
+        for (int f = 0; f < fields; f++) {
+            const float *restrict v = x + (size_t)r * ldx + (size_t)f * d;
+
+            for (int c = 0; c < d; c++) {
+                yr[c] += v[c] * sum[c];
+                sum[c] += v[c];
+            }
+        }
+    }
+}
+
+/*
+ * dx    [n, fields, d]  (+)= dy * (total - x[f])
+ * dy    [n, d]
+ * total [n, d]
+ * x     [n, fields, d]
+ */
+static NN_KERNEL void
+fm_backward(float *restrict dx, int lddx, const float *restrict dy, int lddy, const float *restrict total,
+            int ldtotal, const float *restrict x, int ldx, int n, int fields, int d, bool add)
+{
+    for (int r = 0; r < n; r++)
+        for (int f = 0; f < fields; f++) {
+            const float *restrict g = dy + (size_t)r * lddy, *restrict sum = total + (size_t)r * ldtotal;
+            const float *restrict v = x + (size_t)r * ldx + (size_t)f * d;
+            float *restrict dv = dx + (size_t)r * lddx + (size_t)f * d;
+
+            for (int c = 0; c < d; c++)
+                dv[c] = (add ? dv[c] : 0) + g[c] * (sum[c] - v[c]);
+        }
+}
+
+static void
+forward(const NnLayer *l, const NnBlock *b)
+{
+    fm_forward(block_value(b, l->y), tensor_ld(b, l->y), block_value(b, l->saved[TOTAL]),
+               tensor_ld(b, l->saved[TOTAL]), block_value(b, l->x), tensor_ld(b, l->x), b->n, l->size[FIELDS],
+               l->size[WIDTH]);
+}
+
+static void
+backward(const NnLayer *l, const NnBlock *b)
+{
+    fm_backward(block_dvalue(b, l->x), tensor_ld(b, l->x), block_dvalue(b, l->y), tensor_ld(b, l->y),
+                block_value(b, l->saved[TOTAL]), tensor_ld(b, l->saved[TOTAL]), block_value(b, l->x),
+                tensor_ld(b, l->x), b->n, l->size[FIELDS], l->size[WIDTH], l->dx_add);
+}
+
+static const NnLayerType fm_type = {.kind = "FactorizationMachine", .forward = forward, .backward = backward};
+
+int
+net_fm(NnNet *net, int x, int n_fields, int d, const char *name)
+{
+    const int y = net_tensor(net, d);
+    NnLayer *l = net_layer(net, &fm_type, x, y, "%s", name);
+
+    l->saved[TOTAL] = net_tensor(net, d);
+    l->size[FIELDS] = n_fields;
+    l->size[WIDTH] = d;
+    return y;
+}
