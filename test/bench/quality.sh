@@ -5,8 +5,8 @@
 #   make bench BENCH=quality CRITEO=path     the default networks and recipes, and the reference code
 #   make bench BENCH=recipes CRITEO=path     the study behind docs/recipes.md, and gradient-boosted trees
 #
-# Settings, as environment variables: SEEDS ("1 2 3"); NETWORKS (deepcross, fibinet or both), since FiBiNET takes long;
-# REFERENCE ("--deepcross FILE.md --fibinet FILE.md"), documents to take the reference's classes from.
+# Settings, as environment variables: SEEDS ("1 2 3"); NETWORKS (deepcross, fibinet or both, since FiBiNET takes
+# long; with it come DeepFM and Wide & Deep); REFERENCE ("--deepcross FILE.md --fibinet FILE.md"), documents to take the reference's classes from.
 #
 # Prints a Markdown table with a row for each set-up: AUC and logloss of the test rows, mean and standard deviation over
 # the seeds, AUC of the validation rows, which choices are made by, epochs and seconds. A peer that is absent is named.
@@ -27,6 +27,8 @@ quality=(
     "DCN-matrix, robust|$dcn"
     "FiBiNET field_each, reference|$fib || ctr_fit(recipe => 'reference')"
     "FiBiNET field_each, robust|$fib"
+    "DeepFM, robust|ctr_deepfm()"
+    "Wide & Deep, robust|ctr_wide_deep()"
 )
 plain="ctr_fit(target_statistics => false, numerical_buckets => 0)"
 # shellcheck disable=SC2034
@@ -111,7 +113,7 @@ echo "| set-up | test AUC | test logloss | validation AUC | epochs | seconds |"
 echo "|---|---|---|---|---|---|"
 for setup in "${setups[@]}"; do
     case $setup in
-    FiBiNET*) [[ ${NETWORKS:-deepcross fibinet} == *fibinet* ]] || continue ;;
+    FiBiNET* | DeepFM* | Wide*) [[ ${NETWORKS:-deepcross fibinet} == *fibinet* ]] || continue ;;
     *) [[ ${NETWORKS:-deepcross fibinet} == *deepcross* ]] || continue ;;
     esac
     measure "${setup%%|*}" "${setup#*|}"
