@@ -176,7 +176,7 @@ COMMENT ON FUNCTION ctr_fit(pg_catalog.text, pg_catalog.text, pg_catalog.text[],
 
 -- ------------------------------------------------------------------ aggregates
 
--- Parallel plans are ruled out around ctr_train: a training depends on the order of its rows.
+-- Parallel plans are ruled out around ctr_train, which has threads on all cores of its own.
 CREATE FUNCTION ctr_train_transition(pg_catalog.internal, pg_catalog.record) RETURNS pg_catalog.internal
     AS 'MODULE_PATHNAME', 'ctr_train_transition' LANGUAGE C PARALLEL UNSAFE;
 COMMENT ON FUNCTION ctr_train_transition(pg_catalog.internal, pg_catalog.record) IS 'transition function of ctr_train(record)';

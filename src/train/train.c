@@ -327,7 +327,10 @@ ctr_train_final(PG_FUNCTION_ARGS)
     if (!AggCheckCallContext(fcinfo, &aggregate))
         elog(ERROR, "ctr_train_final called in non-aggregate context");
     if (t == NULL) {
-        ereport(WARNING, (errmsg("no rows to train on")));
+        const char *keys = group_keys(fcinfo);
+
+        ereport(WARNING,
+                (keys ? errmsg("group (%s): no rows to train on", keys) : errmsg("no rows to train on")));
         PG_RETURN_NULL();
     }
     if (!t->finished) {
