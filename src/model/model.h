@@ -31,6 +31,9 @@ typedef struct ctr_model {
 #define DatumGetModelP(d)    ((ctr_model *)PG_DETOAST_DATUM(d))
 #define PG_RETURN_MODEL_P(m) PG_RETURN_POINTER(m)
 
+/* the most bytes of a model whose text, "\x", two digits for each and a zero, is not too large for a value */
+#define CTR_MODEL_TEXT_LARGEST ((MaxAllocSize - 3) / 2)
+
 typedef struct CtrEpoch {
     double train_loss, train_auc, val_loss, val_auc, learning_rate, seconds; /* NaN: not measured */
     bool is_best;

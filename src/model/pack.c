@@ -311,5 +311,3 @@ model_estimate(const NnNet *net, const CtrEncoder *encoder)
     }
     return add_size(size, (Size)(encoder->n_num + encoder->n_cat) * 2 * NAMEDATALEN + MAX_CTR_TENSORS * 1024);
 }
-
-/* ------------------------------------------------------------------ the SQL type */

@@ -11,6 +11,7 @@
 
 #define TEXT_PIECE ((Size)256 * 1024) /* bytes that become text at once */
 #define TEXT_SHOWN 60                 /* bytes of a wrong input that an error shows */
+
 /*
  * Can the text be a model? A model has zero bytes, so its text as a bytea has a backslash. false: reported
  * to escontext.
@@ -97,7 +98,7 @@ ctr_model_out(PG_FUNCTION_ARGS)
     CtrValueBytes *bytes = value_bytes(PG_GETARG_DATUM(0));
     char *piece = palloc(TEXT_PIECE), *text, *end;
 
-    if (bytes->size > (MaxAllocSize - strlen("\\x") - 1) / 2)
+    if (bytes->size > CTR_MODEL_TEXT_LARGEST)
         ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
                         errmsg("model of %zu MB is too large for text", bytes->size >> 20),
                         errhint("Read it in binary format, as by COPY (FORMAT binary).")));

@@ -16,9 +16,6 @@ fit_alloc(CtrFit *fit, Size size)
     return p;
 }
 
-/* the most bytes whose text form, \\x and two digits for each, is not too large for a value */
-#define TEXT_LARGEST ((MaxAllocSize - 3) / 2)
-
 /* A model too large for a value, or for this machine, is refused before the work starts. */
 static void
 check_sizes(CtrFit *fit)
@@ -37,10 +34,10 @@ check_sizes(CtrFit *fit)
              tables > bytes / 2
                  ? errhint("Raise \"min_count\" to pool rare categories, or lower the embedding size.")
                  : errhint("Lower \"mlp_layers\" or other sizes of the network.")));
-    if (bytes > TEXT_LARGEST)
+    if (bytes > CTR_MODEL_TEXT_LARGEST)
         ereport(WARNING, (errmsg("the model may take %zu MB, too much for its text form", bytes >> 20),
                           errdetail("pg_dump and COPY in text format could not write it: they end at %zu MB.",
-                                    TEXT_LARGEST >> 20),
+                                    CTR_MODEL_TEXT_LARGEST >> 20),
                           errhint("COPY in binary format can.")));
     ereport(DEBUG1,
             (errmsg("ctr: model %zu kB, training memory %zu kB besides rows", bytes >> 10, memory >> 10)));
