@@ -117,6 +117,7 @@ SELECT q.i, e.* FROM (VALUES
  (16, 'SELECT ctr_train(c, ctr_fit(numerical => ''{price}'', categorical => ''{price}'')) FROM clicks c'),
  (17, 'SELECT ctr_train(c, ctr_fit(validation_column => ''late'')) FROM clicks c'),
  (18, 'SELECT ctr_train(c, jsonb_build_object(''epochs'', 1 + id % 2)) FROM clicks c'),
+ (19, 'SELECT ctr_train(c, ctr_fit(categorical => ''{CITY}'')) FROM clicks c'),
  (20, 'SELECT ctr_train(c) OVER () FROM clicks c'),
  (21, 'SELECT ctr_train(1) FROM clicks'),
  (22, 'SELECT ctr_train(CASE WHEN i % 2 = 0 THEN (SELECT r FROM (SELECT 0 AS label, i AS x) r) '

@@ -12,6 +12,10 @@ nearest_word(const char *word, const char *const *words, int n, int most)
     if (length > NAMEDATALEN)
         return NULL;
     for (int i = 0; i < n; i++) {
+        if (pg_strcasecmp(word, words[i]) == 0)
+            return words[i];
+    }
+    for (int i = 0; i < n; i++) {
         int distance =
             varstr_levenshtein_less_equal(word, length, words[i], (int)strlen(words[i]), 1, 1, 1, most, true);
 

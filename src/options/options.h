@@ -76,7 +76,10 @@ Jsonb *options_to_jsonb(const CtrOptions *options);
 
 /* ------------------------------------------------------------------ nearest.c */
 
-/* The nearest of n words to `word`, fewer than `most` letters away; NULL: none is. */
+/*
+ * The nearest of n words to `word`: one that differs in the case of letters alone, else one fewer than `most`
+ * letters away; NULL: none is.
+ */
 const char *nearest_word(const char *word, const char *const *words, int n, int most);
 /* a `most` for hints: how many letters may differ in a word that was meant */
 int few_letters(const char *word);

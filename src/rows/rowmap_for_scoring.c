@@ -17,7 +17,8 @@ missing_error(const CtrRowMap *map, const CtrFeature *features)
     ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
                     errmsg_plural("feature column %s is missing in the rows",
                                   "feature columns %s are missing in the rows", n, names.data),
-                    errhint("Columns are found by name; their order and further columns do not matter.")));
+                    errhint("Columns are found by name; their order and further columns do not matter. "
+                            "A column whose value is not known may be NULL.")));
 }
 
 /* The features' columns, by name; all that are missing are one error. */
