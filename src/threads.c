@@ -87,6 +87,26 @@ process_goes(int code, Datum arg)
     }
 }
 
+/* An error may not leave a run, whose threads are at work: who cannot be looked at is gone. */
+static bool
+client_is_there(void)
+{
+    MemoryContext context = CurrentMemoryContext;
+    volatile bool there = false;
+
+    PG_TRY();
+    {
+        there = pq_check_connection();
+    }
+    PG_CATCH();
+    {
+        MemoryContextSwitchTo(context);
+        FlushErrorState();
+    }
+    PG_END_TRY();
+    return there;
+}
+
 /*
  * Looks whether the client is gone, for which PostgreSQL's timer has asked, as CHECK_FOR_INTERRUPTS
  * does, which ends the process afterwards.
@@ -97,7 +117,7 @@ check_client(void)
     CheckClientConnectionPending = false;
     if (client_connection_check_interval <= 0)
         return;
-    if (!pq_check_connection())
+    if (!client_is_there())
         ClientConnectionLost = true;
     else
         enable_timeout_after(CLIENT_CONNECTION_CHECK_TIMEOUT, client_connection_check_interval);
@@ -107,17 +127,25 @@ check_client(void)
  * Does an interrupt wait that ends the query? One that is held off has to wait, too. Most others end
  * nothing, but come again and again: a long step that started anew for each of them would never be done.
  * So the look whether the client is still there is taken here, in the one thread that may run
- * PostgreSQL's code.
+ * PostgreSQL's code. The interrupt that asked for it waits on, and on a standby it is not taken for a
+ * conflict: one that comes behind it is served when the run ends.
  */
 static bool
 query_is_over(void)
 {
+    static bool looked = false; /* the interrupt that waits has asked for the client; of the main thread */
+    const bool is_main = pthread_equal(pthread_self(), main_thread);
+
+    if (is_main && !InterruptPending)
+        looked = false;
     if (!InterruptPending || InterruptHoldoffCount > 0 || CritSectionCount > 0)
         return false;
-    if (pthread_equal(pthread_self(), main_thread) && CheckClientConnectionPending)
+    if (is_main && CheckClientConnectionPending) {
         check_client();
+        looked = true;
+    }
     return QueryCancelPending || ProcDiePending || ClientConnectionLost || transaction_is_over() ||
-           (pthread_equal(pthread_self(), main_thread) && recovery_may_conflict());
+           (is_main && !looked && recovery_may_conflict());
 }
 
 NnPool *

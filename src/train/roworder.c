@@ -5,15 +5,16 @@
  *
  * Rows are taken in the order of a hash of the label and of all features' values, the same in every process;
  * equal ones by weight and role. What is decided row by row afterwards (roles, folds, shuffling) and what is
- * added up (label sums, losses) has that order.
+ * added up (label sums, losses) has that order. The hash has no secret: unequal rows that somebody made up to
+ * have the same hash keep the order in which they come, from which nothing is gained.
  *
  * Folds are what target statistics leave out. A model keeps its labels' sums by fold, and a row that trains
- * it a second time must not find its own label in them, so the fold comes from the hash, too; weight and seed
- * have no part in it. Equal rows would all be in one fold, and make a label known by its absence: of a table
- * with one column, all rows of a category and a label would miss in their statistic. So how many equal rows
- * came before has a part in the fold. To deal equal rows out to the folds in turn would be no better: where a
- * fold has one of each, again a row's statistic lacks its own label more than chance would have it. The k-th
- * of equal rows is in the same fold in every training that has at least k of them.
+ * it a second time must not find its own label in them, so the fold comes from the hash, too, and not from
+ * the seed. Equal rows would all be in one fold, and make a label known by its absence: of a table with one
+ * column, all rows of a category and a label would miss in their statistic. So how many equal rows came
+ * before has a part in the fold. To deal equal rows out to the folds in turn would be no better: where a fold
+ * has one of each, again a row's statistic lacks its own label more than chance would have it. The k-th of
+ * equal rows is in the same fold in every training that has at least k of them.
  */
 #include "train/dataset.h"
 

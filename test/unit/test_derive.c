@@ -85,20 +85,29 @@ a_discrete_column_has_a_bucket_for_each_value(void)
     CHECK(n == 103 && bucket_find(bounds, n, -2) == 0 && bucket_find(bounds, n, 0) == 4);
 }
 
-/* However many frequent values there are, no more buckets than there is room for. */
+/* However many frequent values there are, no more buckets than there is room for, and none holds the rest. */
 static void
 buckets_have_an_end(void)
 {
-    double values[3000], bounds[NN_BUCKETS_MOST];
-    int n;
+    static double values[45000];
+    double bounds[NN_BUCKETS_MOST];
+    int rows[NN_BUCKETS_MOST], n, size = 0;
 
-    for (int i = 0; i < 3000; i++)
-        values[i] = i / 10;
-    n = fit(bounds, NN_BUCKETS_MOST, values, 3000);
-    CHECK(n > 128 && n < NN_BUCKETS_MOST);
-    for (int i = 1; i < n; i++)
-        CHECK(bounds[i - 1] < bounds[i]);
-    CHECK(bucket_find(bounds, n, 1e9) == n);
+    for (int v = 0; v < 150; v++) { /* frequent values, and rare ones between them */
+        for (int i = 0; i < 250; i++)
+            values[size++] = v;
+        for (int i = 0; i < 50; i++)
+            values[size++] = v + 0.01 * (i + 1);
+    }
+    for (int n_buckets = 2; n_buckets <= NN_BUCKETS_MOST; n_buckets++) {
+        n = fit(bounds, n_buckets, values, (size_t)size);
+        CHECK(n > 0 && n < NN_BUCKETS_MOST);
+        memset(rows, 0, sizeof(rows));
+        for (int i = 0; i < size; i++)
+            rows[bucket_find(bounds, n, values[i])]++;
+        for (int b = 0; b <= n; b++)
+            CHECK(rows[b] > 0 && rows[b] <= size / n_buckets + 551);
+    }
 }
 
 static void

@@ -82,21 +82,21 @@ rows_of_own(int n_buckets, NnColumn *column)
     return different <= FEW_VALUES ? (size_t)SMOOTHING : column->n / (size_t)n_buckets + 1;
 }
 
-int
-buckets_fit(double *bounds, int n_buckets, NnColumn *column)
+/* The bounds where a value of `own` rows has a bucket of its own; -1: there would be more than have room. */
+static int
+cut_buckets(double *bounds, int n_buckets, size_t own, NnColumn *column)
 {
-    const size_t own = n_buckets > 1 ? rows_of_own(n_buckets, column) : 0;
     size_t shared = 0, full, rows = 0;
     double before = 0;
     Values values;
     int n = 0;
 
-    if (n_buckets <= 1)
-        return 0;
     for (values_start(&values, column); values_next(&values);)
         shared += values.count < own ? values.count : 0;
     full = (shared + (size_t)n_buckets - 1) / (size_t)n_buckets;
-    for (values_start(&values, column); values_next(&values) && n + 2 < NN_BUCKETS_MOST;) {
+    for (values_start(&values, column); values_next(&values);) {
+        if (n + 2 > NN_BUCKETS_MOST - 1)
+            return -1;
         if (values.count >= own && rows > 0) {
             bounds[n++] = before;
             rows = 0;
@@ -107,6 +107,23 @@ buckets_fit(double *bounds, int n_buckets, NnColumn *column)
             bounds[n++] = values.value;
             rows = 0;
         }
+    }
+    return n;
+}
+
+int
+buckets_fit(double *bounds, int n_buckets, NnColumn *column)
+{
+    size_t own;
+    int n;
+
+    if (n_buckets <= 1 || column->n == 0)
+        return 0;
+    own = rows_of_own(n_buckets, column);
+    while ((n = cut_buckets(bounds, n_buckets, own, column)) < 0) {
+        if (own > column->n)
+            n_buckets--;
+        own *= 2;
     }
     return n;
 }
