@@ -19,7 +19,8 @@ sub folder
     return $object =~ m{^(.*)/[^/]+$} ? $1 : '.';
 }
 
-my @objects = map { s{^\Q$source\E/}{}r } glob("$source/*.o $source/*/*.o $source/nn/*/*.o");
+# Those of sources that have gone since the last "make clean" do not count.
+my @objects = grep { -e "$source/" . s/o$/c/r } map { s{^\Q$source\E/}{}r } glob("$source/*.o $source/*/*.o $source/nn/*/*.o");
 my (%home, @calls);
 foreach my $object (@objects)
 {
