@@ -27,14 +27,15 @@ query($setup, database => $_) for values %databases;
 
 sub in_database { my ($encoding, $sql) = @_; return query("SET client_min_messages = warning;\n$sql", database => $databases{$encoding}) }
 
-# Trains a model of these words, each in ten rows, in an encoding; given: the name of the one to go on from.
+# Trains a model of these words in an encoding, each in two rows more than the next, so that they are numbered as they
+# come; given: the name of the one to go on from.
 sub train
 {
     my ($encoding, $name, $given, @words) = @_;
-    my $values = join ', ', map { "('$_')" } @words;
+    my $values = join ', ', map { sprintf("('%s', %d)", $words[$_], 10 + 2 * ($#words - $_)) } 0 .. $#words;
     my $model = $given ? ", (SELECT model FROM models WHERE name = '$given')" : '';
     in_database($encoding, "INSERT INTO models SELECT '$name', ctr_train(r, quick()$model)
-        FROM (SELECT word, i % 2 AS label FROM (VALUES $values) w (word), generate_series(1, 10) i) r");
+        FROM (SELECT word, i % 2 AS label FROM (VALUES $values) w (word, n), generate_series(1, n) i) r");
 }
 
 sub carry
