@@ -6,6 +6,9 @@ use CtrTest;
 use File::Basename qw(dirname);
 use Test::More;
 
+# what the caller has set for other tests and benchmarks
+delete @ENV{qw(CRITEO PLANTED TABLES MODELS SEEDS OPTIONS THREADS)};
+
 my $bench = dirname(__FILE__) . '/../bench/tables.py';
 my $python = $ENV{PYTHON} // 'python3';
 plan skip_all => "$python is absent" if system("$python -c '' 2>/dev/null") != 0;
