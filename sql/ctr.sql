@@ -165,14 +165,15 @@ CREATE FUNCTION ctr_fit(
     numerical_transform pg_catalog.text DEFAULT NULL, target_statistics boolean DEFAULT NULL, seed bigint DEFAULT NULL,
     threads integer DEFAULT NULL, max_seconds double precision DEFAULT NULL,
     embedding_init double precision DEFAULT NULL, clip_norm double precision DEFAULT NULL,
-    numerical_buckets integer DEFAULT NULL, if_untrainable pg_catalog.text DEFAULT NULL)
+    numerical_buckets integer DEFAULT NULL, if_untrainable pg_catalog.text DEFAULT NULL,
+    crosses pg_catalog.text DEFAULT NULL)
 RETURNS pg_catalog.jsonb
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION ctr_fit(pg_catalog.text, pg_catalog.text, pg_catalog.text[], pg_catalog.text[], pg_catalog.text[],
     double precision, pg_catalog.text, pg_catalog.text, integer, integer, double precision, pg_catalog.text,
     double precision, double precision, integer, pg_catalog.text, integer, pg_catalog.text, boolean, bigint, integer,
-    double precision, double precision, double precision, integer, pg_catalog.text) IS
-    'Options of columns and training; what is NULL comes from the recipe (''robust'' or ''reference''), label from ''label'', validation (a random share of the rows) from 0.2. lr_schedule: constant, cosine, plateau. monitor: val_auc, val_loss. numerical_transform: quantile, standard, log, none. numerical_buckets: parts into which numerical columns are cut to be categories besides. target_statistics: whether the label''s log odds in each category, from other rows than the row itself, are inputs. patience: epochs without a better metric before training stops, 0 is never. max_seconds: seconds, 0 is no limit. threads: 0 is ctr.threads. if_untrainable: error, or null for NULL and a warning where no model can be trained on the rows, as on a group with one label only. SELECT * FROM ctr_options() explains every argument.';
+    double precision, double precision, double precision, integer, pg_catalog.text, pg_catalog.text) IS
+    'Options of columns and training; what is NULL comes from the recipe (''robust'' or ''reference''), label from ''label'', validation (a random share of the rows) from 0.2. lr_schedule: constant, cosine, plateau. monitor: val_auc, val_loss. numerical_transform: quantile, standard, log, none. numerical_buckets: parts into which numerical columns are cut to be categories besides. target_statistics: whether the label''s log odds in each category, from other rows than the row itself, are inputs. crosses: pairs of categorical columns that are categories besides, ''none'', ''auto'' or a JSON array like ''[["user", "item"]]''. patience: epochs without a better metric before training stops, 0 is never. max_seconds: seconds, 0 is no limit. threads: 0 is ctr.threads. if_untrainable: error, or null for NULL and a warning where no model can be trained on the rows, as on a group with one label only. SELECT * FROM ctr_options() explains every argument.';
 
 -- ------------------------------------------------------------------ aggregates
 
@@ -355,11 +356,11 @@ COMMENT ON FUNCTION ctr_history(ctr_model) IS
 
 CREATE FUNCTION ctr_features(ctr_model, OUT "position" integer, OUT name pg_catalog.text, OUT kind pg_catalog.text,
     OUT categories integer,
-    OUT missing bigint, OUT imputed_value double precision)
+    OUT missing bigint, OUT imputed_value double precision, OUT columns pg_catalog.text[])
     RETURNS SETOF pg_catalog.record
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000 ROWS 40;
 COMMENT ON FUNCTION ctr_features(ctr_model) IS
-    'One row per feature, in the network''s order: kind ''numerical'' or ''categorical''; categories: rows of its embedding table (known ones, "unseen" and "missing"); missing: training rows without a value; imputed_value: what a missing number becomes, before the transform.';
+    'One row per feature, in the network''s order: kind ''numerical'', ''categorical'' or, for a pair of columns that is a category besides, ''cross''; categories: rows of its embedding table (known ones, "unseen" and "missing"); missing: training rows without a value; imputed_value: what a missing number becomes, before the transform; columns: those that it comes from.';
 
 CREATE FUNCTION ctr_tensors(ctr_model, OUT name pg_catalog.text, OUT dtype pg_catalog.text, OUT shape bigint[],
     OUT bytes bigint)

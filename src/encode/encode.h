@@ -91,20 +91,33 @@ typedef struct CtrBuckets {
     double *bounds; /* ascending */
 } CtrBuckets;
 
+/* Two categorical columns, the first one first, whose pairs of codes are the categories of another field. */
+typedef struct CtrCross {
+    int columns[2];
+} CtrCross;
+
+/*
+ * Crosses are the last categorical fields, and what comes from them are the last numerical inputs: a network
+ * without them reads the beginning of both.
+ */
 typedef struct CtrEncoder {
     MemoryContext context;
     int n_num, n_cat;
     CtrFeature *features; /* [n_num + n_cat], numerical ones first */
-    int d_num;            /* width of the network's numerical input: n_num, then target statistics */
-    int d_cat;            /* its categorical fields: n_cat, then the buckets of the n_num if there are any */
-    int n_statistics;     /* fields with target statistics: d_cat or 0 */
-    bool sums_statistics; /* their sum is one numerical input, instead of each being one */
+    int n_crosses;
+    CtrCross *crosses; /* [n_crosses], in the order in which they were chosen */
+    int d_num;         /* width of the network's numerical input: n_num, then target statistics */
+    int d_cat;         /* its fields: n_cat, then the buckets of the n_num if there are any, n_crosses */
+    int n_statistics;  /* fields with target statistics: d_cat or 0 */
+    /* The sum of the crosses' and that of all others are one numerical input each, instead of every one. */
+    bool sums_statistics;
     NnTransform *transforms; /* [n_num] */
     CtrBuckets *buckets;     /* [n_num]; NULL: none */
-    CtrVocab **vocabs;       /* [n_cat]: known categories; code = id + CTR_CODE_KNOWN */
-    int32 **frequencies;     /* [n_cat][known]: training rows of each known category */
-    int *categories;         /* [d_cat]: rows of each field's table = known + CTR_CODE_KNOWN */
-    float **statistics;      /* [n_statistics][categories]: target statistics (nn/math/derive.c) */
+    /* [n_cat + n_crosses]: known categories, code = id + CTR_CODE_KNOWN; a cross's are those of cross_key */
+    CtrVocab **vocabs;
+    int32 **frequencies; /* [n_cat + n_crosses][known]: training rows of each known category */
+    int *categories;     /* [d_cat]: rows of each field's table = known + CTR_CODE_KNOWN */
+    float **statistics;  /* [n_statistics][categories]: target statistics (nn/math/derive.c) */
     /*
      * The label sums that statistics come from: [n_statistics][categories][NN_STATISTICS_GROUPS]. Only
      * going on from a model needs them; NULL in a model that only scores.
@@ -113,7 +126,7 @@ typedef struct CtrEncoder {
     NnKeptSum *totals; /* [NN_STATISTICS_GROUPS]: of all rows */
 } CtrEncoder;
 
-/* Sets d_num, d_cat and what says which inputs are derived, from n_num, n_cat and the options. */
+/* Sets d_num, d_cat and what says which inputs are derived, from n_num, n_cat, n_crosses and the options. */
 void encoder_widths(CtrEncoder *encoder, const CtrOptions *options);
 /*
  * Encodes the current row of map: x_num [d_num], and the code of field f at x_cat[f * ld_cat]. No value is
@@ -126,5 +139,32 @@ void encoder_encode(const CtrEncoder *encoder, CtrRowMap *map, float *x_num, int
  */
 void encoder_encode_block(const CtrEncoder *encoder, const CtrRowBlock *block, int first, int n, float *x_num,
                           int32 *x_cat, Size ld_cat);
+
+/* ------------------------------------------------------------------ crosses.c: pairs of columns */
+
+#define CTR_CROSS_KEY_LENGTH 8 /* bytes of a pair as a string in a vocabulary */
+
+/* The two codes of a category that is known as a pair, as a string. */
+typedef struct CtrCrossKey {
+    int32 codes[2];
+} CtrCrossKey;
+
+/* the first categorical field that is a cross */
+static inline int
+encoder_first_cross(const CtrEncoder *encoder)
+{
+    return encoder->d_cat - encoder->n_crosses;
+}
+
+/*
+ * The pair of a row's codes. A pair with an unseen member is unseen, one of two missing members is missing:
+ * *code is then set, and the result is false. All other pairs, those with one missing member among them, are
+ * categories if they are frequent enough.
+ */
+bool cross_key(const CtrCross *cross, const int32 *x_cat, Size ld_cat, CtrCrossKey *key, int32 *code);
+/* Sets the codes of the crosses from those of the columns. */
+void crosses_encode(const CtrEncoder *encoder, int32 *x_cat, Size ld_cat);
+/* "a*b" for columns a and b */
+char *cross_name(const CtrEncoder *encoder, int k);
 
 #endif /* CTR_ENCODE_H */

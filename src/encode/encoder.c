@@ -17,11 +17,14 @@
 void
 encoder_widths(CtrEncoder *encoder, const CtrOptions *options)
 {
-    encoder->d_cat = encoder->n_cat + (options->numerical_buckets > 0 ? encoder->n_num : 0);
+    const int plain = encoder->n_cat + (options->numerical_buckets > 0 ? encoder->n_num : 0);
+    int derived;
+
+    encoder->d_cat = plain + encoder->n_crosses;
     encoder->n_statistics = options->target_statistics ? encoder->d_cat : 0;
     encoder->sums_statistics = nn_arch(options->net.architecture)->statistics == NN_STATISTICS_SUM;
-    encoder->d_num =
-        encoder->n_num + (encoder->sums_statistics ? encoder->n_statistics > 0 : encoder->n_statistics);
+    derived = encoder->sums_statistics ? (plain > 0) + (encoder->n_crosses > 0) : encoder->n_statistics;
+    encoder->d_num = encoder->n_num + (options->target_statistics ? derived : 0);
 }
 
 int32
@@ -37,19 +40,23 @@ void
 encoder_derive(const CtrEncoder *encoder, float *const *statistics, int stride, int fold, float *x_num,
                const int32 *x_cat, Size ld_cat)
 {
+    const int first_cross = encoder_first_cross(encoder);
     float *derived = x_num + encoder->n_num;
-    float sum = 0;
+    float sums[2] = {0, 0}; /* of the crosses', after that of all others */
 
     for (int f = 0; f < encoder->n_statistics; f++) {
         float value = statistics[f][(Size)x_cat[f * ld_cat] * stride + fold];
 
         if (encoder->sums_statistics)
-            sum += value;
+            sums[f >= first_cross] += value;
         else
             derived[f] = value;
     }
-    if (encoder->d_num > encoder->n_num && encoder->sums_statistics)
-        derived[0] = sum / sqrtf((float)encoder->n_statistics);
+    if (encoder->d_num == encoder->n_num || !encoder->sums_statistics)
+        return;
+    derived[0] = sums[0] / sqrtf((float)first_cross);
+    if (encoder->n_crosses > 0)
+        derived[1] = sums[1] / sqrtf((float)encoder->n_crosses);
 }
 
 static inline void
@@ -79,6 +86,7 @@ encoder_encode(const CtrEncoder *encoder, CtrRowMap *map, float *x_num, int32 *x
         }
         x_cat[f * ld_cat] = code;
     }
+    crosses_encode(encoder, x_cat, ld_cat);
     encoder_derive(encoder, encoder->statistics, 1, 0, x_num, x_cat, ld_cat);
 }
 
@@ -96,6 +104,7 @@ encoder_encode_block(const CtrEncoder *encoder, const CtrRowBlock *block, int fi
 
         for (int i = 0; i < encoder->n_num; i++)
             encode_number(encoder, i, numbers[i], to, x_cat + row, ld_cat);
+        crosses_encode(encoder, x_cat + row, ld_cat);
         encoder_derive(encoder, encoder->statistics, 1, 0, to, x_cat + row, ld_cat);
     }
     denormals_restore(mode);
@@ -124,10 +133,24 @@ encoder_create(MemoryContext context, const CtrOptions *options, const CtrFeatur
     encoder->categories = palloc0(sizeof(int) * Max(encoder->d_cat, 1));
     if (options->numerical_buckets > 0)
         encoder->buckets = palloc0(sizeof(CtrBuckets) * Max(n_num, 1));
-    encoder->statistics = palloc0(sizeof(float *) * Max(encoder->n_statistics, 1));
-    encoder->sums = palloc0(sizeof(NnKeptSum *) * Max(encoder->n_statistics, 1));
     MemoryContextSwitchTo(old);
     return encoder;
+}
+
+void
+encoder_set_crosses(CtrEncoder *encoder, const CtrOptions *options, const CtrCross *crosses, int n)
+{
+    const Size vocabs = encoder->n_cat + n;
+
+    encoder->n_crosses = n;
+    encoder_widths(encoder, options);
+    if (n == 0)
+        return;
+    encoder->crosses = MemoryContextAlloc(encoder->context, sizeof(CtrCross) * n);
+    memcpy(encoder->crosses, crosses, sizeof(CtrCross) * n);
+    encoder->vocabs = repalloc(encoder->vocabs, sizeof(CtrVocab *) * vocabs);
+    encoder->frequencies = repalloc(encoder->frequencies, sizeof(int32 *) * vocabs);
+    encoder->categories = repalloc(encoder->categories, sizeof(int) * encoder->d_cat);
 }
 
 /* Adds to the count, up to the largest that a model can have. */
@@ -188,6 +211,9 @@ encoder_create_statistics(CtrEncoder *encoder, const NnKeptSum *totals)
 {
     Size size = NN_STATISTICS_GROUPS * sizeof(NnKeptSum);
 
+    encoder->statistics =
+        MemoryContextAlloc(encoder->context, sizeof(float *) * Max(encoder->n_statistics, 1));
+    encoder->sums = MemoryContextAlloc(encoder->context, sizeof(NnKeptSum *) * Max(encoder->n_statistics, 1));
     encoder->totals = memcpy(MemoryContextAlloc(encoder->context, size), totals, size);
     for (int f = 0; f < encoder->n_statistics; f++) {
         Size n = (Size)encoder->categories[f];
@@ -281,11 +307,12 @@ code_categories(const CtrVocab *vocab, const CtrVocab *seen, const int32 *counts
     return codes;
 }
 
-int32 *
-encoder_fit_categories(CtrEncoder *encoder, int f, const CtrVocab *seen, const int32 *counts, int min_count,
-                       const CtrEncoder *known, int64 missing)
+/* The same, for vocabulary v, of a column or of a cross. */
+static int32 *
+fit_vocab(CtrEncoder *encoder, int v, const CtrVocab *seen, const int32 *counts, int min_count,
+          const CtrEncoder *known)
 {
-    const CtrVocab *before = known ? known->vocabs[f] : NULL;
+    const CtrVocab *before = known ? known->vocabs[v] : NULL;
     const int32 n_before = before ? vocab_count(before) : 0;
     CtrVocab *vocab = vocab_create(encoder->context);
     int64 n;
@@ -309,11 +336,30 @@ encoder_fit_categories(CtrEncoder *encoder, int f, const CtrVocab *seen, const i
     frequencies = MemoryContextAllocHuge(encoder->context, mul_size(Max(n, 1), sizeof(int32)));
     memset(frequencies, 0, Max(n, 1) * sizeof(int32));
     if (n_before > 0)
-        memcpy(frequencies, known->frequencies[f], n_before * sizeof(int32));
+        memcpy(frequencies, known->frequencies[v], n_before * sizeof(int32));
     codes = code_categories(vocab, seen, counts, frequencies);
-    encoder->vocabs[f] = vocab;
-    encoder->frequencies[f] = frequencies;
-    encoder->categories[f] = (int)n + CTR_CODE_KNOWN;
+    encoder->vocabs[v] = vocab;
+    encoder->frequencies[v] = frequencies;
+    return codes;
+}
+
+int32 *
+encoder_fit_categories(CtrEncoder *encoder, int f, const CtrVocab *seen, const int32 *counts, int min_count,
+                       const CtrEncoder *known, int64 missing)
+{
+    int32 *codes = fit_vocab(encoder, f, seen, counts, min_count, known);
+
+    encoder->categories[f] = vocab_count(encoder->vocabs[f]) + CTR_CODE_KNOWN;
     add_missing(encoder, encoder->n_num + f, missing);
     return codes;
+}
+
+void
+encoder_fit_cross(CtrEncoder *encoder, int k, const CtrVocab *seen, const int32 *counts, int min_count,
+                  const CtrEncoder *known)
+{
+    const int v = encoder->n_cat + k;
+
+    pfree(fit_vocab(encoder, v, seen, counts, min_count, known));
+    encoder->categories[encoder_first_cross(encoder) + k] = vocab_count(encoder->vocabs[v]) + CTR_CODE_KNOWN;
 }

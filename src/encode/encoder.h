@@ -24,6 +24,15 @@ int32 *encoder_fit_categories(CtrEncoder *encoder, int f, const CtrVocab *seen, 
                               int min_count, const CtrEncoder *known, int64 missing);
 
 /*
+ * The crosses, n of them, once the columns' categories are known; then each of them is fitted. seen: the
+ * pairs of the training rows, as cross_key has them; counts: in how many rows each occurs. Known are those of
+ * `known` and those that occur at least min_count times, as for a column.
+ */
+void encoder_set_crosses(CtrEncoder *encoder, const CtrOptions *options, const CtrCross *crosses, int n);
+void encoder_fit_cross(CtrEncoder *encoder, int k, const CtrVocab *seen, const int32 *counts, int min_count,
+                       const CtrEncoder *known);
+
+/*
  * Call it once all categories are known: makes room for the statistics and their sums, and copies the
  * totals [NN_STATISTICS_GROUPS].
  */

@@ -45,12 +45,54 @@ counts_fault(const CtrModel *model)
             return psprintf("feature \"%s\" is missing in " INT64_FORMAT " rows", feature->name,
                             feature->missing);
     }
-    for (int f = 0; f < encoder->n_cat; f++) {
-        for (int id = 0; id < encoder->categories[f] - CTR_CODE_KNOWN; id++) {
+    for (int f = 0; f < encoder->n_cat + encoder->n_crosses; f++) {
+        const char *name = f < encoder->n_cat ? encoder->features[encoder->n_num + f].name
+                                              : cross_name(encoder, f - encoder->n_cat);
+
+        for (int id = 0; id < vocab_count(encoder->vocabs[f]); id++) {
             ctr_pause_at(id);
             if (encoder->frequencies[f][id] < 0)
-                return psprintf("a category of feature \"%s\" occurs in %d rows",
-                                encoder->features[encoder->n_num + f].name, encoder->frequencies[f][id]);
+                return psprintf("a category of feature \"%s\" occurs in %d rows", name,
+                                encoder->frequencies[f][id]);
+        }
+    }
+    return NULL;
+}
+
+/* Is this a category that cross_key gives? */
+static bool
+key_is_sound(const CtrEncoder *encoder, const CtrCross *cross, const CtrCrossKey *key)
+{
+    bool missing = true;
+
+    for (int i = 0; i < 2; i++) {
+        if (key->codes[i] <= CTR_CODE_UNSEEN || key->codes[i] >= encoder->categories[cross->columns[i]])
+            return false;
+        missing &= key->codes[i] == CTR_CODE_MISSING;
+    }
+    return !missing;
+}
+
+static const char *
+crosses_fault(const CtrEncoder *encoder)
+{
+    for (int k = 0; k < encoder->n_crosses; k++) {
+        const CtrCross *cross = &encoder->crosses[k];
+        const CtrVocab *vocab = encoder->vocabs[encoder->n_cat + k];
+
+        for (int j = 0; j < k; j++) {
+            if (memcmp(cross, &encoder->crosses[j], sizeof(CtrCross)) == 0)
+                return psprintf("it has two crosses \"%s\"", cross_name(encoder, k));
+        }
+        for (int32 id = 0; id < vocab_count(vocab); id++) {
+            CtrCrossKey key;
+            uint32 length;
+
+            ctr_pause_at(id);
+            memcpy(&key, vocab_get(vocab, id, &length), sizeof(key));
+            if (!key_is_sound(encoder, cross, &key))
+                return psprintf("a category of cross \"%s\" has codes %d and %d", cross_name(encoder, k),
+                                key.codes[0], key.codes[1]);
         }
     }
     return NULL;
@@ -137,6 +179,8 @@ model_fault(const CtrModel *model)
 
     if (fault == NULL)
         fault = counts_fault(model);
+    if (fault == NULL)
+        fault = crosses_fault(model->encoder);
     if (fault == NULL)
         fault = numbers_fault(model->encoder);
     if (fault == NULL)

@@ -18,11 +18,17 @@
  *   ctr.categorical.end          U32 [their sum]   where its bytes end in:
  *   ctr.categorical.bytes        U8  [bytes]       all categories, one after the other
  *
+ * Tensors of crosses, unless the option "crosses" is "none":
+ *   ctr.crosses.columns          U32 [crosses, 2]  each pair's categorical columns, from 0, ascending
+ *   ctr.crosses.count            U32 [crosses]     known categories of each
+ *   ctr.crosses.frequency        I32 [their sum]   training rows of each known category, cross after cross
+ *   ctr.crosses.codes            I32 [their sum, 2]  the categories: a code of each of the two columns
+ *
  * Tensors of derived inputs, where the options ask for them (numerical_buckets, target_statistics):
  *   ctr.derived.bound_count      U32 [numerical]   bounds between each column's buckets
  *   ctr.derived.bounds           F64 [their sum]   column after column, ascending in each
  *   ctr.derived.statistics       F32 [codes]       target statistic of each code: categorical columns, then
- *                                                  buckets
+ *                                                  buckets, then crosses
  *   ctr.derived.label_sums       F32 [codes, 6, 2] what it comes from: in each of five folds of the training
  *                                                  rows and among the rows held back by chance, the sum of
  *                                                  weights and that of weight * label. Only going on from the
@@ -48,21 +54,25 @@
 
 #include "model/model.h"
 
-#define CTR_MODEL_PREFIX         "ctr."
-#define CTR_MODEL_MISSING        "ctr.features.missing"
-#define CTR_MODEL_KIND           "ctr.numerical.kind"
-#define CTR_MODEL_QUANTILE_COUNT "ctr.numerical.quantile_count"
-#define CTR_MODEL_QUANTILES      "ctr.numerical.quantiles"
-#define CTR_MODEL_COUNT          "ctr.categorical.count"
-#define CTR_MODEL_FREQUENCY      "ctr.categorical.frequency"
-#define CTR_MODEL_END            "ctr.categorical.end"
-#define CTR_MODEL_BYTES          "ctr.categorical.bytes"
-#define CTR_MODEL_BOUND_COUNT    "ctr.derived.bound_count"
-#define CTR_MODEL_BOUNDS         "ctr.derived.bounds"
-#define CTR_MODEL_STATISTICS     "ctr.derived.statistics"
-#define CTR_MODEL_LABEL_SUMS     "ctr.derived.label_sums"
-#define CTR_MODEL_LABEL_TOTALS   "ctr.derived.label_totals"
-#define CTR_MODEL_HISTORY        "ctr.history"
+#define CTR_MODEL_PREFIX          "ctr."
+#define CTR_MODEL_MISSING         "ctr.features.missing"
+#define CTR_MODEL_KIND            "ctr.numerical.kind"
+#define CTR_MODEL_QUANTILE_COUNT  "ctr.numerical.quantile_count"
+#define CTR_MODEL_QUANTILES       "ctr.numerical.quantiles"
+#define CTR_MODEL_COUNT           "ctr.categorical.count"
+#define CTR_MODEL_FREQUENCY       "ctr.categorical.frequency"
+#define CTR_MODEL_END             "ctr.categorical.end"
+#define CTR_MODEL_BYTES           "ctr.categorical.bytes"
+#define CTR_MODEL_CROSSES         "ctr.crosses.columns"
+#define CTR_MODEL_CROSS_COUNT     "ctr.crosses.count"
+#define CTR_MODEL_CROSS_FREQUENCY "ctr.crosses.frequency"
+#define CTR_MODEL_CROSS_CODES     "ctr.crosses.codes"
+#define CTR_MODEL_BOUND_COUNT     "ctr.derived.bound_count"
+#define CTR_MODEL_BOUNDS          "ctr.derived.bounds"
+#define CTR_MODEL_STATISTICS      "ctr.derived.statistics"
+#define CTR_MODEL_LABEL_SUMS      "ctr.derived.label_sums"
+#define CTR_MODEL_LABEL_TOTALS    "ctr.derived.label_totals"
+#define CTR_MODEL_HISTORY         "ctr.history"
 
 #define CTR_MODEL_EPOCH_MEMBERS   6
 #define CTR_MODEL_SECONDS_WIDTH   16 /* "%16.6f" */

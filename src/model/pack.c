@@ -12,8 +12,9 @@
 #include "model/record.h"
 #include "rows/spelling.h"
 
-#define MAX_CTR_TENSORS  20
-#define TENSOR_JSON_SIZE 160 /* the most bytes of a tensor's entry in the header, without its name */
+#define MAX_CTR_TENSORS  24
+#define OTHER_SIZE       (20 * 1024) /* of a header's entries for them, and of the metadata, usually */
+#define TENSOR_JSON_SIZE 160         /* the most bytes of a tensor's entry in the header, without its name */
 
 static CtrSafeTensor *
 add_tensor(CtrSafeFile *file, const char *name, CtrSafeDtype dtype, int ndim, const int64 *shape,
@@ -122,6 +123,44 @@ pack_vocabs(CtrSafeFile *file, const CtrEncoder *encoder)
     }
     length = bytes.len;
     add_tensor(file, CTR_MODEL_BYTES, CTR_SAFE_U8, 1, &length, bytes.data, (Size)length);
+}
+
+static void
+pack_crosses(CtrSafeFile *file, const CtrModel *model)
+{
+    const CtrEncoder *encoder = model->encoder;
+    const int n = encoder->n_crosses;
+    int64 shape[] = {n, 2}, total = 0;
+    uint32 *columns, *counts;
+    int32 *frequencies, *codes;
+
+    if (model->options.crosses.kind == CTR_CROSSES_NONE)
+        return;
+    columns = palloc(sizeof(uint32) * 2 * Max(n, 1));
+    counts = add_vector(file, CTR_MODEL_CROSS_COUNT, CTR_SAFE_U32, n, sizeof(uint32));
+    for (int k = 0; k < n; k++) {
+        for (int i = 0; i < 2; i++)
+            columns[2 * k + i] = (uint32)encoder->crosses[k].columns[i];
+        counts[k] = (uint32)vocab_count(encoder->vocabs[encoder->n_cat + k]);
+        total += counts[k];
+    }
+    add_tensor(file, CTR_MODEL_CROSSES, CTR_SAFE_U32, 2, shape, columns, sizeof(uint32) * 2 * n);
+    shape[0] = total;
+    frequencies = add_vector(file, CTR_MODEL_CROSS_FREQUENCY, CTR_SAFE_I32, total, sizeof(int32));
+    codes = MemoryContextAllocHuge(CurrentMemoryContext, mul_size(Max(total, 1), sizeof(CtrCrossKey)));
+    add_tensor(file, CTR_MODEL_CROSS_CODES, CTR_SAFE_I32, 2, shape, codes, (Size)total * sizeof(CtrCrossKey));
+    for (int k = 0; k < n; k++) {
+        const int v = encoder->n_cat + k;
+
+        for (uint32 i = 0; i < counts[k]; i++) {
+            uint32 length;
+
+            ctr_pause_at(i);
+            memcpy(codes, vocab_get(encoder->vocabs[v], (int32)i, &length), sizeof(CtrCrossKey));
+            codes += 2;
+            *frequencies++ = encoder->frequencies[v][i];
+        }
+    }
 }
 
 static void
@@ -275,6 +314,7 @@ model_pack(const CtrModel *model, MemoryContext context)
     pack_features(file, model->encoder);
     pack_transforms(file, model->encoder);
     pack_vocabs(file, model->encoder);
+    pack_crosses(file, model);
     pack_buckets(file, model->encoder);
     pack_statistics(file, model->encoder);
     pack_label_sums(file, model->encoder);
@@ -303,11 +343,11 @@ model_estimate(const NnNet *net, const CtrEncoder *encoder)
     for (int f = 0; f < encoder->n_statistics; f++)
         size = add_size(
             size, mul_size(encoder->categories[f], sizeof(float) + NN_STATISTICS_GROUPS * sizeof(NnKeptSum)));
-    for (int f = 0; f < encoder->n_cat; f++) {
+    for (int f = 0; f < encoder->n_cat + encoder->n_crosses; f++) {
         Size known = (Size)vocab_count(encoder->vocabs[f]);
 
         size = add_size(size,
                         add_size(vocab_bytes(encoder->vocabs[f]), known * (sizeof(uint32) + sizeof(int32))));
     }
-    return add_size(size, (Size)(encoder->n_num + encoder->n_cat) * 2 * NAMEDATALEN + MAX_CTR_TENSORS * 1024);
+    return add_size(size, (Size)(encoder->n_num + encoder->n_cat) * 2 * NAMEDATALEN + OTHER_SIZE);
 }

@@ -51,6 +51,7 @@ static const OptionName recipes[] = {
     {"robust", CTR_RECIPE_ROBUST}, {"reference", CTR_RECIPE_REFERENCE}, {NULL, 0}};
 static const OptionName schedules[] = {
     {"constant", NN_CONSTANT}, {"cosine", NN_COSINE}, {"plateau", NN_PLATEAU}, {NULL, 0}};
+static const OptionName crosses[] = {{"none", CTR_CROSSES_NONE}, {"auto", CTR_CROSSES_AUTO}, {NULL, 0}};
 static const OptionName monitors[] = {{"val_auc", true}, {"val_loss", false}, {NULL, 0}};
 static const OptionName untrainables[] = {{"error", false}, {"null", true}, {NULL, 0}};
 
@@ -93,6 +94,7 @@ static const RecordField fields[] = {
     FIELD(INPUTS, "numerical_transform", OPTION_NAMED, ALL, numerical_transform, 0, 0, transforms),
     FIELD(INPUTS, "numerical_buckets", OPTION_INTEGER, ALL, numerical_buckets, 0, NN_BUCKETS_MOST, NULL),
     FIELD(INPUTS, "target_statistics", OPTION_BOOLEAN, ALL, target_statistics, 0, 1, NULL),
+    FIELD(INPUTS, "crosses", OPTION_CROSSES, ALL, crosses, 0, CTR_CROSSES_MOST, crosses),
 
     FIELD(COLUMNS, "label", OPTION_COLUMN, ALL, label, 0, 0, NULL),
     FIELD(COLUMNS, "weight", OPTION_COLUMN, ALL, weight, 0, 0, NULL),
@@ -225,6 +227,33 @@ read_columns(CtrNameList *list, const CtrJsonNode *node)
     return !list->given || json_tree_strings(node, &list->n, &list->names);
 }
 
+static bool
+read_crosses(CtrCrossOption *crosses, const OptionSpec *spec, const CtrJsonNode *node)
+{
+    double kind;
+    int n = 0, two;
+    char **names;
+
+    if (read_named(spec, node, &kind)) {
+        *crosses = (CtrCrossOption){.kind = (CtrCrossesKind)kind};
+        return true;
+    }
+    if (node->type != JSON_TOKEN_ARRAY_START)
+        return false;
+    for (const CtrJsonNode *pair = node->first; pair != NULL; pair = pair->next)
+        n++;
+    if (n > spec->high)
+        return false;
+    *crosses =
+        (CtrCrossOption){.kind = CTR_CROSSES_GIVEN, .pairs = palloc(sizeof(CtrCrossNames) * Max(n, 1))};
+    for (const CtrJsonNode *pair = node->first; pair != NULL; pair = pair->next) {
+        if (!json_tree_strings(pair, &two, &names) || two != 2)
+            return false;
+        memcpy(crosses->pairs[crosses->n++].columns, names, sizeof(crosses->pairs->columns));
+    }
+    return true;
+}
+
 /* false: this version does not know the value; a member that is a single number is then unchanged */
 static bool
 read_value(CtrOptions *options, const OptionSpec *spec, const CtrJsonNode *node)
@@ -253,6 +282,8 @@ read_value(CtrOptions *options, const OptionSpec *spec, const CtrJsonNode *node)
         return read_columns((CtrNameList *)member, node);
     case OPTION_WIDTHS:
         return read_widths(&options->net, spec, node);
+    case OPTION_CROSSES:
+        return read_crosses((CtrCrossOption *)member, spec, node);
     }
     if (good)
         option_set(options, spec, value);
@@ -367,6 +398,8 @@ check_together(const RecordReader *reader)
         return safetensors_invalid(reader->escontext, "its options name no label");
     if (reader->options->target_statistics && reader->options->net.n_classes > 1)
         return needs_later_version(reader, json_member(inputs, "target_statistics"));
+    if (reader->options->crosses.kind == CTR_CROSSES_AUTO && reader->options->net.n_classes > 1)
+        return needs_later_version(reader, json_member(inputs, "crosses"));
     return true;
 }
 

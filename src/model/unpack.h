@@ -49,6 +49,11 @@ bool unpack_transforms(CtrUnpacker *u);
 /* Vocabularies, filled by threads while meanwhile(u) reads what does not need them, and sets u->good. */
 bool unpack_vocabs(CtrUnpacker *u, void (*meanwhile)(void *));
 
+/* ------------------------------------------------------------------ unpack_crosses.c */
+
+bool unpack_crosses(CtrUnpacker *u); /* before encoder_widths: which columns are paired */
+bool unpack_cross_categories(CtrUnpacker *u);
+
 /* ------------------------------------------------------------------ unpack_derived.c */
 
 bool unpack_buckets(CtrUnpacker *u);

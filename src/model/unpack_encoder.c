@@ -33,6 +33,8 @@ unpack_features(CtrUnpacker *u)
     if (n < 1 || n > MaxTupleAttributeNumber)
         return safetensors_invalid(u->escontext, "it has %d features, not 1 to %d", n,
                                    MaxTupleAttributeNumber);
+    if (!unpack_crosses(u))
+        return false;
     encoder_widths(encoder, &u->model->options);
     encoder->categories = MemoryContextAlloc(context, sizeof(int) * Max(encoder->d_cat, 1));
     encoder->features = MemoryContextAllocZero(context, sizeof(CtrFeature) * n);
@@ -178,13 +180,15 @@ unpack_vocabs(CtrUnpacker *u, void (*meanwhile)(void *))
     bytes = read_categories(u, total, &ends, &frequencies);
     if (bytes == NULL)
         return false;
-    encoder->vocabs = MemoryContextAlloc(context, sizeof(CtrVocab *) * Max(n, 1));
-    encoder->frequencies = MemoryContextAlloc(context, sizeof(int32 *) * Max(n, 1));
+    encoder->vocabs = MemoryContextAlloc(context, sizeof(CtrVocab *) * Max(n + encoder->n_crosses, 1));
+    encoder->frequencies = MemoryContextAlloc(context, sizeof(int32 *) * Max(n + encoder->n_crosses, 1));
     for (int f = 0; f < n; f++) {
         encoder->frequencies[f] = frequencies;
         encoder->categories[f] = (int)counts[f] + CTR_CODE_KNOWN;
         frequencies += counts[f];
     }
+    if (!unpack_cross_categories(u))
+        return false;
     twice = vocab_load(encoder->vocabs, context, bytes, ends, counts, n, meanwhile, u);
     if (!u->good)
         return false;

@@ -16,8 +16,10 @@ options_set_defaults(CtrOptions *options)
             spec->offset != offsetof(CtrOptions, recipe))
             option_set(options, spec, reference ? spec->reference : spec->robust[options->net.architecture]);
     }
-    if (n_classes > 1)
-        options->target_statistics = false; /* by default; asking for them is an error */
+    if (n_classes > 1) { /* by default; asking for them is an error */
+        options->target_statistics = false;
+        options->crosses = (CtrCrossOption){CTR_CROSSES_NONE};
+    }
     options->label = pstrdup("label");
     options->net.n_mlp = lengthof(default_mlp_layers);
     memcpy(options->net.mlp_layers, default_mlp_layers, sizeof(default_mlp_layers));

@@ -42,12 +42,15 @@ option_allowed_text(const OptionSpec *spec)
         return psprintf("an array of 1 to %d integers between %.0f and %.0f", NN_MAX_MLP, spec->low,
                         spec->high);
     case OPTION_NAMED:
+    case OPTION_CROSSES:
         break;
     }
     initStringInfo(&text);
     appendStringInfoString(&text, "one of ");
     for (const OptionName *name = spec->names; name->name != NULL; name++)
         appendStringInfo(&text, "%s\"%s\"", name == spec->names ? "" : ", ", name->name);
+    if (spec->type == OPTION_CROSSES)
+        appendStringInfo(&text, ", or an array of at most %.0f pairs [\"column\", \"column\"]", spec->high);
     return text.data;
 }
 
@@ -56,7 +59,7 @@ option_value_error(const OptionSpec *spec, const JsonbValue *value)
 {
     const char *near = NULL;
 
-    if (spec->type == OPTION_NAMED && value->type == jbvString) {
+    if ((spec->type == OPTION_NAMED || spec->type == OPTION_CROSSES) && value->type == jbvString) {
         const char *words[8], *word;
         int n = 0;
 

@@ -22,6 +22,20 @@ typedef struct CtrNameList {
     char **names;
 } CtrNameList;
 
+#define CTR_CROSSES_MOST 100 /* pairs of columns that are categories besides */
+
+typedef enum CtrCrossesKind { CTR_CROSSES_NONE, CTR_CROSSES_AUTO, CTR_CROSSES_GIVEN } CtrCrossesKind;
+
+typedef struct CtrCrossNames {
+    char *columns[2];
+} CtrCrossNames;
+
+typedef struct CtrCrossOption {
+    CtrCrossesKind kind;
+    int n; /* pairs, of kind CTR_CROSSES_GIVEN only */
+    CtrCrossNames *pairs;
+} CtrCrossOption;
+
 typedef struct CtrOptions {
     NnConfig net; /* n_num, n_cat and categories are not options: 0 here */
     /* columns */
@@ -40,6 +54,7 @@ typedef struct CtrOptions {
     NnTransformKind numerical_transform;
     int numerical_buckets; /* 0 = none */
     bool target_statistics;
+    CtrCrossOption crosses;
     bool untrainable_is_null; /* if no model can be trained on the rows, the result is NULL; else an error */
     int64 seed;
 } CtrOptions;

@@ -108,6 +108,8 @@ option_read(CtrOptions *options, const OptionSpec *spec, const JsonbValue *value
         return read_columns((CtrNameList *)member, value);
     case OPTION_WIDTHS:
         return read_widths(options, spec, value);
+    case OPTION_CROSSES:
+        return read_named(options, spec, value) || crosses_read((CtrCrossOption *)member, value);
     }
     return false;
 }
@@ -157,8 +159,15 @@ options_take(CtrOptions *options, const Jsonb *json)
 
 /* Not for options that go on from a model: there a contradiction to the model is reported first. */
 static void
-check_statistics(const CtrOptions *options)
+check_together(const CtrOptions *options)
 {
+    crosses_check(&options->crosses);
+    if (options->crosses.kind == CTR_CROSSES_AUTO && options->net.n_classes > 1)
+        ereport(ERROR,
+                (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                 errmsg("option \"crosses\" cannot be \"auto\" with n_classes = %d", options->net.n_classes),
+                 errdetail("Pairs are chosen for labels 0 and 1 only."),
+                 errhint("Name the pairs of columns, or leave the option out.")));
     if (options->target_statistics && options->net.n_classes > 1)
         ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                         errmsg("option \"target_statistics\" cannot be true with n_classes = %d",
@@ -189,5 +198,5 @@ options_parse(CtrOptions *options, const Jsonb *json)
     options_set_defaults(options);
     if (json != NULL)
         options_take(options, json);
-    check_statistics(options);
+    check_together(options);
 }

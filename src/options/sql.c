@@ -35,12 +35,22 @@ append_float(StringInfo json, double value)
         escape_json(json, double_to_shortest_decimal(value));
 }
 
+/* A text, which for "crosses" may be an array in JSON. */
+static void
+append_text(StringInfo json, const OptionSpec *spec, const char *text)
+{
+    if (spec->type == OPTION_CROSSES && text[0] == '[')
+        appendStringInfoString(json, text);
+    else
+        escape_json(json, text);
+}
+
 /*
  * A value of one of the types that the builders' arguments have; arrays are of integers or texts, of any
  * shape.
  */
 static void
-append_argument(StringInfo json, Oid type, Datum value)
+append_argument(StringInfo json, const OptionSpec *spec, Oid type, Datum value)
 {
     switch (type) {
     case INT4OID:
@@ -56,7 +66,7 @@ append_argument(StringInfo json, Oid type, Datum value)
         appendStringInfoString(json, DatumGetBool(value) ? "true" : "false");
         break;
     case TEXTOID:
-        escape_json(json, TextDatumGetCString(value));
+        append_text(json, spec, TextDatumGetCString(value));
         break;
     case INT4ARRAYOID:
     case TEXTARRAYOID:
@@ -94,7 +104,7 @@ options_of_call(FunctionCallInfo fcinfo, const char *architecture)
             appendStringInfoChar(&json, ',');
         escape_json(&json, names[i]);
         appendStringInfoChar(&json, ':');
-        append_argument(&json, types[i], PG_GETARG_DATUM(i));
+        append_argument(&json, option_find(names[i]), types[i], PG_GETARG_DATUM(i));
     }
     appendStringInfoChar(&json, '}');
     ReleaseSysCache(function);

@@ -36,6 +36,7 @@ static const OptionName schedules[] = {
     {"constant", NN_CONSTANT}, {"cosine", NN_COSINE}, {"plateau", NN_PLATEAU}, {NULL, 0}};
 static const OptionName monitors[] = {{"val_auc", true}, {"val_loss", false}, {NULL, 0}};
 static const OptionName untrainables[] = {{"error", false}, {"null", true}, {NULL, 0}};
+static const OptionName crosses[] = {{"none", CTR_CROSSES_NONE}, {"auto", CTR_CROSSES_AUTO}, {NULL, 0}};
 static const OptionName transforms[] = {
     {"quantile", NN_QUANTILE}, {"standard", NN_STANDARD}, {"log", NN_LOG}, {"none", NN_NONE}, {NULL, 0}};
 
@@ -124,6 +125,8 @@ const OptionSpec option_specs[] = {
      "parts into which numbers are cut to be categories besides; frequent values have their own; 0: none"},
     {"target_statistics", OPTION_BOOLEAN, ALL, MEMBER(target_statistics), 0, 1, NULL,
      RECIPES(true, false), "whether what the label does on average in each category is a feature too"},
+    {"crosses", OPTION_CROSSES, ALL, MEMBER(crosses), 0, CTR_CROSSES_MOST, crosses, EVERY(CTR_CROSSES_NONE),
+     "pairs of categorical columns that are categories besides; auto: those that tell most"},
     {"seed", OPTION_INTEGER, ALL, MEMBER(seed), 0, MAX_INTEGER, NULL, EVERY(42), "start of all randomness"},
     {"threads", OPTION_INTEGER, ALL, MEMBER(threads), 0, 1024, NULL, EVERY(0),
      "threads to train with; 0 means ctr.threads"},

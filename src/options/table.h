@@ -14,7 +14,8 @@ typedef enum OptionType {
     OPTION_NAMED,   /* an enum or a bool, one of `names` */
     OPTION_COLUMN,  /* a column's name, may be NULL */
     OPTION_COLUMNS, /* CtrNameList */
-    OPTION_WIDTHS   /* net.mlp_layers and net.n_mlp */
+    OPTION_WIDTHS,  /* net.mlp_layers and net.n_mlp */
+    OPTION_CROSSES  /* CtrCrossOption: one of `names`, or pairs of columns, at most `high` */
 } OptionType;
 
 typedef struct OptionName {
@@ -43,10 +44,18 @@ const char *option_transform_name(NnTransformKind kind); /* as "numerical_transf
 
 /* ------------------------------------------------------------------ value.c */
 
-/* Sets a member of type integer, number, boolean or named; does nothing for the other types. */
+/* Sets a member of type integer, number, boolean or named, or crosses' kind; does nothing for other types. */
 void option_set(CtrOptions *options, const OptionSpec *spec, double value);
-/* the value of a member of type integer, boolean or named */
+/* the value of a member of type integer, boolean or named; crosses' kind */
 int64 option_integer(const CtrOptions *options, const OptionSpec *spec);
+
+/* ------------------------------------------------------------------ crosses.c */
+
+/* Pairs of columns; false: the value is not an array of arrays of two names. */
+bool crosses_read(CtrCrossOption *crosses, const JsonbValue *value);
+/* Error where a pair has one column twice, or where the option has a pair twice. */
+void crosses_check(const CtrCrossOption *crosses);
+void crosses_append(StringInfo text, const CtrCrossOption *crosses);
 
 /* ------------------------------------------------------------------ write.c */
 

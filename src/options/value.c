@@ -25,6 +25,9 @@ option_set(CtrOptions *options, const OptionSpec *spec, double value)
         else
             *(float *)member = (float)value;
         break;
+    case OPTION_CROSSES:
+        *(CtrCrossOption *)member = (CtrCrossOption){.kind = (CtrCrossesKind)value};
+        break;
     case OPTION_COLUMN:
     case OPTION_COLUMNS:
     case OPTION_WIDTHS:
@@ -37,6 +40,8 @@ option_integer(const CtrOptions *options, const OptionSpec *spec)
 {
     const char *member = (const char *)options + spec->offset;
 
+    if (spec->type == OPTION_CROSSES)
+        return ((const CtrCrossOption *)member)->kind;
     if (spec->size == sizeof(int64))
         return *(const int64 *)member;
     if (spec->size == sizeof(int))

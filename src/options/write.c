@@ -32,6 +32,12 @@ option_append(StringInfo text, const CtrOptions *options, const OptionSpec *spec
     case OPTION_BOOLEAN:
         appendStringInfoString(text, option_integer(options, spec) ? "true" : "false");
         break;
+    case OPTION_CROSSES:
+        if (((const CtrCrossOption *)member)->kind == CTR_CROSSES_GIVEN) {
+            crosses_append(text, (const CtrCrossOption *)member);
+            break;
+        }
+        /* FALLTHROUGH */
     case OPTION_NAMED: {
         const OptionName *name = spec->names;
 

@@ -48,6 +48,8 @@ void rowmap_no_feature_error(const char *name);
  * features these are (NULL: no model).
  */
 void rowmap_check_lists(const CtrRowMap *map, const CtrOptions *options, const CtrFeature *features, int n);
+/* Every column that the option "crosses" names is one of the n features, and a categorical one. */
+void rowmap_check_crosses(const CtrRowMap *map, const CtrOptions *options, const CtrFeature *features, int n);
 /* Error if UTF-8 cannot spell a name that the model's file will have. Better now than after the training. */
 void rowmap_check_names(const CtrRowMap *map, const CtrOptions *options);
 

@@ -73,6 +73,35 @@ rowmap_check_lists(const CtrRowMap *map, const CtrOptions *options, const CtrFea
 }
 
 static void
+check_crossed(const CtrRowMap *map, const char *name, const CtrFeature *features, int n)
+{
+    const CtrFeature *found = NULL;
+
+    if (rowmap_has_role(map, rowmap_find_named(map, "crosses", name)))
+        rowmap_no_feature_error(name);
+    for (int f = 0; f < n && found == NULL; f++)
+        found = strcmp(features[f].name, name) == 0 ? &features[f] : NULL;
+    if (found == NULL)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("column \"%s\" in option \"crosses\" is no feature", name),
+                        errhint("Leave it out of the option \"ignore\".")));
+    if (found->kind != CTR_CATEGORICAL)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("column \"%s\" in option \"crosses\" is numerical", name),
+                        errdetail("Pairs are of categorical columns."),
+                        errhint("List it in the option \"categorical\".")));
+}
+
+void
+rowmap_check_crosses(const CtrRowMap *map, const CtrOptions *options, const CtrFeature *features, int n)
+{
+    for (int i = 0; i < options->crosses.n; i++) {
+        for (int c = 0; c < 2; c++)
+            check_crossed(map, options->crosses.pairs[i].columns[c], features, n);
+    }
+}
+
+static void
 check_name(const char *name)
 {
     if (!spelling_has_file(name))

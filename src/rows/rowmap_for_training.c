@@ -97,6 +97,7 @@ rowmap_for_training(const CtrRow *row, const CtrOptions *options, MemoryContext 
         ereport(ERROR,
                 (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("the rows have no feature columns"),
                  errdetail("There is nothing to learn from besides the label \"%s\".", options->label)));
+    rowmap_check_crosses(map, options, *features, map->n_features);
     rowmap_check_names(map, options);
     *n_num = counts[CTR_NUMERICAL];
     *n_cat = counts[CTR_CATEGORICAL];

@@ -49,6 +49,23 @@ append_features(StringInfo text, const char *key, const CtrFeature *features, in
     json_append_strings(text, names, n);
 }
 
+/* The pairs of columns that are fields of their own. */
+static void
+append_crosses(StringInfo text, const CtrEncoder *encoder)
+{
+    appendStringInfoString(text, ",\"crosses\":[");
+    for (int k = 0; k < encoder->n_crosses; k++) {
+        const CtrFeature *columns = encoder->features + encoder->n_num;
+        char *names[] = {columns[encoder->crosses[k].columns[0]].name,
+                         columns[encoder->crosses[k].columns[1]].name};
+
+        if (k > 0)
+            appendStringInfoChar(text, ',');
+        json_append_strings(text, names, 2);
+    }
+    appendStringInfoChar(text, ']');
+}
+
 /*
  * The network's inputs: the sizes that the constructor of the reference's class takes, and the names of
  * inputs that are not columns.
@@ -57,23 +74,29 @@ static void
 append_inputs(StringInfo text, const CtrEncoder *encoder)
 {
     int n = encoder->d_cat;
-    CtrFeature *fields = palloc(sizeof(CtrFeature) * Max(n, 1)),
-               *statistics = palloc(sizeof(CtrFeature) * Max(n, 1));
+    CtrFeature *fields = palloc(sizeof(CtrFeature) * Max(n, 2)),
+               *statistics = palloc(sizeof(CtrFeature) * Max(n, 2));
 
     appendStringInfo(text, ",\"inputs\":{\"d_numerical\":%d,\"categories\":[", encoder->d_num);
     for (int f = 0; f < n; f++) {
-        fields[f].name = f < encoder->n_cat
-                             ? encoder->features[encoder->n_num + f].name
-                             : psprintf("%s.bucket", encoder->features[f - encoder->n_cat].name);
+        if (f < encoder->n_cat)
+            fields[f].name = encoder->features[encoder->n_num + f].name;
+        else if (f < encoder_first_cross(encoder))
+            fields[f].name = psprintf("%s.bucket", encoder->features[f - encoder->n_cat].name);
+        else
+            fields[f].name = cross_name(encoder, f - encoder_first_cross(encoder));
         statistics[f].name = psprintf("%s.target_statistic", fields[f].name);
         appendStringInfo(text, "%s%d", f > 0 ? "," : "", encoder->categories[f]);
     }
-    if (encoder->sums_statistics)
+    if (encoder->sums_statistics) {
         statistics[0].name = "sum.target_statistic";
+        statistics[1].name = "crosses.target_statistic";
+    }
     appendStringInfoString(text, "],");
     append_features(text, "derived_numerical", statistics, encoder->d_num - encoder->n_num);
     appendStringInfoChar(text, ',');
     append_features(text, "derived_categorical", fields + encoder->n_cat, n - encoder->n_cat);
+    append_crosses(text, encoder);
     appendStringInfoChar(text, '}');
 }
 
@@ -164,6 +187,35 @@ ctr_history(PG_FUNCTION_ARGS)
     return (Datum)0;
 }
 
+/* the names of the first n, 1 or 2, of these features, as an array of texts */
+static Datum
+names_datum(const CtrFeature *a, const CtrFeature *b, int n)
+{
+    Datum names[] = {CStringGetTextDatum(a->name), CStringGetTextDatum(b->name)};
+
+    return PointerGetDatum(construct_array(names, n, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+/* A row for each pair of columns. How often it is missing nobody counts. */
+static void
+put_crosses(Tuplestorestate *rows, TupleDesc desc, const CtrEncoder *encoder)
+{
+    const CtrFeature *columns = encoder->features + encoder->n_num;
+
+    for (int k = 0; k < encoder->n_crosses; k++) {
+        const CtrCross *cross = &encoder->crosses[k];
+        Datum values[7] = {0};
+        bool nulls[7] = {false, false, false, false, true, true, false};
+
+        values[0] = Int32GetDatum(encoder->n_num + encoder->n_cat + k + 1);
+        values[1] = CStringGetTextDatum(cross_name(encoder, k));
+        values[2] = CStringGetTextDatum("cross");
+        values[3] = Int32GetDatum(encoder->categories[encoder_first_cross(encoder) + k]);
+        values[6] = names_datum(&columns[cross->columns[0]], &columns[cross->columns[1]], 2);
+        tuplestore_putvalues(rows, desc, values, nulls);
+    }
+}
+
 /* CREATE FUNCTION ctr_features(ctr_model) RETURNS TABLE (position, …) */
 PG_FUNCTION_INFO_V1(ctr_features);
 Datum
@@ -177,8 +229,8 @@ ctr_features(PG_FUNCTION_ARGS)
     for (int i = 0; i < encoder->n_num + encoder->n_cat; i++) {
         const CtrFeature *feature = &encoder->features[i];
         bool is_number = feature->kind == CTR_NUMERICAL;
-        Datum values[6];
-        bool nulls[6] = {false, false, false, is_number, false, !is_number};
+        Datum values[7];
+        bool nulls[7] = {false, false, false, is_number, false, !is_number, false};
 
         values[0] = Int32GetDatum(i + 1);
         values[1] = CStringGetTextDatum(feature->name);
@@ -186,8 +238,10 @@ ctr_features(PG_FUNCTION_ARGS)
         values[3] = Int32GetDatum(is_number ? 0 : encoder->categories[i - encoder->n_num]);
         values[4] = Int64GetDatum(feature->missing);
         values[5] = Float8GetDatum(is_number ? encoder->transforms[i].mean : 0);
+        values[6] = names_datum(feature, feature, 1);
         tuplestore_putvalues(rows, desc, values, nulls);
     }
+    put_crosses(rows, desc, encoder);
     MemoryContextDelete(model->context);
     return (Datum)0;
 }

@@ -34,7 +34,6 @@ dataset_create(MemoryContext parent, const CtrOptions *options, const CtrFeature
 {
     MemoryContext context = AllocSetContextCreate(parent, "ctr dataset", ALLOCSET_DEFAULT_SIZES);
     CtrDataset *ds = MemoryContextAllocZero(context, sizeof(CtrDataset));
-    CtrEncoder widths = {.n_num = n_num, .n_cat = n_cat};
     Size reserve;
 
     ds->context = context;
@@ -44,15 +43,11 @@ dataset_create(MemoryContext parent, const CtrOptions *options, const CtrFeature
     ds->budget = budget;
     ds->n_num = n_num;
     ds->n_cat = n_cat;
-    encoder_widths(&widths, options);
-    ds->d_num = widths.d_num;
-    ds->d_cat = widths.d_cat;
     ds->n_classes = Max(options->net.n_classes, 2);
     ds->features = dataset_allocate(ds, n_num + n_cat, sizeof(CtrFeature));
     memcpy(ds->features, features, sizeof(CtrFeature) * (n_num + n_cat));
     ds->raw_size =
         MAXALIGN(sizeof(uint64) + sizeof(double) * n_num + sizeof(int32) * n_cat + sizeof(RawTail));
-    ds->row_size = sizeof(float) * ds->d_num + sizeof(int32) * ds->d_cat + 2 * sizeof(float);
 
     ds->memory = (Size)maintenance_work_mem * 1024;
     reserve = 4 * Max(CTR_ROWSTORE_CHUNK, ds->raw_size);

@@ -55,7 +55,8 @@ struct CtrDataset {
     MemoryContext context; /* this dataset's own */
     const CtrOptions *options;
     const CtrEncoder *known;
-    int n_num, n_cat, d_num, d_cat, n_classes;
+    int n_num, n_cat, n_classes;
+    int d_num, d_cat; /* once the encoder is fitted */
     CtrFeature *features;
     CtrRowBudget *budget;
     /* bytes for all rows; while they arrive the budget is a little smaller, for the first encoded rows */
@@ -141,6 +142,19 @@ typedef struct RowSampler {
 void sampler_start(const CtrDataset *ds, RowSampler *sampler);
 void sampler_next(const CtrDataset *ds, RowSampler *sampler, const char *row);
 
+/* Reads all raw rows without using them up. */
+typedef struct RawScan {
+    const CtrDataset *ds;
+    RowSampler sampler;
+    char *buffer;
+    int64 next;
+} RawScan;
+
+void raw_scan_start(const CtrDataset *ds, RawScan *scan);
+/* the next row, or the next one that trains; NULL: there are none (and the scan's memory is freed) */
+const char *raw_scan_next(RawScan *scan);
+const char *raw_scan_next_training(RawScan *scan);
+
 /* What is fitted on the raw rows besides the encoder. */
 typedef struct Fitted {
     int32 **codes; /* [n_cat][seen]: the codes of the provisional categories */
@@ -151,7 +165,22 @@ typedef struct Fitted {
 /* a raw row's codes, x_cat [d_cat] */
 void raw_codes(const CtrDataset *ds, const CtrEncoder *encoder, int32 *const *codes, const char *row,
                int32 *x_cat);
+/* zeroed memory in the current context; serves interrupts */
+void *dataset_zeroed(Size size);
 /* Reads the raw rows and fits the encoder on the training rows. The result lies in the current context. */
 Fitted dataset_fit(CtrDataset *ds, CtrEncoder *encoder);
+
+/* ------------------------------------------------------------------ dataset_crosses.c */
+
+/*
+ * Decides which columns are paired, once all columns are fitted, and fits the pairs' categories. codes: as
+ * Fitted has them.
+ */
+void dataset_fit_crosses(CtrDataset *ds, CtrEncoder *encoder, int32 *const *codes);
+
+/* ------------------------------------------------------------------ dataset_choose.c */
+
+/* The pairs of columns that the training rows speak for: crosses [CTR_CROSSES_MOST]; returns how many. */
+int dataset_choose_crosses(CtrDataset *ds, const CtrEncoder *encoder, int32 *const *codes, CtrCross *crosses);
 
 #endif /* CTR_DATASET_H */

@@ -1,7 +1,7 @@
 /*
  * dataset_fit.c: what is learnt from the raw rows before training: which of them train, how often every
- * category occurs, the transforms and buckets of numerical columns, and the target statistics. Each of
- * these is a pass over the raw rows.
+ * category occurs, the transforms and buckets of numerical columns, which columns are paired
+ * (dataset_crosses.c), and the target statistics. Each of these is a pass over the raw rows.
  */
 #include "train/dataset.h"
 
@@ -59,24 +59,15 @@ sampler_next(const CtrDataset *ds, RowSampler *sampler, const char *row)
     sampler->group = validation ? NN_FOLD_VALIDATION : sampler->fold;
 }
 
-/* Reads all raw rows without using them up. */
-typedef struct RawScan {
-    const CtrDataset *ds;
-    RowSampler sampler;
-    char *buffer;
-    int64 next;
-} RawScan;
-
-static void
-scan_start(const CtrDataset *ds, RawScan *scan)
+void
+raw_scan_start(const CtrDataset *ds, RawScan *scan)
 {
     *scan = (RawScan){.ds = ds, .buffer = palloc(ds->raw_size * DATASET_SCAN_ROWS)};
     sampler_start(ds, &scan->sampler);
 }
 
-/* the next row, or NULL (and the scan's memory is freed) */
-static const char *
-scan_next(RawScan *scan)
+const char *
+raw_scan_next(RawScan *scan)
 {
     const CtrDataset *ds = scan->ds;
     int64 n = rowstore_count(ds->raw);
@@ -96,21 +87,21 @@ scan_next(RawScan *scan)
     return row;
 }
 
-static const char *
-scan_next_training(RawScan *scan)
+const char *
+raw_scan_next_training(RawScan *scan)
 {
     const char *row;
 
     do
-        row = scan_next(scan);
+        row = raw_scan_next(scan);
     while (row != NULL && scan->sampler.group == NN_FOLD_VALIDATION);
     return row;
 }
 
 /* ------------------------------------------------------------------ numbers and categories */
 
-static void *
-zeroed(Size size)
+void *
+dataset_zeroed(Size size)
 {
     char *memory = MemoryContextAllocHuge(CurrentMemoryContext, Max(size, 1));
 
@@ -133,8 +124,8 @@ count_categories(CtrDataset *ds, int64 *missing)
     RawScan scan;
 
     for (int f = 0; f < ds->n_cat; f++)
-        counts[f] = zeroed(mul_size(vocab_count(ds->seen[f]), sizeof(int32)));
-    for (scan_start(ds, &scan); (row = scan_next_training(&scan)) != NULL;) {
+        counts[f] = dataset_zeroed(mul_size(vocab_count(ds->seen[f]), sizeof(int32)));
+    for (raw_scan_start(ds, &scan); (row = raw_scan_next_training(&scan)) != NULL;) {
         const double *numbers = raw_numbers(row);
         const int32 *categories = raw_categories(ds, row);
 
@@ -175,7 +166,7 @@ fit_columns(CtrDataset *ds, CtrEncoder *encoder, int first, int n, Size outside,
 
     for (int i = 0; i < n; i++)
         sorts[i] = column_sort_create(ds->n_training, outside);
-    for (scan_start(ds, &scan); (row = scan_next_training(&scan)) != NULL;) {
+    for (raw_scan_start(ds, &scan); (row = raw_scan_next_training(&scan)) != NULL;) {
         const double *numbers = raw_numbers(row) + first;
 
         for (int i = 0; i < n; i++) {
@@ -222,13 +213,13 @@ static NnLabelSum **
 sum_labels(CtrDataset *ds, const CtrEncoder *encoder, int32 *const *codes, NnLabelSum *totals)
 {
     NnLabelSum **sums = palloc(sizeof(NnLabelSum *) * encoder->n_statistics);
-    int32 *x_cat = palloc(sizeof(int32) * ds->d_cat);
+    int32 *x_cat = palloc(sizeof(int32) * encoder->d_cat);
     const char *row;
     RawScan scan;
 
     for (int f = 0; f < encoder->n_statistics; f++)
-        sums[f] = zeroed(mul_size(encoder->categories[f], NN_STATISTICS_GROUPS * sizeof(NnLabelSum)));
-    for (scan_start(ds, &scan); (row = scan_next(&scan)) != NULL;) {
+        sums[f] = dataset_zeroed(mul_size(encoder->categories[f], NN_STATISTICS_GROUPS * sizeof(NnLabelSum)));
+    for (raw_scan_start(ds, &scan); (row = raw_scan_next(&scan)) != NULL;) {
         const RawTail *tail = raw_tail(ds, row);
         double positive = (double)tail->weight * tail->label;
 
@@ -298,8 +289,9 @@ raw_codes(const CtrDataset *ds, const CtrEncoder *encoder, int32 *const *codes, 
 
     for (int f = 0; f < ds->n_cat; f++)
         x_cat[f] = categories[f] < 0 ? CTR_CODE_MISSING : codes[f][categories[f]];
-    for (int f = ds->n_cat; f < ds->d_cat; f++)
+    for (int f = ds->n_cat; f < encoder_first_cross(encoder); f++)
         x_cat[f] = encoder_bucket(encoder, f - ds->n_cat, numbers[f - ds->n_cat]);
+    crosses_encode(encoder, x_cat, 1);
 }
 
 Fitted
@@ -325,6 +317,7 @@ dataset_fit(CtrDataset *ds, CtrEncoder *encoder)
         pfree(counts);
         MemoryContextDelete(ds->seen_contexts[f]);
     }
+    dataset_fit_crosses(ds, encoder, fitted.codes);
     if (encoder->n_statistics > 0)
         fitted.out_of_fold = fit_statistics(ds, encoder, fitted.codes);
     return fitted;

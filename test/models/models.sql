@@ -38,6 +38,8 @@ UNION ALL
 VALUES ('plain', 1, small(of_classes(1) || '{"target_statistics": false, "numerical_buckets": 0, "n_cross": 0, "mlp_layers": [3, 2]}')),
        ('weights', 1, small('{"weight": "weight", "validation_column": "held", "ignore": ["class"]}')),
        ('numbers_only', 1, small('{"numerical": ["n1", "n2"], "categorical": [], "ignore": ["class", "weight", "held", "n3", "c1", "c2", "c3", "c4"]}')),
+       ('crosses', 1, small(of_classes(1) || '{"crosses": [["c2", "c1"], ["c1", "c4"]]}')),
+       ('crosses_auto', 1, small(of_classes(1) || '{"crosses": "auto", "architecture": "fibinet", "d_embed": 2}')),
        ('categories_only', 1, small('{"ignore": ["class", "weight", "held", "n1", "n2", "n3"]}')),
        ('training_options', 1, small(of_classes(1) || '{"lr_schedule": "plateau", "monitor": "val_loss", "patience": 9, "validation": 0.5, "clip_norm": 1.5, "weight_decay": 0.1,
                                                         "embedding_decay": 0, "embedding_init": 0.5, "mlp_dropout": 0.5, "learning_rate": 0.05, "max_seconds": 1000, "threads": 1}'));

@@ -111,6 +111,41 @@ is_invalid('a tensor of many dimensions', 'tensor .* has too many numbers', sub 
 is_invalid('a tensor with a long name', 'tensor "a+" does not belong', sub { $_[0]{more} = ',"' . 'a' x 1000000 . '":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}' });
 is_invalid('a long ctr_version', 'metadata entry "ctr_version"', sub { $_[0]{metadata}{ctr_version} = '1' x 1000 });
 
+# crosses
+query(<<'END');
+CREATE TABLE crossed AS SELECT i % 2 AS label, nullif(i % 7, 0) AS x, 'c' || i % 5 AS c, nullif('d' || i % 3, 'd0') AS d, 'e' || i % 2 AS e FROM generate_series(1, 60) i;
+CREATE TABLE crossing AS SELECT ctr_train(r, ctr_fit(epochs => 2, min_count => 1, patience => 0, crosses => '[["c", "d"], ["d", "e"]]') || '{"mlp_layers": [2]}') AS model FROM crossed r;
+DROP TABLE rows;
+ALTER TABLE crossed RENAME TO rows;
+END
+my $plain = $model;
+$model = read_model(pack 'H*', query(q{SELECT encode(model::bytea, 'hex') FROM crossing}));
+my ($columns, $codes) = ('ctr.crosses.columns', 'ctr.crosses.codes');
+# writes numbers over a tensor's, from a place on
+sub put_numbers { my ($model, $name, $place, @numbers) = @_; substr(tensor($model, $name)->{data}, 4 * $place, 4 * @numbers) = pack 'l<*', @numbers }
+
+is(attempt(sub {}), 'trained on', 'a model with crosses');
+is_invalid("crosses of columns @$_", 'cross 0 is of columns', sub { put_numbers($_[0], $columns, 0, @$_) }) for [1, 0], [1, 1], [0, 3], [0, -1], [-2, -1], [0, 2**31 - 1];
+is_invalid('the same cross twice', 'it has two crosses "c\\*d"', sub { put_numbers($_[0], $columns, 2, 0, 1) });
+is_invalid("a pair of codes @$_", 'a category of cross "c\\*d" has codes', sub { put_numbers($_[0], $codes, 0, @$_) })
+    for [0, 2], [2, 0], [1, 1], [-1, 2], [2, 5], [7, 2], [2**31 - 1, 2], [2, -2**31];
+is(attempt(sub { put_numbers($_[0], $codes, 0, 1, 2) }), 'trained on', 'a pair that training did not have');
+is_invalid('a pair twice', 'a cross has its category number 2 twice', sub { my $d = tensor($_[0], $codes); substr($d->{data}, 8, 8) = substr($d->{data}, 0, 8) });
+is_invalid('a frequency below 0', 'a category of feature "c\\*d" occurs in -1 rows', sub { put_numbers($_[0], 'ctr.crosses.frequency', 0, -1) });
+is_invalid('counts that are not those of the pairs', 'tensor "ctr.crosses.codes" is', sub { put_numbers($_[0], 'ctr.crosses.count', 0, -1) });
+is_invalid('one cross fewer than the options have', 'it has 1 crosses, not 2',
+    sub { my $c = tensor($_[0], $columns); $c->{shape} = [1, 2]; $c->{data} = substr $c->{data}, 0, 8 });
+is_invalid('101 crosses', 'it has 101 crosses, not 100 or fewer', sub {
+    my ($c, $options) = (tensor($_[0], $columns), \$_[0]{metadata}{options});
+    $$options =~ s/"crosses": \[\[.*?\]\]/"crosses": "auto"/ or die $$options;
+    $c->{shape} = [101, 2];
+    $c->{data} = pack 'l<*', (0, 1) x 101;
+});
+is_invalid('crosses in three dimensions', 'tensor "ctr.crosses.columns" is', sub { tensor($_[0], $columns)->{shape} = [2, 2, 1] });
+is_invalid('crosses without the option', 'tensor "ctr\.(derived|crosses)', sub { $_[0]{metadata}{options} =~ s/"crosses": \[\[.*?\]\]/"crosses": "none"/ or die });
+is_invalid('no crosses with the option', 'tensor "ctr.crosses.columns" is missing', sub { $_[0]{tensors} = [grep { $_->{name} ne $columns } @{$_[0]{tensors}}] });
+$model = $plain;
+
 # names that another database cannot spell
 my $other = "${CtrTest::database}_latin1";
 query("DROP DATABASE IF EXISTS $other", database => 'postgres');

@@ -1,0 +1,152 @@
+-- The option "crosses": pairs of categorical columns as categories
+\set VERBOSITY terse
+SET client_min_messages = error;
+CREATE EXTENSION IF NOT EXISTS ctr;
+\i sql/try.psql
+\pset null '-'
+CREATE SCHEMA crosses;
+SET search_path = crosses, public;
+SET ctr.max_threads = 2;
+
+-- The label depends on the pair of shop and visitor, and on neither alone; a little on the device alone.
+CREATE FUNCTION uniform(i bigint, seed int) RETURNS float8 LANGUAGE sql IMMUTABLE AS
+$$ SELECT ((hashint8extended(i, seed) & 1048575) + 0.5) / 1048576 $$;
+CREATE FUNCTION visits(n int, seed int)
+RETURNS TABLE (label int, age float8, device text, shop text, region text, visitor text, day int)
+LANGUAGE sql AS $$
+    SELECT (uniform(i, seed) < 1 / (1 + exp(-(likes + device / 2.0))))::int, 80 * uniform(i, seed + 1),
+           nullif('d' || device, 'd3'), 's' || shop, 'r' || shop % 4, nullif('v' || visitor, 'v7'), i % 7
+    FROM generate_series(1, n) i,
+         LATERAL (SELECT floor(25 * uniform(i, seed + 2))::int AS shop,
+                         floor(20 * uniform(i, seed + 3))::int AS visitor,
+                         floor(4 * uniform(i, seed + 4))::int AS device) v,
+         LATERAL (SELECT CASE WHEN uniform(100 * shop + visitor, 1) < 0.5 THEN -2 ELSE 1 END AS likes) l
+$$;
+CREATE TABLE train AS SELECT * FROM visits(16000, 10);
+CREATE TABLE test AS SELECT * FROM visits(4000, 30);
+CREATE FUNCTION trained(options jsonb DEFAULT '{}') RETURNS ctr_model LANGUAGE sql AS $$
+    SELECT ctr_train(t, ctr_fit(epochs => 2) || '{"mlp_layers": [16]}' || options) FROM train t $$;
+
+-- auto finds the pair, first; the others say nothing besides
+CREATE TABLE models AS
+SELECT name, trained(options) AS model
+FROM (VALUES ('none', '{}'::jsonb), ('auto', '{"crosses": "auto"}'),
+             ('by hand', '{"crosses": [["visitor", "shop"]]}'),
+             ('two', '{"crosses": [["device", "shop"], ["visitor", "shop"]]}'),
+             ('FiBiNET', '{"architecture": "fibinet", "d_embed": 4, "crosses": "auto"}'),
+             ('reference', '{"recipe": "reference", "crosses": "auto", "epochs": 2}'),
+             ('three classes', '{"n_classes": 3, "crosses": [["shop", "visitor"]]}')) o (name, options);
+SELECT name, ctr_config(model) #> '{options,crosses}' AS asked, ctr_config(model) #> '{inputs,crosses}' AS has
+FROM models ORDER BY name;
+SELECT m.name, f.position, f.name, f.kind, f.categories > 400 AS many, f.missing, f.columns
+FROM models m, ctr_features(m.model) f WHERE kind = 'cross' ORDER BY m.name, position;
+SELECT f.position, f.name, f.kind, f.columns FROM models m, ctr_features(m.model) f WHERE m.name = 'auto';
+SELECT name, ctr_config(model) #> '{inputs,derived_categorical}' AS categorical,
+       ctr_config(model) #> '{inputs,derived_numerical}' AS numerical
+FROM models WHERE name IN ('auto', 'FiBiNET') ORDER BY name;
+CREATE TABLE measured AS
+SELECT name, (SELECT (ctr_evaluate(model, t)).auc FROM test t) AS auc FROM models WHERE name NOT IN ('three classes', 'reference');
+SELECT name, auc > 0.72 AS finds, auc < 0.68 AS lacks FROM measured ORDER BY name;
+
+-- The order of a pair's columns does not matter, and nothing else does when the same pair is chosen.
+SELECT count(DISTINCT ctr_state_dict(model)) FROM models WHERE name IN ('auto', 'by hand');
+
+-- The category of a pair, and its statistic, are those of a column with both values as text: statistics of all
+-- rows do not depend on which of them validate, which rows with another column decide anew.
+CREATE VIEW worded AS SELECT *, shop || ' ' || coalesce(visitor, '?') AS both FROM train;
+CREATE TABLE alike AS
+SELECT (SELECT ctr_train(w, o || '{"crosses": [["shop", "visitor"]], "ignore": ["both"]}') FROM worded w) AS crossed,
+       (SELECT ctr_train(w, o) FROM worded w) AS worded
+FROM (SELECT ctr_fit(epochs => 1, validation => 0) || '{"mlp_layers": [4]}' AS o) o;
+SELECT ctr_config(crossed) #>> '{inputs,categories,-1}' = ctr_config(worded) #>> '{inputs,categories,4}' AS as_many,
+       ctr_config(worded) #>> '{inputs,derived_numerical,4}' AS text_s,
+       (SELECT max(abs(c.x_num[array_upper(c.x_num, 1)] - d.x_num[2 + 5])) < 1e-6
+        FROM worded w, ctr_encode(crossed, w) c, ctr_encode(worded, w) d) AS as_high
+FROM alike;
+
+-- known; of missing values; rare; with a member that training has not seen
+CREATE TABLE few AS
+SELECT i % 2 AS label, CASE WHEN i <= 10 THEN 'a' WHEN i <= 20 THEN 'b' ELSE 'c' END AS x,
+       CASE WHEN i % 10 = 0 THEN 'rare' WHEN i % 3 = 0 THEN NULL ELSE 'v' END AS y FROM generate_series(1, 30) i;
+INSERT INTO few SELECT i % 2, NULL, NULL FROM generate_series(1, 8) i;
+CREATE TABLE small AS
+SELECT ctr_train(f, ctr_fit(epochs => 1, validation => 0, min_count => 3, crosses => '[["x", "y"]]') ||
+                    '{"mlp_layers": [2]}') AS model FROM few f;
+SELECT x, y, (ctr_encode(model, r)).x_cat
+FROM small, (VALUES ('a', 'v'), ('b', NULL), (NULL, 'v'), (NULL, NULL), ('a', 'rare'), ('a', 'new'), ('new', 'v')) r (x, y);
+
+-- every way to score says the same
+CREATE TABLE scores AS
+SELECT m.name, t.ctid AS row, ctr_predict(m.model, t) AS by_columns, ctr_predict(m.model, r) AS by_record,
+       ctr_predict_batch(m.model, t) OVER (PARTITION BY m.name) AS in_blocks
+FROM models m, test t, LATERAL (SELECT t.shop, t.visitor, t.device, t.region, t.day, t.age) r
+WHERE m.name <> 'three classes';
+SELECT name, count(*), max(abs(by_columns - by_record)) = 0 AS records, max(abs(by_columns - in_blocks)) < 1e-5 AS blocks
+FROM scores GROUP BY name ORDER BY name;
+SELECT count(*) FROM models m, test t
+WHERE m.name = 'auto' AND ctr_predict(m.model, t) <>
+    ctr_predict(m.model::bytea::ctr_model, (t.label, t.age, t.device, t.shop, t.region, t.visitor, t.day)::test);
+
+-- the same bytes in any order of the rows, for any threads and memory
+CREATE TABLE again (name text, model ctr_model);
+SET ctr.threads = 1;
+INSERT INTO again SELECT 'one thread', trained('{"crosses": "auto"}');
+SET ctr.threads = 2;
+SET maintenance_work_mem = '1MB';
+INSERT INTO again SELECT 'little memory', trained('{"crosses": "auto"}');
+RESET maintenance_work_mem;
+INSERT INTO again
+SELECT 'another order', ctr_train(t, ctr_fit(epochs => 2, crosses => 'auto') || '{"mlp_layers": [16]}')
+FROM (SELECT * FROM train ORDER BY age) t;
+SELECT a.name, a.model = m.model AS same FROM again a, models m WHERE m.name = 'auto' ORDER BY 1;
+
+-- groups choose by themselves
+SELECT kind, ctr_config(ctr_train(t, ctr_fit(epochs => 1, crosses => 'auto', label => 'label') || '{"mlp_layers": [2]}'))
+    #> '{inputs,crosses}' AS crosses
+FROM (SELECT 'shops' AS kind, label, device AS a, shop AS b, visitor AS c FROM train
+      UNION ALL SELECT 'devices', label, shop, visitor, device FROM train) t GROUP BY kind ORDER BY kind;
+
+-- going on keeps them, and learns new pairs
+CREATE TABLE further AS
+SELECT (SELECT ctr_train(t, '{"epochs": 1}', model) FROM test t) AS model FROM models WHERE name = 'auto';
+SELECT ctr_config(f.model) #> '{inputs,crosses}' AS crosses,
+       ctr_config(f.model) #> '{inputs,categories,-1}' >= ctr_config(m.model) #> '{inputs,categories,-1}' AS more,
+       (SELECT (ctr_evaluate(f.model, t)).auc FROM test t) > 0.72 AS good
+FROM further f, models m WHERE m.name = 'auto';
+SELECT (SELECT ctr_train(t, '{"crosses": "none"}', model) FROM test t) FROM models WHERE name = 'auto';
+SELECT (SELECT ctr_train(t, '{"crosses": "auto"}', model) FROM test t) FROM models WHERE name = 'none';
+SELECT (SELECT ctr_train(t, '{"crosses": "auto", "epochs": 1}', model) FROM test t) IS NOT NULL AS same
+FROM models WHERE name = 'auto';
+
+-- what the option may be
+SELECT ctr_fit(crosses => 'auto') AS auto, ctr_fit(crosses => 'none') AS none, ctr_fit(crosses => '[["a", "b"]]') AS pairs,
+       ctr_fit(crosses => '[]') AS no_pairs;
+\set VERBOSITY default
+SELECT ctr_fit(crosses => 'autom');
+SELECT ctr_fit(crosses => '["a", "b"]');
+SELECT ctr_fit(crosses => '[["a", "b", "c"]]');
+SELECT ctr_fit(crosses => '[["a", ""]]');
+SELECT ctr_fit(crosses => '[["a", "a"]]');
+SELECT ctr_fit(crosses => '[["a", "b"], ["a", "c"], ["b", "a"]]');
+SELECT ctr_options('{"crosses": true}');
+SELECT ctr_options(jsonb_build_object('crosses', (SELECT jsonb_agg(jsonb_build_array('a', i)) FROM generate_series(1, 3) i)));
+SELECT count(ctr_options(jsonb_build_object('crosses', (SELECT jsonb_agg(jsonb_build_array('a', 'b' || i))
+                                                       FROM generate_series(1, 101) i))));
+SELECT ctr_options('{"crosses": "auto", "n_classes": 3}');
+SELECT trained('{"crosses": [["shop", "visiter"]]}');
+SELECT trained('{"crosses": [["shop", "age"]]}');
+SELECT trained('{"crosses": [["shop", "label"]]}');
+SELECT trained('{"crosses": [["shop", "device"]], "ignore": ["device"]}');
+\set VERBOSITY terse
+-- a number that is listed as a category may be paired
+SELECT ctr_config(trained('{"crosses": [["day", "shop"]], "categorical": ["day"]}')) #> '{inputs,crosses}' AS day;
+
+-- where there is nothing to pair
+SELECT ctr_config(ctr_train(t, ctr_fit(crosses => 'auto', epochs => 1, ignore => '{shop,region,visitor}')))
+    #> '{inputs,crosses}' AS one_column FROM train t;
+SELECT ctr_config(ctr_train(t, ctr_fit(crosses => 'auto', epochs => 1)))
+    #> '{inputs,crosses}' AS constant FROM (SELECT label, 'a' AS a, 'b' AS b, NULL::text AS c FROM train) t;
+SELECT ctr_config(ctr_train(t, ctr_fit(crosses => 'auto', epochs => 1)))
+    #> '{inputs,crosses}' AS few_rows FROM (SELECT * FROM train LIMIT 20) t;
+SELECT ctr_config(ctr_train(t, ctr_fit(crosses => '[]', epochs => 1)))
+    #> '{inputs,crosses}' AS no_pairs FROM (SELECT * FROM train LIMIT 100) t;
