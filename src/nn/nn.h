@@ -67,6 +67,60 @@ typedef enum NnStatus {
     NN_BAD_CONFIG
 } NnStatus;
 
+/*
+ * Rows of a tensor or of a matrix: row r begins at p + r * ld. NnRowsIn are rows that are read; as such every
+ * NnRows shows itself by its `in`, so that a call says which of its arguments it writes.
+ */
+typedef struct NnRowsIn {
+    const float *p;
+    int ld;
+} NnRowsIn;
+
+typedef union NnRows {
+    struct {
+        float *p;
+        int ld;
+    };
+    NnRowsIn in;
+} NnRows;
+
+static inline NnRows
+rows_of(float *p, int ld)
+{
+    return (NnRows){{p, ld}};
+}
+
+static inline NnRowsIn
+rows_in(const float *p, int ld)
+{
+    return (NnRowsIn){p, ld};
+}
+
+static inline float *
+rows_row(NnRows y, int r)
+{
+    return y.p + (size_t)r * (size_t)y.ld;
+}
+
+static inline const float *
+rows_in_row(NnRowsIn x, int r)
+{
+    return x.p + (size_t)r * (size_t)x.ld;
+}
+
+/* from row r and column c on */
+static inline NnRows
+rows_part(NnRows y, int r, int c)
+{
+    return rows_of(rows_row(y, r) + c, y.ld);
+}
+
+static inline NnRowsIn
+rows_in_part(NnRowsIn x, int r, int c)
+{
+    return rows_in(rows_in_row(x, r) + c, x.ld);
+}
+
 /* Returns zeroed memory aligned to 64 bytes, or NULL. Freed by its owner as a whole. */
 typedef struct NnAlloc {
     void *(*alloc)(void *owner, size_t size);

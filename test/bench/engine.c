@@ -245,14 +245,15 @@ product_task(void *arg, int task, int worker)
     for (int i = 0; i < b->n_products; i++) {
         const Product *p = &b->products[i];
         size_t d_in = (size_t)p->d_in, d_out = (size_t)p->d_out;
-        float *x = b->buffer + first * d_in, *dx = b->buffer + (rows + first) * d_in;
-        float *y = b->buffer + 2 * rows * d_in + first * d_out, *dy = y + rows * d_out;
-        float *w = b->buffer + 2 * rows * (d_in + d_out), *dw = w + (1 + (size_t)task) * d_in * d_out;
+        float *ys = b->buffer + 2 * rows * d_in, *ws = ys + 2 * rows * d_out;
+        NnRows x = rows_of(b->buffer + first * d_in, p->d_in), dx = rows_of(x.p + rows * d_in, p->d_in);
+        NnRows y = rows_of(ys + first * d_out, p->d_out), dy = rows_of(y.p + rows * d_out, p->d_out);
+        NnRows w = rows_of(ws, p->d_in), dw = rows_of(ws + (1 + (size_t)task) * d_in * d_out, p->d_in);
 
         for (int k = 0; k < p->count; k++) {
-            blas_gemm(false, true, n, p->d_out, p->d_in, x, p->d_in, w, p->d_in, false, y, p->d_out);
-            blas_gemm(true, false, p->d_out, p->d_in, n, dy, p->d_out, x, p->d_in, false, dw, p->d_in);
-            blas_gemm(false, false, n, p->d_in, p->d_out, dy, p->d_out, w, p->d_in, false, dx, p->d_in);
+            blas_gemm(false, true, n, p->d_out, p->d_in, x.in, w.in, false, y);
+            blas_gemm(true, false, p->d_out, p->d_in, n, dy.in, x.in, false, dw);
+            blas_gemm(false, false, n, p->d_in, p->d_out, dy.in, w.in, false, dx);
         }
     }
 }

@@ -47,7 +47,7 @@ fill(float *x, int n, NnRng *rng)
         x[i] = (float)rng_below(rng, 17) - 8.0f;
 }
 
-typedef void Gemm(bool, bool, int, int, int, const float *, int, const float *, int, bool, float *, int);
+typedef void Gemm(bool, bool, int, int, int, NnRowsIn, NnRowsIn, bool, NnRows);
 
 static void
 compare(Gemm *product, bool transpose_a, bool transpose_b, int m, int n, int k, bool add, NnRng *rng)
@@ -74,7 +74,7 @@ compare(Gemm *product, bool transpose_a, bool transpose_b, int m, int n, int k, 
                     a[transpose_a ? l * lda + i : i * lda + l] * b[transpose_b ? j * ldb + l : l * ldb + j];
             expected[i * ldc + j] = sum;
         }
-    product(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, add, c, ldc);
+    product(transpose_a, transpose_b, m, n, k, rows_in(a, lda), rows_in(b, ldb), add, rows_of(c, ldc));
     for (int i = 0; i < size_c; i++) /* what lies between the rows must not be touched */
         wrong += c[i] != expected[i] && !(isnan(c[i]) && isnan(expected[i]));
     CHECK_MESSAGE(wrong == 0, "%d of %d wrong: %c%c m %d n %d k %d add %d", wrong, m * n,
@@ -87,15 +87,22 @@ compare(Gemm *product, bool transpose_a, bool transpose_b, int m, int n, int k, 
 
 static const NnSimdKernels *kernels;
 
+static void
+kernels_gemm(bool transpose_a, bool transpose_b, int m, int n, int k, NnRowsIn a, NnRowsIn b, bool add,
+             NnRows c)
+{
+    kernels->gemm(transpose_a, transpose_b, m, n, k, a.p, a.ld, b.p, b.ld, add, c.p, c.ld);
+}
+
 /* one row's kernel as a product of any kind */
 static void
-kernels_gemv(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda, const float *b,
-             int ldb, bool add, float *c, int ldc)
+kernels_gemv(bool transpose_a, bool transpose_b, int m, int n, int k, NnRowsIn a, NnRowsIn b, bool add,
+             NnRows c)
 {
     if (m == 1 && !transpose_a)
-        kernels->gemv(transpose_b, n, k, a, b, ldb, add, c);
+        kernels->gemv(transpose_b, n, k, a.p, b.p, b.ld, add, c.p);
     else
-        kernels->gemm(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, add, c, ldc);
+        kernels_gemm(transpose_a, transpose_b, m, n, k, a, b, add, c);
 }
 
 /* sizes on both sides of what a vector, a tile, a strip and a stretch of k hold */
@@ -114,7 +121,7 @@ products(void)
                     compare(gemm, way & 1, way & 2, sizes[m], sizes[n], sizes[k], way & 4, &rng);
                     compare(blas_gemm, way & 1, way & 2, sizes[m], sizes[n], sizes[k], way & 4, &rng);
                     for (int i = 0; (kernels = simd_kernels(i)) != NULL; i++) {
-                        compare(kernels->gemm, way & 1, way & 2, sizes[m], sizes[n], sizes[k], way & 4, &rng);
+                        compare(kernels_gemm, way & 1, way & 2, sizes[m], sizes[n], sizes[k], way & 4, &rng);
                         compare(kernels_gemv, way & 1, way & 2, sizes[m], sizes[n], sizes[k], way & 4, &rng);
                     }
                 }
@@ -144,7 +151,7 @@ edges(void)
 {
     edges_of(gemm);
     for (int i = 0; (kernels = simd_kernels(i)) != NULL; i++) {
-        edges_of(kernels->gemm);
+        edges_of(kernels_gemm);
         edges_of(kernels_gemv);
     }
 }
@@ -168,7 +175,7 @@ product_task(void *arg, int task, int worker)
     (void)task;
     (void)worker;
     atomic_store(&interrupt, true);
-    gemm(false, false, 3, WIDE, 5, a, 5, b, WIDE, false, c, WIDE);
+    gemm(false, false, 3, WIDE, 5, rows_in(a, 5), rows_in(b, WIDE), false, rows_of(c, WIDE));
     free(a);
     free(b);
 }

@@ -35,7 +35,7 @@ single_row(int columns, int column, int d_in, int d_out, bool add)
     CHECK(transposed_floats(&param) > 0);
     transpose_weight(transposed, &param, weight, NULL);
     memset(weight, 0xff, param.count * sizeof(float)); /* NaN: only the copy may be read */
-    weight_product(&b, y, 1, x, 1, 0, column, d_in, d_out, add);
+    weight_product(&b, rows_of(y, 1), rows_in(x, 1), 0, column, d_in, d_out, add);
     rng_seed(&rng, 7, param.count);
     for (size_t i = 0; i < param.count; i++)
         weight[i] = (float)rng_normal(&rng);

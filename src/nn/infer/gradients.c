@@ -61,7 +61,7 @@ gradients_inputs(const NnGradients *g, const float *x_num, const int32_t *x_cat,
     const int n_num = net->config.n_num;
 
     if (n_num > 0)
-        rows_copy(inputs, net->d_input, x_num, n_num, rows, n_num, false);
+        rows_copy(rows_of(inputs, net->d_input), rows_in(x_num, n_num), rows, n_num, false);
     for (const NnLookup *l = net->lookups; l < net->lookups + net->n_lookups; l++) {
         const float *table = g->params + net->params[l->param].offset + (size_t)l->row_offset * (size_t)l->d;
 
@@ -77,7 +77,7 @@ static void
 seed_gradient(const NnBlock *b, int k)
 {
     const int classes = b->net->config.n_classes;
-    float *dlogits = block_dvalue(b, b->net->output);
+    float *dlogits = block_dvalue(b, b->net->output).p;
 
     memset(dlogits, 0, (size_t)b->n * (size_t)classes * sizeof(float));
     for (int r = 0; r < b->n; r++)
@@ -86,16 +86,14 @@ seed_gradient(const NnBlock *b, int k)
 
 /* gradient [n, d_input] from the gradients of the tensors that hold the inputs */
 static void
-collect_gradient(const NnBlock *b, float *gradient)
+collect_gradient(const NnBlock *b, NnRows gradient)
 {
     const NnNet *net = b->net;
 
     if (net->x_num >= 0)
-        rows_copy(gradient, net->d_input, block_dvalue(b, net->x_num), tensor_ld(b, net->x_num), b->n,
-                  net->config.n_num, false);
+        rows_copy(gradient, block_dvalue(b, net->x_num).in, b->n, net->config.n_num, false);
     for (const NnLookup *l = net->lookups; l < net->lookups + net->n_lookups; l++)
-        rows_copy(gradient + l->column, net->d_input, block_dvalue(b, l->y), tensor_ld(b, l->y), b->n, l->d,
-                  false);
+        rows_copy(rows_part(gradient, 0, l->column), block_dvalue(b, l->y).in, b->n, l->d, false);
 }
 
 void
@@ -115,12 +113,12 @@ gradients_run(NnGradients *g, const float *inputs, int rows, int k, float *logit
         b.n = rows - done < NN_BLOCK ? rows - done : NN_BLOCK;
         b.inputs = inputs + (size_t)done * d;
         block_forward(&b, 0, net->n_layers);
-        memcpy(logits + (size_t)done * classes, block_value(&b, net->output),
+        memcpy(logits + (size_t)done * classes, block_value(&b, net->output).p,
                (size_t)b.n * classes * sizeof(float));
         block_zero_gradients(&b);
         seed_gradient(&b, k);
         block_backward(&b, net->n_layers, 0);
-        collect_gradient(&b, gradient + (size_t)done * d);
+        collect_gradient(&b, rows_of(gradient + (size_t)done * d, net->d_input));
     }
     denormals_restore(mode);
 }

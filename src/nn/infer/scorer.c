@@ -194,7 +194,7 @@ scorer_run(NnScorer *s, const float *x_num, const int32_t *x_cat, size_t ld_cat,
         b.n = rows - b.row < NN_BLOCK ? rows - b.row : NN_BLOCK;
         for (const NnLayer *l = net->layers; l < net->layers + net->n_layers; l++)
             l->type->forward(l, &b);
-        memcpy(logits + (size_t)b.row * classes, block_value(&b, net->output),
+        memcpy(logits + (size_t)b.row * classes, block_value(&b, net->output).p,
                (size_t)b.n * classes * sizeof(float));
     }
     denormals_restore(mode);

@@ -24,7 +24,7 @@
 enum { WEIGHT, BIAS, RUNNING_MEAN, RUNNING_VAR, BATCHES }; /* param[] */
 
 /* batch_stats: d floats each */
-enum { MEAN, INV_STD, UNBIASED_VAR, SUM_DY, SUM_DY_XHAT, N_BATCH_STATS };
+enum { MEAN, INV_STD, UNBIASED_VAR, MEAN_DY, MEAN_DY_XHAT, N_BATCH_STATS };
 
 /*
  * stats: a lane's sums. Forward: rows so far, then d means, then d M2; backward: d sums of dy, then d sums of
@@ -33,21 +33,20 @@ enum { MEAN, INV_STD, UNBIASED_VAR, SUM_DY, SUM_DY_XHAT, N_BATCH_STATS };
 
 /* column_moments for `width` columns */
 static inline __attribute__((always_inline)) void
-moments_of(double *restrict mean, double *restrict m2, const float *restrict x, size_t ldx, int n,
-           const int width)
+moments_of(double *restrict mean, double *restrict m2, NnRowsIn x, int n, const int width)
 {
     double sum[COLUMNS] = {0}, square[COLUMNS] = {0};
     float center[COLUMNS];
 
     for (int c = 0; c < width; c++)
-        center[c] = x[c];
+        center[c] = x.p[c];
     for (int first = 0; first < n; first += STRETCH) {
         const int end = n - first < STRETCH ? n : first + STRETCH;
         float part[COLUMNS] = {0};
 
         for (int r = first; r < end; r++)
             for (int c = 0; c < width; c++)
-                part[c] += x[(size_t)r * ldx + (size_t)c] - center[c];
+                part[c] += rows_in_row(x, r)[c] - center[c];
         for (int c = 0; c < width; c++)
             sum[c] += part[c];
     }
@@ -61,7 +60,7 @@ moments_of(double *restrict mean, double *restrict m2, const float *restrict x, 
 
         for (int r = first; r < end; r++)
             for (int c = 0; c < width; c++) {
-                const float deviation = x[(size_t)r * ldx + (size_t)c] - center[c];
+                const float deviation = rows_in_row(x, r)[c] - center[c];
 
                 part[c] += deviation * deviation;
             }
@@ -80,14 +79,14 @@ moments_of(double *restrict mean, double *restrict m2, const float *restrict x, 
  * x        [n, d]
  */
 static NN_KERNEL void
-column_moments(double *restrict mean, double *restrict m2, const float *restrict x, int ldx, int n, int d)
+column_moments(double *restrict mean, double *restrict m2, NnRowsIn x, int n, int d)
 {
     int first = 0;
 
     for (; d - first >= COLUMNS; first += COLUMNS)
-        moments_of(mean + first, m2 + first, x + first, (size_t)ldx, n, COLUMNS);
+        moments_of(mean + first, m2 + first, rows_in_part(x, 0, first), n, COLUMNS);
     if (first < d)
-        moments_of(mean + first, m2 + first, x + first, (size_t)ldx, n, d - first);
+        moments_of(mean + first, m2 + first, rows_in_part(x, 0, first), n, d - first);
 }
 
 /* adds the moments (mean_b, m2_b) of n_b rows to (mean, m2) of n_a rows; all [d] */
@@ -107,20 +106,27 @@ merge_moments(double *mean, double *m2, double n_a, const double *mean_b, const 
     }
 }
 
+/* what belongs to each column: [d] */
+typedef struct Norm {
+    const float *mean, *inv_std, *weight, *bias;
+    const float *mean_dy, *mean_dy_xhat; /* backward: sums over all rows of the batch, divided by them */
+} Norm;
+
 /*
- * y    [n, d]  (x - mean) * inv_std * weight + bias
- * x    [n, d]
- * rest [d]
+ * y [n, d]  (x - mean) * inv_std * weight + bias
+ * x [n, d]
  */
 static NN_KERNEL void
-batchnorm_forward(float *restrict y, int ldy, const float *restrict x, int ldx, const float *restrict mean,
-                  const float *restrict inv_std, const float *restrict weight, const float *restrict bias,
-                  int n, int d)
+batchnorm_forward(NnRows y, NnRowsIn x, const Norm *norm, int n, int d)
 {
-    for (int r = 0; r < n; r++) {
-        float *restrict yr = y + (size_t)r * ldy;
-        const float *restrict xr = x + (size_t)r * ldx;
+    const float *restrict mean = norm->mean, *restrict inv_std = norm->inv_std;
+    const float *restrict weight = norm->weight, *restrict bias = norm->bias;
 
+    for (int r = 0; r < n; r++) {
+        float *restrict yr = rows_row(y, r);
+        const float *restrict xr = rows_in_row(x, r);
+
+#pragma omp simd
         for (int c = 0; c < d; c++)
             yr[c] = (xr[c] - mean[c]) * inv_std[c] * weight[c] + bias[c];
     }
@@ -128,9 +134,8 @@ batchnorm_forward(float *restrict y, int ldy, const float *restrict x, int ldx, 
 
 /* batchnorm_backward_sums for `width` columns */
 static inline __attribute__((always_inline)) void
-backward_sums_of(double *restrict sum_dy, double *restrict sum_dy_xhat, const float *restrict dy, size_t lddy,
-                 const float *restrict x, size_t ldx, const float *restrict mean,
-                 const float *restrict inv_std, int n, const int width)
+backward_sums_of(double *restrict sum_dy, double *restrict sum_dy_xhat, NnRowsIn dy, NnRowsIn x,
+                 const float *restrict mean, const float *restrict inv_std, int n, const int width)
 {
     double sum[COLUMNS] = {0}, product[COLUMNS] = {0};
 
@@ -140,10 +145,10 @@ backward_sums_of(double *restrict sum_dy, double *restrict sum_dy_xhat, const fl
 
         for (int r = first; r < end; r++)
             for (int c = 0; c < width; c++) {
-                const float g = dy[(size_t)r * lddy + (size_t)c];
+                const float g = rows_in_row(dy, r)[c];
 
                 sum_part[c] += g;
-                product_part[c] += g * ((x[(size_t)r * ldx + (size_t)c] - mean[c]) * inv_std[c]);
+                product_part[c] += g * ((rows_in_row(x, r)[c] - mean[c]) * inv_std[c]);
             }
         for (int c = 0; c < width; c++) {
             sum[c] += sum_part[c];
@@ -159,36 +164,35 @@ backward_sums_of(double *restrict sum_dy, double *restrict sum_dy_xhat, const fl
  * dy, x               [n, d]
  */
 static NN_KERNEL void
-batchnorm_backward_sums(double *restrict sum_dy, double *restrict sum_dy_xhat, const float *restrict dy,
-                        int lddy, const float *restrict x, int ldx, const float *restrict mean,
-                        const float *restrict inv_std, int n, int d)
+batchnorm_backward_sums(double *restrict sum_dy, double *restrict sum_dy_xhat, NnRowsIn dy, NnRowsIn x,
+                        const float *restrict mean, const float *restrict inv_std, int n, int d)
 {
     int first = 0;
 
     for (; d - first >= COLUMNS; first += COLUMNS)
-        backward_sums_of(sum_dy + first, sum_dy_xhat + first, dy + first, (size_t)lddy, x + first,
-                         (size_t)ldx, mean + first, inv_std + first, n, COLUMNS);
+        backward_sums_of(sum_dy + first, sum_dy_xhat + first, rows_in_part(dy, 0, first),
+                         rows_in_part(x, 0, first), mean + first, inv_std + first, n, COLUMNS);
     if (first < d)
-        backward_sums_of(sum_dy + first, sum_dy_xhat + first, dy + first, (size_t)lddy, x + first,
-                         (size_t)ldx, mean + first, inv_std + first, n, d - first);
+        backward_sums_of(sum_dy + first, sum_dy_xhat + first, rows_in_part(dy, 0, first),
+                         rows_in_part(x, 0, first), mean + first, inv_std + first, n, d - first);
 }
 
 /*
- * dx    [n, d]  (+)= weight * inv_std * (dy - sum_dy / rows - xhat * sum_dy_xhat / rows)
+ * dx    [n, d]  (+)= weight * inv_std * (dy - mean_dy - xhat * mean_dy_xhat)
  * dy, x [n, d]
- * rest  [d]; sums over all rows of the batch, divided by them
  */
 static NN_KERNEL void
-batchnorm_backward(float *restrict dx, int lddx, const float *restrict dy, int lddy, const float *restrict x,
-                   int ldx, const float *restrict mean, const float *restrict inv_std,
-                   const float *restrict mean_dy, const float *restrict mean_dy_xhat,
-                   const float *restrict weight, int n, int d, bool add)
+batchnorm_backward(NnRows dx, NnRowsIn dy, NnRowsIn x, const Norm *norm, int n, int d, bool add)
 {
-    for (int r = 0; r < n; r++) {
-        float *restrict dxr = dx + (size_t)r * lddx;
-        const float *restrict dyr = dy + (size_t)r * lddy;
-        const float *restrict xr = x + (size_t)r * ldx;
+    const float *restrict mean = norm->mean, *restrict inv_std = norm->inv_std;
+    const float *restrict mean_dy = norm->mean_dy, *restrict mean_dy_xhat = norm->mean_dy_xhat;
+    const float *restrict weight = norm->weight;
 
+    for (int r = 0; r < n; r++) {
+        float *restrict dxr = rows_row(dx, r);
+        const float *restrict dyr = rows_in_row(dy, r), *restrict xr = rows_in_row(x, r);
+
+#pragma omp simd
         for (int c = 0; c < d; c++) {
             const float xhat = (xr[c] - mean[c]) * inv_std[c];
             const float g = weight[c] * inv_std[c] * (dyr[c] - mean_dy[c] - xhat * mean_dy_xhat[c]);
@@ -205,7 +209,7 @@ forward_stats(const NnLayer *l, const NnBlock *b)
     double *stats = b->stats + l->stats_offset;
     double *moments = (double *)b->scratch;
 
-    column_moments(moments, moments + d, block_value(b, l->x), tensor_ld(b, l->x), b->n, d);
+    column_moments(moments, moments + d, block_value(b, l->x).in, b->n, d);
     merge_moments(stats + 1, stats + 1 + d, stats[0], moments, moments + d, b->n, d);
     stats[0] += b->n;
 }
@@ -245,27 +249,41 @@ forward_merge(const NnLayer *l, const NnNet *net, const float *params, const dou
     }
 }
 
+/* of the batch, or (evaluation) from running statistics, in scratch */
+static Norm
+norm_of(const NnLayer *l, const NnBlock *b)
+{
+    const int d = l->size[0];
+    const float *batch_stats = b->batch_stats + l->batch_stats_offset;
+    Norm norm = {.weight = block_param(b, l->param[WEIGHT]), .bias = block_param(b, l->param[BIAS])};
+
+    if (b->train) {
+        norm.mean = batch_stats + MEAN * d;
+        norm.inv_std = batch_stats + INV_STD * d;
+        norm.mean_dy = batch_stats + MEAN_DY * d;
+        norm.mean_dy_xhat = batch_stats + MEAN_DY_XHAT * d;
+    } else {
+        norm.mean = block_param(b, l->param[RUNNING_MEAN]);
+        norm.inv_std = b->scratch;
+        inverse_deviations(b->scratch, block_param(b, l->param[RUNNING_VAR]), d);
+    }
+    return norm;
+}
+
 static void
 forward(const NnLayer *l, const NnBlock *b)
 {
-    const int d = l->size[0], ldx = tensor_ld(b, l->x), ldy = tensor_ld(b, l->y);
-    const float *x = block_value(b, l->x), *mean, *inv_std;
-    float *y = block_value(b, l->y);
+    const int d = l->size[0];
+    const NnRowsIn x = block_value(b, l->x).in;
+    const NnRows y = block_value(b, l->y);
 
     if (b->fused) {
-        rows_copy(y, ldy, x, ldx, b->n, d, false);
-        return;
-    }
-    if (b->train) {
-        mean = b->batch_stats + l->batch_stats_offset + MEAN * d;
-        inv_std = b->batch_stats + l->batch_stats_offset + INV_STD * d;
+        rows_copy(y, x, b->n, d, false);
     } else {
-        mean = block_param(b, l->param[RUNNING_MEAN]);
-        inv_std = b->scratch;
-        inverse_deviations(b->scratch, block_param(b, l->param[RUNNING_VAR]), d);
+        const Norm norm = norm_of(l, b);
+
+        batchnorm_forward(y, x, &norm, b->n, d);
     }
-    batchnorm_forward(y, ldy, x, ldx, mean, inv_std, block_param(b, l->param[WEIGHT]),
-                      block_param(b, l->param[BIAS]), b->n, d);
 }
 
 static void
@@ -277,8 +295,8 @@ backward_stats(const NnLayer *l, const NnBlock *b)
     double *sums = (double *)b->scratch;
     float *dweight = block_grad(b, l->param[WEIGHT]), *dbias = block_grad(b, l->param[BIAS]);
 
-    batchnorm_backward_sums(sums, sums + d, block_dvalue(b, l->y), tensor_ld(b, l->y), block_value(b, l->x),
-                            tensor_ld(b, l->x), batch_stats + MEAN * d, batch_stats + INV_STD * d, b->n, d);
+    batchnorm_backward_sums(sums, sums + d, block_dvalue(b, l->y).in, block_value(b, l->x).in,
+                            batch_stats + MEAN * d, batch_stats + INV_STD * d, b->n, d);
     for (int c = 0; c < 2 * d; c++)
         stats[c] += sums[c];
     for (int c = 0; c < d; c++) {
@@ -300,40 +318,21 @@ backward_merge(const NnLayer *l, const double *stats, size_t stride, int lanes, 
             sum_dy_xhat += stats[lane * stride + d + c];
         }
         /* running statistics do not depend on the row */
-        batch_stats[SUM_DY * d + c] = rows > 1 ? (float)(sum_dy / rows) : 0;
-        batch_stats[SUM_DY_XHAT * d + c] = rows > 1 ? (float)(sum_dy_xhat / rows) : 0;
+        batch_stats[MEAN_DY * d + c] = rows > 1 ? (float)(sum_dy / rows) : 0;
+        batch_stats[MEAN_DY_XHAT * d + c] = rows > 1 ? (float)(sum_dy_xhat / rows) : 0;
     }
-}
-
-/* In evaluation mean and variance are constants, and no gradient goes through them. */
-static void
-backward_running(const NnLayer *l, const NnBlock *b)
-{
-    const int d = l->size[0];
-    float *inv_std = b->scratch, *zeros = b->scratch + d;
-
-    inverse_deviations(inv_std, block_param(b, l->param[RUNNING_VAR]), d);
-    memset(zeros, 0, (size_t)d * sizeof(float));
-    batchnorm_backward(block_dvalue(b, l->x), tensor_ld(b, l->x), block_dvalue(b, l->y), tensor_ld(b, l->y),
-                       block_value(b, l->x), tensor_ld(b, l->x), block_param(b, l->param[RUNNING_MEAN]),
-                       inv_std, zeros, zeros, block_param(b, l->param[WEIGHT]), b->n, d, l->dx_add);
 }
 
 static void
 backward(const NnLayer *l, const NnBlock *b)
 {
     const int d = l->size[0];
-    const float *batch_stats;
+    Norm norm = norm_of(l, b);
 
-    if (!b->train) {
-        backward_running(l, b);
-        return;
-    }
-    batch_stats = b->batch_stats + l->batch_stats_offset;
-    batchnorm_backward(block_dvalue(b, l->x), tensor_ld(b, l->x), block_dvalue(b, l->y), tensor_ld(b, l->y),
-                       block_value(b, l->x), tensor_ld(b, l->x), batch_stats + MEAN * d,
-                       batch_stats + INV_STD * d, batch_stats + SUM_DY * d, batch_stats + SUM_DY_XHAT * d,
-                       block_param(b, l->param[WEIGHT]), b->n, d, l->dx_add);
+    if (!b->train) /* mean and variance are constants, and no gradient goes through them */
+        norm.mean_dy = norm.mean_dy_xhat = memset(b->scratch + d, 0, (size_t)d * sizeof(float));
+    batchnorm_backward(block_dvalue(b, l->x), block_dvalue(b, l->y).in, block_value(b, l->x).in, &norm, b->n,
+                       d, l->dx_add);
 }
 
 static void

@@ -22,21 +22,16 @@
 enum { WEIGHT, BIAS, BILINEAR }; /* param[]: [d_out, 2 pairs d], [d_out], the first of the [d, d] matrices */
 enum { FIELDS, WIDTH, TYPE };    /* size[] */
 
-/* one of the two sides, plain or re-weighted, of one block */
+/* one of the two sides, plain or re-weighted, of one block; gradients only in the backward pass */
 typedef struct Side {
     const NnLayer *l;
     const NnBlock *b;
-    int fields, d;  /* field i is columns [i d, (i + 1) d) */
-    const float *x; /* [n, fields d] */
-    float *dx;      /* likewise, +=; NULL in the forward pass */
-    int ldx;
-    float *strip;    /* [n, strip_width()] interactions, at the distance of `ld` floats */
-    float *dstrip;   /* their gradient */
-    float *project;  /* [n, fields d] v_i W_i^T, or (field_interaction) [n, (fields - 1) d] for one i */
-    float *dproject; /* its gradient */
-    float *stacked;  /* field_interaction: [(fields - 1) d, d] matrices of one i */
-    float *dstacked; /* their gradient */
-    int ld;
+    int fields, d;            /* field i is columns [i d, (i + 1) d) */
+    NnRowsIn x;               /* [n, fields d] */
+    NnRows dx;                /* += */
+    NnRows strip, dstrip;     /* [n, strip_width()] interactions */
+    NnRows project, dproject; /* [n, fields d] v_i W_i^T; field_interaction: [n, (fields - 1) d], one i */
+    NnRows stacked, dstacked; /* field_interaction: [(fields - 1) d, d] matrices of one i */
 } Side;
 
 static int
@@ -68,14 +63,13 @@ strip_end(int fields, int d, int first, int *width)
  * y[r, j d + c] = q[r,c] v[r, j d + c]: a field's projection q [n, d] times the k fields v [n, k d] after it
  */
 static NN_KERNEL void
-pairs_forward(float *restrict y, int ldy, const float *restrict q, int ldq, const float *restrict v, int ldv,
-              int n, int k, int d)
+pairs_forward(NnRows y, NnRowsIn q, NnRowsIn v, int n, int k, int d)
 {
     for (int r = 0; r < n; r++)
         for (int j = 0; j < k; j++) {
-            float *restrict yr = y + (size_t)r * ldy + (size_t)j * d;
-            const float *restrict qr = q + (size_t)r * ldq;
-            const float *restrict vr = v + (size_t)r * ldv + (size_t)j * d;
+            float *restrict yr = rows_row(y, r) + (size_t)j * d;
+            const float *restrict qr = rows_in_row(q, r);
+            const float *restrict vr = rows_in_row(v, r) + (size_t)j * d;
             int c = 0;
 
             for (; c + 8 <= d; c += 8)
@@ -91,15 +85,14 @@ pairs_forward(float *restrict y, int ldy, const float *restrict q, int ldq, cons
  * dv [n, k d]  += dy[r, j d + c] q[r,c]
  */
 static NN_KERNEL void
-pairs_backward(float *restrict dq, float *restrict dv, const float *restrict dy, int lddy,
-               const float *restrict q, int ldq, const float *restrict v, int ldv, int n, int k, int d)
+pairs_backward(NnRows dq, NnRows dv, NnRowsIn dy, NnRowsIn q, NnRowsIn v, int n, int k, int d)
 {
     for (int r = 0; r < n; r++)
         for (int j = 0; j < k; j++) {
-            float *restrict dqr = dq + (size_t)r * ldq, *restrict dvr = dv + (size_t)r * ldv + (size_t)j * d;
-            const float *restrict g = dy + (size_t)r * lddy + (size_t)j * d;
-            const float *restrict qr = q + (size_t)r * ldq;
-            const float *restrict vr = v + (size_t)r * ldv + (size_t)j * d;
+            float *restrict dqr = rows_row(dq, r), *restrict dvr = rows_row(dv, r) + (size_t)j * d;
+            const float *restrict g = rows_in_row(dy, r) + (size_t)j * d;
+            const float *restrict qr = rows_in_row(q, r);
+            const float *restrict vr = rows_in_row(v, r) + (size_t)j * d;
             int c = 0;
 
             for (; c + 8 <= d; c += 8)
@@ -132,22 +125,27 @@ pair_matrix(const Side *s, int i)
 static void
 project_fields(const Side *s)
 {
+    const int n = s->b->n, d = s->d;
+
     for (int i = 0; i < s->fields - 1; i++)
-        gemm(false, true, s->b->n, s->d, s->d, s->x + i * s->d, s->ldx, block_param(s->b, field_matrix(s, i)),
-             s->d, false, s->project + i * s->d, s->ldx);
+        gemm(false, true, n, d, d, rows_in_part(s->x, 0, i * d), block_weight(s->b, field_matrix(s, i)),
+             false, rows_part(s->project, 0, i * d));
 }
 
+/* dW_i += dproject_i^T v_i     dv_i += dproject_i W_i */
 static void
 project_fields_backward(const Side *s)
 {
+    const int n = s->b->n, d = s->d;
+
     for (int i = 0; i < s->fields - 1; i++) {
-        const int p = field_matrix(s, i), at = i * s->d;
+        const NnRowsIn dproject = rows_in_part(s->dproject.in, 0, i * d);
+        const int p = field_matrix(s, i);
 
         if (s->b->grads)
-            gemm(true, false, s->d, s->d, s->b->n, s->dproject + at, s->ldx, s->x + at, s->ldx, true,
-                 block_grad(s->b, p), s->d);
-        gemm(false, false, s->b->n, s->d, s->d, s->dproject + at, s->ldx, block_param(s->b, p), s->d, true,
-             s->dx + at, s->ldx);
+            gemm(true, false, d, d, n, dproject, rows_in_part(s->x, 0, i * d), true,
+                 block_weight_grad(s->b, p));
+        gemm(false, false, n, d, d, dproject, block_weight(s->b, p), true, rows_part(s->dx, 0, i * d));
     }
 }
 
@@ -155,45 +153,44 @@ project_fields_backward(const Side *s)
 static void
 project_pairs(const Side *s, int i)
 {
-    const size_t matrix = (size_t)s->d * s->d;
-    const int k = s->fields - 1 - i, p = pair_matrix(s, i);
+    const int n = s->b->n, d = s->d, k = s->fields - 1 - i, p = pair_matrix(s, i);
 
     for (int j = 0; j < k; j++)
-        memcpy(s->stacked + j * matrix, block_param(s->b, p + j), matrix * sizeof(float));
-    gemm(false, true, s->b->n, k * s->d, s->d, s->x + i * s->d, s->ldx, s->stacked, s->d, 0, s->project,
-         s->ldx);
+        memcpy(rows_row(s->stacked, j * d), block_param(s->b, p + j), (size_t)d * d * sizeof(float));
+    gemm(false, true, n, k * d, d, rows_in_part(s->x, 0, i * d), s->stacked.in, false, s->project);
 }
 
 static void
 project_pairs_backward(const Side *s, int i)
 {
-    const int d = s->d, k = s->fields - 1 - i, p = pair_matrix(s, i);
+    const int n = s->b->n, d = s->d, k = s->fields - 1 - i, p = pair_matrix(s, i);
 
     if (s->b->grads)
-        gemm(true, false, k * d, d, s->b->n, s->dproject, s->ldx, s->x + i * d, s->ldx, false, s->dstacked,
-             d);
+        gemm(true, false, k * d, d, n, s->dproject.in, rows_in_part(s->x, 0, i * d), false, s->dstacked);
     for (int j = 0; s->b->grads && j < k; j++)
-        rows_copy(block_grad(s->b, p + j), d, s->dstacked + (size_t)j * d * d, d, d, d, true);
-    gemm(false, false, s->b->n, d, k * d, s->dproject, s->ldx, s->stacked, d, true, s->dx + i * d, s->ldx);
+        rows_copy(block_weight_grad(s->b, p + j), rows_in_part(s->dstacked.in, j * d, 0), d, d, true);
+    gemm(false, false, n, d, k * d, s->dproject.in, s->stacked.in, true, rows_part(s->dx, 0, i * d));
 }
 
 /* strip = interactions of fields [first, end) with all fields after them */
 static void
 build_strip(const Side *s, int first, int end)
 {
-    float *y = s->strip;
+    const int n = s->b->n, d = s->d;
+    int column = 0;
 
     for (int i = first; i < end; i++) {
         const int k = s->fields - 1 - i;
-        const float *after = s->x + (i + 1) * s->d;
+        const NnRowsIn after = rows_in_part(s->x, 0, (i + 1) * d);
+        const NnRows y = rows_part(s->strip, 0, column);
 
         if (s->l->size[TYPE] == NN_FIELD_INTERACTION) {
             project_pairs(s, i);
-            rows_multiply(y, s->ld, s->project, s->ldx, after, s->ldx, s->b->n, k * s->d, false);
+            rows_multiply(y, s->project.in, after, n, k * d, false);
         } else {
-            pairs_forward(y, s->ld, s->project + i * s->d, s->ldx, after, s->ldx, s->b->n, k, s->d);
+            pairs_forward(y, rows_in_part(s->project.in, 0, i * d), after, n, k, d);
         }
-        y += pair_columns(s->fields, s->d, i);
+        column += pair_columns(s->fields, d, i);
     }
 }
 
@@ -201,21 +198,24 @@ build_strip(const Side *s, int first, int end)
 static void
 strip_backward(const Side *s, int first, int end)
 {
-    const float *dy = s->dstrip;
+    const int n = s->b->n, d = s->d;
+    int column = 0;
 
     for (int i = first; i < end; i++) {
-        const int k = s->fields - 1 - i, n = s->b->n, at = (i + 1) * s->d;
+        const int k = s->fields - 1 - i;
+        const NnRowsIn after = rows_in_part(s->x, 0, (i + 1) * d), dy = rows_in_part(s->dstrip.in, 0, column);
+        const NnRows dafter = rows_part(s->dx, 0, (i + 1) * d);
 
         if (s->l->size[TYPE] == NN_FIELD_INTERACTION) {
             project_pairs(s, i);
-            rows_multiply(s->dx + at, s->ldx, dy, s->ld, s->project, s->ldx, n, k * s->d, true);
-            rows_multiply(s->dproject, s->ldx, dy, s->ld, s->x + at, s->ldx, n, k * s->d, false);
+            rows_multiply(dafter, dy, s->project.in, n, k * d, true);
+            rows_multiply(s->dproject, dy, after, n, k * d, false);
             project_pairs_backward(s, i);
         } else {
-            pairs_backward(s->dproject + i * s->d, s->dx + at, dy, s->ld, s->project + i * s->d, s->ldx,
-                           s->x + at, s->ldx, n, k, s->d);
+            pairs_backward(rows_part(s->dproject, 0, i * d), dafter, dy,
+                           rows_in_part(s->project.in, 0, i * d), after, n, k, d);
         }
-        dy += pair_columns(s->fields, s->d, i);
+        column += pair_columns(s->fields, d, i);
     }
 }
 
@@ -223,7 +223,7 @@ strip_backward(const Side *s, int first, int end)
  * y [n, d_out] += interactions of this side times its columns of the Linear's weight, which begin at `column`
  */
 static void
-side_forward(float *y, int ldy, int column, const Side *s, int d_out)
+side_forward(const Side *s, NnRows y, int column, int d_out)
 {
     int width;
 
@@ -232,99 +232,110 @@ side_forward(float *y, int ldy, int column, const Side *s, int d_out)
     for (int first = 0, end; first < s->fields - 1; first = end) {
         end = strip_end(s->fields, s->d, first, &width);
         build_strip(s, first, end);
-        weight_product(s->b, y, ldy, s->strip, s->ld, s->l->param[WEIGHT], column, width, d_out, true);
+        weight_product(s->b, y, s->strip.in, s->l->param[WEIGHT], column, width, d_out, true);
         column += width;
     }
 }
 
 /*
- * s->dx and the matrices' gradients, and
- * dweight [d_out, pairs d]  (+)= dy^T strip; NULL: not wanted
- * dy      [n, d_out]
+ * From dy [n, d_out]: s->dx, the matrices' gradients, and those of this side's columns of the Linear's
+ * weight, which begin at `column`: dW (+)= dy^T strip
  */
 static void
-side_backward(float *dweight, const float *dy, int lddy, const float *weight, int ldw, const Side *s,
-              int d_out)
+side_backward(const Side *s, NnRowsIn dy, int column, int d_out)
 {
+    const NnRowsIn weight = block_weight(s->b, s->l->param[WEIGHT]);
+    const NnRows dweight = block_weight_grad(s->b, s->l->param[WEIGHT]);
     const int n = s->b->n;
     int width;
 
     if (s->l->size[TYPE] != NN_FIELD_INTERACTION) {
         project_fields(s);
-        rows_zero(s->dproject, s->ldx, n, s->fields * s->d);
+        rows_zero(s->dproject, n, s->fields * s->d);
     }
     for (int first = 0, end; first < s->fields - 1; first = end) {
         end = strip_end(s->fields, s->d, first, &width);
         build_strip(s, first, end);
-        if (dweight) {
-            gemm(true, false, d_out, width, n, dy, lddy, s->strip, s->ld, !s->b->first, dweight, ldw);
-            dweight += width;
-        }
-        gemm(false, false, n, width, d_out, dy, lddy, weight, ldw, false, s->dstrip, s->ld);
+        if (s->b->grads)
+            gemm(true, false, d_out, width, n, dy, s->strip.in, !s->b->first, rows_part(dweight, 0, column));
+        gemm(false, false, n, width, d_out, dy, rows_in_part(weight, 0, column), false, s->dstrip);
         strip_backward(s, first, end);
-        weight += width;
+        column += width;
     }
     if (s->l->size[TYPE] != NN_FIELD_INTERACTION)
         project_fields_backward(s);
 }
 
+/* the next [n, ld] of the scratch */
+static NnRows
+take_rows(float **scratch, int n, int ld)
+{
+    const NnRows rows = rows_of(*scratch, ld);
+
+    *scratch += (size_t)n * (size_t)ld;
+    return rows;
+}
+
 static Side
 side_of(const NnLayer *l, const NnBlock *b, int tensor)
 {
-    const int fields = l->size[FIELDS], d = l->size[WIDTH], ldx = tensor_ld(b, tensor);
-    Side s = {.l = l, .b = b, .fields = fields, .d = d, .x = block_value(b, tensor), .ldx = ldx};
+    const int fields = l->size[FIELDS], d = l->size[WIDTH];
+    Side s = {.l = l, .b = b, .fields = fields, .d = d, .x = block_value(b, tensor).in};
+    float *scratch = b->scratch;
 
-    s.ld = strip_width(fields, d);
-    s.strip = b->scratch;
-    s.project = s.strip + (size_t)NN_BLOCK * s.ld;
-    s.stacked = s.project + (size_t)NN_BLOCK * ldx;
+    s.strip = take_rows(&scratch, NN_BLOCK, strip_width(fields, d));
+    s.project = take_rows(&scratch, NN_BLOCK, s.x.ld);
+    s.stacked = take_rows(&scratch, fields * d, d);
     if (b->dvalues) {
         s.dx = block_dvalue(b, tensor);
-        s.dstacked = s.stacked + (size_t)fields * d * d;
-        s.dproject = s.dstacked + (size_t)fields * d * d;
-        s.dstrip = s.dproject + (size_t)NN_BLOCK * ldx;
+        s.dstacked = take_rows(&scratch, fields * d, d);
+        s.dproject = take_rows(&scratch, NN_BLOCK, s.x.ld);
+        s.dstrip = take_rows(&scratch, NN_BLOCK, strip_width(fields, d));
     }
     return s;
+}
+
+/* columns of the interactions of one side */
+static int
+pairs_width(const NnLayer *l)
+{
+    return l->size[FIELDS] * (l->size[FIELDS] - 1) / 2 * l->size[WIDTH];
 }
 
 static void
 forward(const NnLayer *l, const NnBlock *b)
 {
-    const int d_out = tensor_width(b->net, l->y), ldy = tensor_ld(b, l->y);
-    const int pairs_d = l->size[FIELDS] * (l->size[FIELDS] - 1) / 2 * l->size[WIDTH];
+    const int d_out = tensor_width(b->net, l->y);
     const Side plain = side_of(l, b, l->x), reweighted = side_of(l, b, l->x2);
-    float *y = block_value(b, l->y);
+    const NnRows y = block_value(b, l->y);
 
-    rows_fill(y, ldy, block_param(b, l->param[BIAS]), b->n, d_out, false);
-    side_forward(y, ldy, 0, &plain, d_out);
-    side_forward(y, ldy, pairs_d, &reweighted, d_out);
+    rows_fill(y, block_param(b, l->param[BIAS]), b->n, d_out, false);
+    side_forward(&plain, y, 0, d_out);
+    side_forward(&reweighted, y, pairs_width(l), d_out);
 }
 
 static void
 backward(const NnLayer *l, const NnBlock *b)
 {
-    const int d_out = tensor_width(b->net, l->y), lddy = tensor_ld(b, l->y);
-    const int pairs_d = l->size[FIELDS] * (l->size[FIELDS] - 1) / 2 * l->size[WIDTH];
-    const float *weight = block_param(b, l->param[WEIGHT]), *dy = block_dvalue(b, l->y);
+    const int d_out = tensor_width(b->net, l->y);
     const Side plain = side_of(l, b, l->x), reweighted = side_of(l, b, l->x2);
-    float *dweight = block_grad(b, l->param[WEIGHT]);
+    const NnRowsIn dy = block_dvalue(b, l->y).in;
 
-    if (dweight)
-        rows_sum(block_grad(b, l->param[BIAS]), dy, lddy, b->n, d_out);
+    if (b->grads)
+        rows_sum(block_grad(b, l->param[BIAS]), dy, b->n, d_out);
     if (!l->dx_add)
-        rows_zero(plain.dx, plain.ldx, b->n, plain.fields * plain.d);
-    side_backward(dweight, dy, lddy, weight, 2 * pairs_d, &plain, d_out);
+        rows_zero(plain.dx, b->n, plain.fields * plain.d);
+    side_backward(&plain, dy, 0, d_out);
     if (!l->dx2_add)
-        rows_zero(reweighted.dx, reweighted.ldx, b->n, reweighted.fields * reweighted.d);
-    side_backward(dweight ? dweight + pairs_d : NULL, dy, lddy, weight + pairs_d, 2 * pairs_d, &reweighted,
-                  d_out);
+        rows_zero(reweighted.dx, b->n, reweighted.fields * reweighted.d);
+    side_backward(&reweighted, dy, pairs_width(l), d_out);
 }
 
 /* the interactions of both sides, which share their matrices, Concat and Linear */
 static int
 describe(const NnLayer *l, const NnNet *net, NnModule *modules)
 {
-    const int pairs_d = l->size[FIELDS] * (l->size[FIELDS] - 1) / 2 * l->size[WIDTH];
+    const int pairs_d = pairs_width(l);
 
     modules[0] = (NnModule){.kind = "BilinearInteraction",
                             .input = {l->x, -1, -1},

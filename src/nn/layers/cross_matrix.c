@@ -14,50 +14,42 @@
 enum { WEIGHT, BIAS }; /* param[]: [d, d], [d] */
 enum { U };            /* saved[]: [n, d] */
 
-/*
- * dx    [n, d]  (+)= dy + du W, where du = dy * x0
- * dx0   [n, d]  (+)= dy * u
- * du    [n, d]  room
- * dw    [d, d]  (+)=; NULL, like dbias: not wanted
- * dbias [d]     +=
- * dy, x0, x, u [n, d]
- */
-static void
-cross_matrix_backward(float *dx, int lddx, float *dx0, int lddx0, float *du, int lddu, float *dw,
-                      float *dbias, const float *dy, int lddy, const float *x0, int ldx0, const float *x,
-                      int ldx, const float *u, int ldu, const float *w, int n, int d, bool dw_add,
-                      bool dx_add, bool dx0_add)
-{
-    rows_gate_backward(du, lddu, dbias, dx, lddx, dx0, lddx0, dy, lddy, x0, ldx0, u, ldu, n, d, dx_add,
-                       dx0_add);
-    if (dw)
-        gemm(true, false, d, d, n, du, lddu, x, ldx, dw_add, dw, d);
-    gemm(false, false, n, d, d, du, lddu, w, d, true, dx, lddx);
-}
-
 static void
 forward(const NnLayer *l, const NnBlock *b)
 {
-    const int d = tensor_width(b->net, l->y), ldx = tensor_ld(b, l->x), ldu = tensor_ld(b, l->saved[U]);
-    const float *x = block_value(b, l->x);
-    float *u = block_value(b, l->saved[U]);
+    const int n = b->n, d = tensor_width(b->net, l->y);
+    const NnRowsIn x = block_value(b, l->x).in, x0 = block_value(b, l->x2).in;
+    const NnRows u = block_value(b, l->saved[U]);
 
-    rows_fill(u, ldu, block_param(b, l->param[BIAS]), b->n, d, false);
-    weight_product(b, u, ldu, x, ldx, l->param[WEIGHT], 0, d, d, true);
-    rows_gate(block_value(b, l->y), tensor_ld(b, l->y), block_value(b, l->x2), tensor_ld(b, l->x2), x, ldx, u,
-              ldu, b->n, d);
+    rows_fill(u, block_param(b, l->param[BIAS]), n, d, false);
+    weight_product(b, u, x, l->param[WEIGHT], 0, d, d, true);
+    rows_gate(block_value(b, l->y), x0, x, u.in, n, d);
 }
 
+/*
+ * du = dy * x0     dx0 (+)= dy * u     dbias += sum of du
+ * dW (+)= du^T x   dx (+)= dy + du W
+ */
 static void
 backward(const NnLayer *l, const NnBlock *b)
 {
-    cross_matrix_backward(
-        block_dvalue(b, l->x), tensor_ld(b, l->x), block_dvalue(b, l->x2), tensor_ld(b, l->x2),
-        block_dvalue(b, l->saved[U]), tensor_ld(b, l->saved[U]), block_grad(b, l->param[WEIGHT]),
-        block_grad(b, l->param[BIAS]), block_dvalue(b, l->y), tensor_ld(b, l->y), block_value(b, l->x2),
-        tensor_ld(b, l->x2), block_value(b, l->x), tensor_ld(b, l->x), block_value(b, l->saved[U]),
-        tensor_ld(b, l->saved[U]), block_param(b, l->param[WEIGHT]), b->n, tensor_width(b->net, l->y),
-        !b->first, l->dx_add, l->dx2_add);
+    const int n = b->n, d = tensor_width(b->net, l->y);
+    const NnRows du = block_dvalue(b, l->saved[U]), dx = block_dvalue(b, l->x);
+    const NnGateBackward gate = {.dy = block_dvalue(b, l->y).in,
+                                 .x0 = block_value(b, l->x2).in,
+                                 .u = block_value(b, l->saved[U]).in,
+                                 .du = du,
+                                 .dbias = block_grad(b, l->param[BIAS]),
+                                 .dx = dx,
+                                 .dx_add = l->dx_add,
+                                 .dx0 = block_dvalue(b, l->x2),
+                                 .dx0_add = l->dx2_add};
+
+    rows_gate_backward(&gate, n, d);
+    if (b->grads)
+        gemm(true, false, d, d, n, du.in, block_value(b, l->x).in, !b->first,
+             block_weight_grad(b, l->param[WEIGHT]));
+    gemm(false, false, n, d, d, du.in, block_weight(b, l->param[WEIGHT]), true, dx);
 }
 
 static const NnLayerType cross_matrix_type = {

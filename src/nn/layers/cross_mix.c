@@ -21,23 +21,28 @@ enum { U, V, C, BIAS, GATE }; /* param[]: [E, d, R], [E, d, R], [E, R, R], [d], 
 enum { EXPERTS, RANK };       /* size[] */
 enum { A, C_OUT, GATES, PRODUCT }; /* saved[]: [n, E R] a, [n, E R] c, [n, E] g, [n, d] u */
 
-/* everything a level reads and writes; ld: a row of the tensor of the same name */
+/* what a level reads and writes */
 typedef struct Mix {
     int n, d, experts, rank;
-    const float *x0, *x, *u_weight, *v_weight, *c_weight, *bias;
-    const float *gate_weight; /* [E, d] */
-    int ldx0, ldx, ldgate;
-    float *a, *c, *g, *u; /* [n, E R], [n, E R], [n, E], [n, d] */
-    int lda, ldc, ldg, ldu;
-    float *h; /* [n, R]: one expert's gated output */
+    NnRowsIn x0, x;                        /* [n, d] */
+    NnRowsIn u_weight, v_weight, c_weight; /* [E d, R], [E d, R], [E R, R] */
+    NnRowsIn gate_weight;                  /* [E, d] */
+    NnRows a, c, g, u;                     /* [n, E R], [n, E R], [n, E], [n, d] */
+    NnRows h;                              /* [n, R]: one expert's gated output */
 } Mix;
+
+/* the gradients of what has the same name there */
+typedef struct MixGradient {
+    NnRows dx, da, dc, dg, du;              /* dg becomes that of the gates' logits */
+    NnRows du_weight, dv_weight, dc_weight; /* where b->grads is not NULL */
+} MixGradient;
 
 /* x [n, d] in place */
 static NN_KERNEL void
-tanh_rows(float *x, int ldx, int n, int d)
+tanh_rows(NnRows x, int n, int d)
 {
     for (int r = 0; r < n; r++) {
-        float *xr = x + (size_t)r * ldx;
+        float *xr = rows_row(x, r);
 
         for (int c = 0; c < d; c++)
             xr[c] = nn_tanhf(xr[c]);
@@ -46,11 +51,11 @@ tanh_rows(float *x, int ldx, int n, int d)
 
 /* dx [n, d] in place: times the derivative of tanh, whose value was y */
 static NN_KERNEL void
-tanh_rows_backward(float *restrict dx, int lddx, const float *restrict y, int ldy, int n, int d)
+tanh_rows_backward(NnRows dx, NnRowsIn y, int n, int d)
 {
     for (int r = 0; r < n; r++) {
-        float *restrict dxr = dx + (size_t)r * lddx;
-        const float *restrict yr = y + (size_t)r * ldy;
+        float *restrict dxr = rows_row(dx, r);
+        const float *restrict yr = rows_in_row(y, r);
 
         for (int c = 0; c < d; c++)
             dxr[c] *= 1 - yr[c] * yr[c];
@@ -59,13 +64,12 @@ tanh_rows_backward(float *restrict dx, int lddx, const float *restrict y, int ld
 
 /* y [n, d] = x [n, d] times s [n, 1] */
 static NN_KERNEL void
-scale_rows(float *restrict y, int ldy, const float *restrict x, int ldx, const float *restrict s, int lds,
-           int n, int d)
+scale_rows(NnRows y, NnRowsIn x, NnRowsIn s, int n, int d)
 {
     for (int r = 0; r < n; r++) {
-        float *restrict yr = y + (size_t)r * ldy;
-        const float *restrict xr = x + (size_t)r * ldx;
-        const float sr = s[(size_t)r * lds];
+        float *restrict yr = rows_row(y, r);
+        const float *restrict xr = rows_in_row(x, r);
+        const float sr = *rows_in_row(s, r);
 
         for (int c = 0; c < d; c++)
             yr[c] = xr[c] * sr;
@@ -74,10 +78,10 @@ scale_rows(float *restrict y, int ldy, const float *restrict x, int ldx, const f
 
 /* g [n, experts] in place */
 static void
-softmax_rows(float *g, int ldg, int n, int experts)
+softmax_rows(NnRows g, int n, int experts)
 {
     for (int r = 0; r < n; r++) {
-        float *gr = g + (size_t)r * ldg, top = gr[0], sum = 0;
+        float *gr = rows_row(g, r), top = gr[0], sum = 0;
 
         for (int e = 1; e < experts; e++)
             top = gr[e] > top ? gr[e] : top;
@@ -92,11 +96,11 @@ softmax_rows(float *g, int ldg, int n, int experts)
 
 /* dg [n, experts] in place: the gradient of the gates becomes that of their logits */
 static void
-softmax_rows_backward(float *dg, int lddg, const float *g, int ldg, int n, int experts)
+softmax_rows_backward(NnRows dg, NnRowsIn g, int n, int experts)
 {
     for (int r = 0; r < n; r++) {
-        float *dgr = dg + (size_t)r * lddg, mean = 0;
-        const float *gr = g + (size_t)r * ldg;
+        float *dgr = rows_row(dg, r), mean = 0;
+        const float *gr = rows_in_row(g, r);
 
         for (int e = 0; e < experts; e++)
             mean += gr[e] * dgr[e];
@@ -110,13 +114,12 @@ softmax_rows_backward(float *dg, int lddg, const float *g, int ldg, int n, int e
  * dh [n, d]: dg [n, 1], and dc [n, d] of that something.
  */
 static NN_KERNEL void
-gate_rows_backward(float *restrict dc, int lddc, float *restrict dg, const float *restrict dh, int lddh,
-                   const float *restrict c, int ldc, const float *restrict g, int ldg, int n, int d)
+gate_rows_backward(NnRows dc, NnRows dg, NnRowsIn dh, NnRowsIn c, NnRowsIn g, int n, int d)
 {
     for (int r = 0; r < n; r++) {
-        float *restrict dcr = dc + (size_t)r * lddc;
-        const float *restrict dhr = dh + (size_t)r * lddh, *restrict cr = c + (size_t)r * ldc;
-        const float gr = g[(size_t)r * ldg];
+        float *restrict dcr = rows_row(dc, r);
+        const float *restrict dhr = rows_in_row(dh, r), *restrict cr = rows_in_row(c, r);
+        const float gr = *rows_in_row(g, r);
         float sum = 0;
 
 #pragma omp simd reduction(+ : sum)
@@ -124,64 +127,47 @@ gate_rows_backward(float *restrict dc, int lddc, float *restrict dg, const float
             sum += dhr[k] * cr[k];
             dcr[k] = dhr[k] * gr * (1 - cr[k] * cr[k]);
         }
-        dg[(size_t)r * ldg] = sum;
+        *rows_row(dg, r) = sum;
     }
 }
 
-/* a, c and u from x and the gates' logits, which become the gates */
+/* u += (g_e c_e) U_e^T, where c_e = tanh(a_e C_e) and a_e = tanh(x V_e) */
 static void
-cross_mix_forward(const Mix *m)
+expert_forward(const Mix *m, int e)
 {
     const int n = m->n, d = m->d, k = m->rank;
+    const NnRows a = rows_part(m->a, 0, e * k), c = rows_part(m->c, 0, e * k), g = rows_part(m->g, 0, e);
 
-    softmax_rows(m->g, m->ldg, n, m->experts);
-    rows_fill(m->u, m->ldu, m->bias, n, d, false);
-    for (int e = 0; e < m->experts; e++) {
-        const size_t dk = (size_t)e * d * k, kk = (size_t)e * k * k;
-        float *a = m->a + e * k, *c = m->c + e * k;
-
-        gemm(false, false, n, k, d, m->x, m->ldx, m->v_weight + dk, k, false, a, m->lda);
-        tanh_rows(a, m->lda, n, k);
-        gemm(false, false, n, k, k, a, m->lda, m->c_weight + kk, k, false, c, m->ldc);
-        tanh_rows(c, m->ldc, n, k);
-        scale_rows(m->h, k, c, m->ldc, m->g + e, m->ldg, n, k);
-        gemm(false, true, n, d, k, m->h, k, m->u_weight + dk, k, true, m->u, m->ldu);
-    }
+    gemm(false, false, n, k, d, m->x, rows_in_part(m->v_weight, e * d, 0), false, a);
+    tanh_rows(a, n, k);
+    gemm(false, false, n, k, k, a.in, rows_in_part(m->c_weight, e * k, 0), false, c);
+    tanh_rows(c, n, k);
+    scale_rows(m->h, c.in, g.in, n, k);
+    gemm(false, true, n, d, k, m->h.in, rows_in_part(m->u_weight, e * d, 0), true, m->u);
 }
 
-/*
- * dx     [n, d]    +=, the experts' part
- * du     [n, d]    gradient of u
- * da, dc [n, E R]  room
- * dg     [n, E]    gradient of the gates' logits
- * du_weight, dv_weight, dc_weight (+)=; all NULL: not wanted
- */
+/* from du: the gradients of the expert's gate and weights, and its part of dx */
 static void
-cross_mix_backward(float *dx, int lddx, float *da, float *dc, float *dg, float *du_weight, float *dv_weight,
-                   float *dc_weight, bool dweight_add, const float *du, const Mix *m)
+expert_backward(const Mix *m, const MixGradient *dm, int e, const NnBlock *b)
 {
     const int n = m->n, d = m->d, k = m->rank;
+    const NnRowsIn a = rows_in_part(m->a.in, 0, e * k), c = rows_in_part(m->c.in, 0, e * k);
+    const NnRowsIn g = rows_in_part(m->g.in, 0, e);
+    const NnRows da = rows_part(dm->da, 0, e * k), dc = rows_part(dm->dc, 0, e * k);
+    const NnRows h = m->h, dh = m->h; /* in the same room, h first */
 
-    for (int e = 0; e < m->experts; e++) {
-        const size_t dk = (size_t)e * d * k, kk = (size_t)e * k * k;
-        const float *a = m->a + e * k, *c = m->c + e * k, *g = m->g + e;
-        float *da_e = da + e * k, *dc_e = dc + e * k;
-
-        scale_rows(m->h, k, c, m->ldc, g, m->ldg, n, k);
-        if (du_weight)
-            gemm(true, false, d, k, n, du, m->ldu, m->h, k, dweight_add, du_weight + dk, k);
-        /* h: now its gradient */
-        gemm(false, false, n, k, d, du, m->ldu, m->u_weight + dk, k, false, m->h, k);
-        gate_rows_backward(dc_e, m->ldc, dg + e, m->h, k, c, m->ldc, g, m->ldg, n, k);
-        if (dc_weight)
-            gemm(true, false, k, k, n, a, m->lda, dc_e, m->ldc, dweight_add, dc_weight + kk, k);
-        gemm(false, true, n, k, k, dc_e, m->ldc, m->c_weight + kk, k, false, da_e, m->lda);
-        tanh_rows_backward(da_e, m->lda, a, m->lda, n, k);
-        if (dv_weight)
-            gemm(true, false, d, k, n, m->x, m->ldx, da_e, m->lda, dweight_add, dv_weight + dk, k);
-        gemm(false, true, n, d, k, da_e, m->lda, m->v_weight + dk, k, true, dx, lddx);
-    }
-    softmax_rows_backward(dg, m->ldg, m->g, m->ldg, n, m->experts);
+    scale_rows(h, c, g, n, k);
+    if (b->grads)
+        gemm(true, false, d, k, n, dm->du.in, h.in, !b->first, rows_part(dm->du_weight, e * d, 0));
+    gemm(false, false, n, k, d, dm->du.in, rows_in_part(m->u_weight, e * d, 0), false, dh);
+    gate_rows_backward(dc, rows_part(dm->dg, 0, e), dh.in, c, g, n, k);
+    if (b->grads)
+        gemm(true, false, k, k, n, a, dc.in, !b->first, rows_part(dm->dc_weight, e * k, 0));
+    gemm(false, true, n, k, k, dc.in, rows_in_part(m->c_weight, e * k, 0), false, da);
+    tanh_rows_backward(da, a, n, k);
+    if (b->grads)
+        gemm(true, false, d, k, n, m->x, da.in, !b->first, rows_part(dm->dv_weight, e * d, 0));
+    gemm(false, true, n, d, k, da.in, rows_in_part(m->v_weight, e * d, 0), true, dm->dx);
 }
 
 /*
@@ -202,25 +188,30 @@ mix_of(const NnLayer *l, const NnBlock *b)
                  .d = tensor_width(b->net, l->y),
                  .experts = l->size[EXPERTS],
                  .rank = l->size[RANK],
-                 .x0 = block_value(b, l->x2),
-                 .ldx0 = tensor_ld(b, l->x2),
-                 .x = block_value(b, l->x),
-                 .ldx = tensor_ld(b, l->x),
-                 .u_weight = block_param(b, l->param[U]),
-                 .v_weight = block_param(b, l->param[V]),
-                 .c_weight = block_param(b, l->param[C]),
-                 .bias = block_param(b, l->param[BIAS]),
-                 .gate_weight = block_param(b, l->param[GATE]),
-                 .ldgate = gate_distance(l, b->net),
+                 .x0 = block_value(b, l->x2).in,
+                 .x = block_value(b, l->x).in,
+                 .u_weight = block_weight(b, l->param[U]),
+                 .v_weight = block_weight(b, l->param[V]),
+                 .c_weight = block_weight(b, l->param[C]),
+                 .gate_weight = rows_in(block_param(b, l->param[GATE]), gate_distance(l, b->net)),
                  .a = block_value(b, l->saved[A]),
-                 .lda = tensor_ld(b, l->saved[A]),
                  .c = block_value(b, l->saved[C_OUT]),
-                 .ldc = tensor_ld(b, l->saved[C_OUT]),
                  .g = block_value(b, l->saved[GATES]),
-                 .ldg = tensor_ld(b, l->saved[GATES]),
                  .u = block_value(b, l->saved[PRODUCT]),
-                 .ldu = tensor_ld(b, l->saved[PRODUCT]),
-                 .h = b->scratch};
+                 .h = rows_of(b->scratch, l->size[RANK])};
+}
+
+static MixGradient
+mix_gradient_of(const NnLayer *l, const NnBlock *b)
+{
+    return (MixGradient){.dx = block_dvalue(b, l->x),
+                         .da = block_dvalue(b, l->saved[A]),
+                         .dc = block_dvalue(b, l->saved[C_OUT]),
+                         .dg = block_dvalue(b, l->saved[GATES]),
+                         .du = block_dvalue(b, l->saved[PRODUCT]),
+                         .du_weight = block_weight_grad(b, l->param[U]),
+                         .dv_weight = block_weight_grad(b, l->param[V]),
+                         .dc_weight = block_weight_grad(b, l->param[C])};
 }
 
 static void
@@ -228,29 +219,37 @@ forward(const NnLayer *l, const NnBlock *b)
 {
     const Mix m = mix_of(l, b);
 
-    gemm(false, true, m.n, m.experts, m.d, m.x, m.ldx, m.gate_weight, m.ldgate, false, m.g, m.ldg);
-    cross_mix_forward(&m);
-    rows_gate(block_value(b, l->y), tensor_ld(b, l->y), m.x0, m.ldx0, m.x, m.ldx, m.u, m.ldu, m.n, m.d);
+    gemm(false, true, m.n, m.experts, m.d, m.x, m.gate_weight, false, m.g);
+    softmax_rows(m.g, m.n, m.experts);
+    rows_fill(m.u, block_param(b, l->param[BIAS]), m.n, m.d, false);
+    for (int e = 0; e < m.experts; e++)
+        expert_forward(&m, e);
+    rows_gate(block_value(b, l->y), m.x0, m.x, m.u.in, m.n, m.d);
 }
 
 static void
 backward(const NnLayer *l, const NnBlock *b)
 {
     const Mix m = mix_of(l, b);
-    const int lddx = tensor_ld(b, l->x);
-    float *dx = block_dvalue(b, l->x), *dg = block_dvalue(b, l->saved[GATES]);
-    float *du = block_dvalue(b, l->saved[PRODUCT]);
+    const MixGradient dm = mix_gradient_of(l, b);
+    const NnGateBackward gate = {.dy = block_dvalue(b, l->y).in,
+                                 .x0 = m.x0,
+                                 .u = m.u.in,
+                                 .du = dm.du,
+                                 .dbias = block_grad(b, l->param[BIAS]),
+                                 .dx = dm.dx,
+                                 .dx_add = l->dx_add,
+                                 .dx0 = block_dvalue(b, l->x2),
+                                 .dx0_add = l->dx2_add};
 
-    rows_gate_backward(du, m.ldu, block_grad(b, l->param[BIAS]), dx, lddx, block_dvalue(b, l->x2),
-                       tensor_ld(b, l->x2), block_dvalue(b, l->y), tensor_ld(b, l->y), m.x0, m.ldx0, m.u,
-                       m.ldu, m.n, m.d, l->dx_add, l->dx2_add);
-    cross_mix_backward(dx, lddx, block_dvalue(b, l->saved[A]), block_dvalue(b, l->saved[C_OUT]), dg,
-                       block_grad(b, l->param[U]), block_grad(b, l->param[V]), block_grad(b, l->param[C]),
-                       !b->first, du, &m);
-    gemm(false, false, m.n, m.d, m.experts, dg, m.ldg, m.gate_weight, m.ldgate, true, dx, lddx);
+    rows_gate_backward(&gate, m.n, m.d);
+    for (int e = 0; e < m.experts; e++)
+        expert_backward(&m, &dm, e, b);
+    softmax_rows_backward(dm.dg, m.g.in, m.n, m.experts);
+    gemm(false, false, m.n, m.d, m.experts, dm.dg.in, m.gate_weight, true, dm.dx);
     if (b->grads)
-        gemm(true, false, m.experts, m.d, m.n, dg, m.ldg, m.x, m.ldx, true, block_grad(b, l->param[GATE]),
-             m.ldgate);
+        gemm(true, false, m.experts, m.d, m.n, dm.dg.in, m.x, true,
+             rows_of(block_grad(b, l->param[GATE]), m.gate_weight.ld));
 }
 
 /* Gating, whose parameters all levels share and the first has, and the level */

@@ -20,36 +20,43 @@ enum { S };            /* saved[]: [n, 1] */
  * w, bias [d]
  */
 static NN_KERNEL void
-cross_vector_forward(float *restrict y, int ldy, float *restrict s, int lds, const float *x0, int ldx0,
-                     const float *x, int ldx, const float *restrict w, const float *restrict bias, int n,
-                     int d)
+cross_vector_forward(NnRows y, NnRows s, NnRowsIn x0, NnRowsIn x, const float *restrict w,
+                     const float *restrict bias, int n, int d)
 {
     for (int r = 0; r < n; r++) {
-        float *restrict yr = y + (size_t)r * ldy;
-        const float *x0r = x0 + (size_t)r * ldx0, *xr = x + (size_t)r * ldx;
+        float *restrict yr = rows_row(y, r);
+        const float *x0r = rows_in_row(x0, r), *xr = rows_in_row(x, r);
         float dot = 0;
 
 #pragma omp simd reduction(+ : dot)
         for (int c = 0; c < d; c++)
             dot += xr[c] * w[c];
-        s[(size_t)r * lds] = dot;
+        *rows_row(s, r) = dot;
         for (int c = 0; c < d; c++)
             yr[c] = x0r[c] * dot + bias[c] + xr[c];
     }
 }
 
+/* the way back of a level's rows; all [n, d] but s [n, 1] */
+typedef struct LevelBackward {
+    NnRowsIn dy, s, x0, x;
+    const float *w;    /* [d] */
+    NnRows dx, dx0;    /* (+)= dy + ds w, where ds = dy . x0, and then (+)= dy * s; may be the same tensor */
+    float *dw, *dbias; /* [d] += */
+} LevelBackward;
+
 /* cross_vector_backward, for a compiler that knows what is added to */
 static inline __attribute__((always_inline)) void
-backward_rows(float *dx, int lddx, float *dx0, int lddx0, float *restrict dw, float *restrict dbias,
-              const float *restrict dy, int lddy, const float *restrict s, int lds, const float *x0, int ldx0,
-              const float *x, int ldx, const float *restrict w, int n, int d, const bool dx_add,
-              const bool dx0_add)
+backward_rows(const LevelBackward level, int n, int d, const bool dx_add, const bool dx0_add)
 {
+    const float *restrict w = level.w;
+    float *restrict dw = level.dw, *restrict dbias = level.dbias;
+
     for (int r = 0; r < n; r++) {
-        float *dxr = dx + (size_t)r * lddx, *dx0r = dx0 + (size_t)r * lddx0;
-        const float *restrict dyr = dy + (size_t)r * lddy;
-        const float *x0r = x0 + (size_t)r * ldx0, *xr = x + (size_t)r * ldx;
-        const float sr = s[(size_t)r * lds];
+        float *dxr = rows_row(level.dx, r), *dx0r = rows_row(level.dx0, r);
+        const float *restrict dyr = rows_in_row(level.dy, r);
+        const float *x0r = rows_in_row(level.x0, r), *xr = rows_in_row(level.x, r);
+        const float sr = *rows_in_row(level.s, r);
         float ds = 0;
 
 #pragma omp simd reduction(+ : ds)
@@ -67,39 +74,24 @@ backward_rows(float *dx, int lddx, float *dx0, int lddx0, float *restrict dw, fl
     }
 }
 
-/*
- * dx    [n, d]  (+)= dy + ds w, where ds = dy . x0
- * dx0   [n, d]  (+)= dy * s, after dx, which may be the same tensor
- * dw, dbias [d] +=
- * dy, x0, x [n, d]
- * s     [n, 1]
- */
 static NN_KERNEL void
-cross_vector_backward(float *dx, int lddx, float *dx0, int lddx0, float *dw, float *dbias, const float *dy,
-                      int lddy, const float *s, int lds, const float *x0, int ldx0, const float *x, int ldx,
-                      const float *w, int n, int d, bool dx_add, bool dx0_add)
+cross_vector_backward(const LevelBackward *level, int n, int d, bool dx_add, bool dx0_add)
 {
-#define ROWS(dx_adds, dx0_adds)                                                                              \
-    backward_rows(dx, lddx, dx0, lddx0, dw, dbias, dy, lddy, s, lds, x0, ldx0, x, ldx, w, n, d, dx_adds,     \
-                  dx0_adds)
-
     if (dx_add && dx0_add)
-        ROWS(true, true);
+        backward_rows(*level, n, d, true, true);
     else if (dx_add)
-        ROWS(true, false);
+        backward_rows(*level, n, d, true, false);
     else if (dx0_add)
-        ROWS(false, true);
+        backward_rows(*level, n, d, false, true);
     else
-        ROWS(false, false);
-#undef ROWS
+        backward_rows(*level, n, d, false, false);
 }
 
 static void
 forward(const NnLayer *l, const NnBlock *b)
 {
-    cross_vector_forward(block_value(b, l->y), tensor_ld(b, l->y), block_value(b, l->saved[S]),
-                         tensor_ld(b, l->saved[S]), block_value(b, l->x2), tensor_ld(b, l->x2),
-                         block_value(b, l->x), tensor_ld(b, l->x), block_param(b, l->param[WEIGHT]),
+    cross_vector_forward(block_value(b, l->y), block_value(b, l->saved[S]), block_value(b, l->x2).in,
+                         block_value(b, l->x).in, block_param(b, l->param[WEIGHT]),
                          block_param(b, l->param[BIAS]), b->n, tensor_width(b->net, l->y));
 }
 
@@ -107,15 +99,18 @@ static void
 backward(const NnLayer *l, const NnBlock *b)
 {
     const int d = tensor_width(b->net, l->y);
-    /* where they are not wanted, sums that nobody reads */
-    float *dweight = b->grads ? block_grad(b, l->param[WEIGHT]) : b->scratch;
-    float *dbias = b->grads ? block_grad(b, l->param[BIAS]) : b->scratch + d;
+    const LevelBackward level = {.dy = block_dvalue(b, l->y).in,
+                                 .s = block_value(b, l->saved[S]).in,
+                                 .x0 = block_value(b, l->x2).in,
+                                 .x = block_value(b, l->x).in,
+                                 .w = block_param(b, l->param[WEIGHT]),
+                                 .dx = block_dvalue(b, l->x),
+                                 .dx0 = block_dvalue(b, l->x2),
+                                 /* where they are not wanted, sums that nobody reads */
+                                 .dw = b->grads ? block_grad(b, l->param[WEIGHT]) : b->scratch,
+                                 .dbias = b->grads ? block_grad(b, l->param[BIAS]) : b->scratch + d};
 
-    cross_vector_backward(block_dvalue(b, l->x), tensor_ld(b, l->x), block_dvalue(b, l->x2),
-                          tensor_ld(b, l->x2), dweight, dbias, block_dvalue(b, l->y), tensor_ld(b, l->y),
-                          block_value(b, l->saved[S]), tensor_ld(b, l->saved[S]), block_value(b, l->x2),
-                          tensor_ld(b, l->x2), block_value(b, l->x), tensor_ld(b, l->x),
-                          block_param(b, l->param[WEIGHT]), b->n, d, l->dx_add, l->dx2_add);
+    cross_vector_backward(&level, b->n, d, l->dx_add, l->dx2_add);
 }
 
 static const NnLayerType cross_vector_type = {

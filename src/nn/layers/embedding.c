@@ -19,13 +19,12 @@
 static void
 input_forward(const NnLayer *l, const NnBlock *b)
 {
-    const int d = b->net->config.n_num, ld = tensor_ld(b, l->y);
-    float *y = block_value(b, l->y);
+    const int d = b->net->config.n_num;
+    const NnRowsIn x = b->inputs ? block_inputs(b, 0) : rows_in_part(rows_in(b->x_num, d), b->row, 0);
+    const NnRows y = block_value(b, l->y);
 
     for (int r = 0; r < b->n; r++)
-        memcpy(y + (size_t)r * (size_t)ld,
-               b->inputs ? block_input(b, r, 0) : b->x_num + (size_t)(b->row + r) * (size_t)d,
-               (size_t)d * sizeof(float));
+        memcpy(rows_row(y, r), rows_in_row(x, r), (size_t)d * sizeof(float));
 }
 
 static const NnLayerType input_type = {.kind = "Input", .forward = input_forward};
@@ -40,18 +39,17 @@ net_input_numerical(NnNet *net, int y)
 /* ------------------------------------------------------------------ one field's embedding */
 
 /*
- * y     [n, d], leading dimension ld
+ * y     [n, d]
  * table [rows, d]
  * codes [n]
  */
 static inline __attribute__((always_inline)) void
-gather(float *restrict y, size_t ld, const float *restrict table, const int32_t *restrict codes, int n,
-       size_t d)
+gather(NnRows y, const float *restrict table, const int32_t *restrict codes, int n, size_t d)
 {
     for (int r = 0; r < n; r++) {
         if (r + PREFETCH_ROWS < n)
             __builtin_prefetch(table + (size_t)codes[r + PREFETCH_ROWS] * d);
-        memcpy(y + (size_t)r * ld, table + (size_t)codes[r] * d, d * sizeof(float));
+        memcpy(rows_row(y, r), table + (size_t)codes[r] * d, d * sizeof(float));
     }
 }
 
@@ -73,16 +71,15 @@ static void
 embedding_forward(const NnLayer *l, const NnBlock *b)
 {
     const NnLookup *lookup = &b->net->lookups[l->size[FIRST_LOOKUP]];
-    size_t ld = (size_t)b->net->tensors[l->y].ld;
-    float *y = block_value(b, l->y);
+    const NnRows y = block_value(b, l->y);
 
     if (b->inputs)
-        rows_copy(y, (int)ld, block_input(b, 0, lookup->column), b->net->d_input, b->n, lookup->d, false);
+        rows_copy(y, block_inputs(b, lookup->column), b->n, lookup->d, false);
     else if (lookup->d ==
              8) /* so frequent that the compiler should know it: a copy is then one instruction */
-        gather(y, ld, lookup_table(lookup, b), lookup_codes(lookup, b), b->n, 8);
+        gather(y, lookup_table(lookup, b), lookup_codes(lookup, b), b->n, 8);
     else
-        gather(y, ld, lookup_table(lookup, b), lookup_codes(lookup, b), b->n, (size_t)lookup->d);
+        gather(y, lookup_table(lookup, b), lookup_codes(lookup, b), b->n, (size_t)lookup->d);
 }
 
 /* Where fields share a table, it is the first field's. */
@@ -110,57 +107,51 @@ net_embedding(NnNet *net, int field, int param, int64_t row_offset, int rows, in
 /* ------------------------------------------------------------------ the sum of all fields' embeddings */
 
 /*
- * y     [n, d], leading dimension ld  += table rows
+ * y     [n, d]  += table rows
  * table [rows, d]
  * codes [n]
  */
 static void
-add_looked_up(float *y, size_t ld, const float *table, const int32_t *codes, int n, int d)
+add_looked_up(NnRows y, const float *table, const int32_t *codes, int n, int d)
 {
     for (int r = 0; r < n; r++) {
         const float *row = table + (size_t)codes[r] * (size_t)d;
+        float *yr = rows_row(y, r);
 
         for (int j = 0; j < d; j++)
-            y[(size_t)r * ld + (size_t)j] += row[j];
+            yr[j] += row[j];
     }
 }
 
 static void
 sum_forward(const NnLayer *l, const NnBlock *b)
 {
-    int d = b->net->tensors[l->y].d;
-    size_t ld = (size_t)b->net->tensors[l->y].ld;
+    const int d = tensor_width(b->net, l->y);
     const float *bias = l->param[1] >= 0 ? block_param(b, l->param[1]) : NULL;
-    float *y = block_value(b, l->y);
+    const NnRows y = block_value(b, l->y);
 
-    for (int r = 0; r < b->n; r++)
+    for (int r = 0; r < b->n; r++) {
+        float *yr = rows_row(y, r);
+
         for (int j = 0; j < d; j++)
-            y[(size_t)r * ld + (size_t)j] =
-                (l->size[ADD] ? y[(size_t)r * ld + (size_t)j] : 0.0f) + (bias ? bias[j] : 0.0f);
+            yr[j] = (l->size[ADD] ? yr[j] : 0.0f) + (bias ? bias[j] : 0.0f);
+    }
 
     for (int f = 0; f < b->net->config.n_cat; f++) {
         const NnLookup *lookup = &b->net->lookups[l->size[FIRST_LOOKUP] + f];
 
         if (b->inputs)
-            rows_copy(y, (int)ld, block_input(b, 0, lookup->column), b->net->d_input, b->n, d, true);
+            rows_copy(y, block_inputs(b, lookup->column), b->n, d, true);
         else
-            add_looked_up(y, ld, lookup_table(lookup, b), lookup_codes(lookup, b), b->n, d);
+            add_looked_up(y, lookup_table(lookup, b), lookup_codes(lookup, b), b->n, d);
     }
 }
 
 static void
 sum_backward(const NnLayer *l, const NnBlock *b)
 {
-    int d = b->net->tensors[l->y].d;
-    size_t ld = (size_t)b->net->tensors[l->y].ld;
-    const float *dy = block_dvalue(b, l->y);
-    float *dbias = l->param[1] >= 0 ? block_grad(b, l->param[1]) : NULL;
-
-    if (!dbias)
-        return;
-    for (int r = 0; r < b->n; r++)
-        for (int j = 0; j < d; j++)
-            dbias[j] += dy[(size_t)r * ld + (size_t)j];
+    if (l->param[1] >= 0 && b->grads)
+        rows_sum(block_grad(b, l->param[1]), block_dvalue(b, l->y).in, b->n, tensor_width(b->net, l->y));
 }
 
 /* EmbeddingBag[, Add] */

@@ -17,16 +17,15 @@ enum { TOTAL };         /* saved[]: [n, d] */
  * x     [n, fields, d]
  */
 static NN_KERNEL void
-fm_forward(float *restrict y, int ldy, float *restrict total, int ldtotal, const float *restrict x, int ldx,
-           int n, int fields, int d)
+fm_forward(NnRows y, NnRows total, NnRowsIn x, int n, int fields, int d)
 {
     for (int r = 0; r < n; r++) {
-        float *restrict yr = y + (size_t)r * ldy, *restrict sum = total + (size_t)r * ldtotal;
+        float *restrict yr = rows_row(y, r), *restrict sum = rows_row(total, r);
 
         for (int c = 0; c < d; c++)
             yr[c] = sum[c] = 0;
         for (int f = 0; f < fields; f++) {
-            const float *restrict v = x + (size_t)r * ldx + (size_t)f * d;
+            const float *restrict v = rows_in_row(x, r) + (size_t)f * d;
 
             for (int c = 0; c < d; c++) {
                 yr[c] += v[c] * sum[c];
@@ -43,14 +42,13 @@ fm_forward(float *restrict y, int ldy, float *restrict total, int ldtotal, const
  * x     [n, fields, d]
  */
 static NN_KERNEL void
-fm_backward(float *restrict dx, int lddx, const float *restrict dy, int lddy, const float *restrict total,
-            int ldtotal, const float *restrict x, int ldx, int n, int fields, int d, bool add)
+fm_backward(NnRows dx, NnRowsIn dy, NnRowsIn total, NnRowsIn x, int n, int fields, int d, bool add)
 {
     for (int r = 0; r < n; r++)
         for (int f = 0; f < fields; f++) {
-            const float *restrict g = dy + (size_t)r * lddy, *restrict sum = total + (size_t)r * ldtotal;
-            const float *restrict v = x + (size_t)r * ldx + (size_t)f * d;
-            float *restrict dv = dx + (size_t)r * lddx + (size_t)f * d;
+            const float *restrict g = rows_in_row(dy, r), *restrict sum = rows_in_row(total, r);
+            const float *restrict v = rows_in_row(x, r) + (size_t)f * d;
+            float *restrict dv = rows_row(dx, r) + (size_t)f * d;
 
             for (int c = 0; c < d; c++)
                 dv[c] = (add ? dv[c] : 0) + g[c] * (sum[c] - v[c]);
@@ -60,17 +58,15 @@ fm_backward(float *restrict dx, int lddx, const float *restrict dy, int lddy, co
 static void
 forward(const NnLayer *l, const NnBlock *b)
 {
-    fm_forward(block_value(b, l->y), tensor_ld(b, l->y), block_value(b, l->saved[TOTAL]),
-               tensor_ld(b, l->saved[TOTAL]), block_value(b, l->x), tensor_ld(b, l->x), b->n, l->size[FIELDS],
-               l->size[WIDTH]);
+    fm_forward(block_value(b, l->y), block_value(b, l->saved[TOTAL]), block_value(b, l->x).in, b->n,
+               l->size[FIELDS], l->size[WIDTH]);
 }
 
 static void
 backward(const NnLayer *l, const NnBlock *b)
 {
-    fm_backward(block_dvalue(b, l->x), tensor_ld(b, l->x), block_dvalue(b, l->y), tensor_ld(b, l->y),
-                block_value(b, l->saved[TOTAL]), tensor_ld(b, l->saved[TOTAL]), block_value(b, l->x),
-                tensor_ld(b, l->x), b->n, l->size[FIELDS], l->size[WIDTH], l->dx_add);
+    fm_backward(block_dvalue(b, l->x), block_dvalue(b, l->y).in, block_value(b, l->saved[TOTAL]).in,
+                block_value(b, l->x).in, b->n, l->size[FIELDS], l->size[WIDTH], l->dx_add);
 }
 
 static const NnLayerType fm_type = {.kind = "FactorizationMachine", .forward = forward, .backward = backward};

@@ -15,53 +15,47 @@
 enum { WEIGHT, BIAS }; /* param[]: [d_out, d_in], [d_out] or -1 */
 enum { ADD };          /* size[]: y += instead of y = */
 
-/*
- * dx      [n, d_in]      dx (+)= dy W
- * dweight [d_out, d_in]  (+)= dy^T x; NULL: not wanted
- * dy      [n, d_out]
- */
-static void
-linear_backward(float *dx, int lddx, float *dweight, const float *dy, int lddy, const float *x, int ldx,
-                const float *weight, int ldw, int n, int d_in, int d_out, bool dweight_add, bool dx_add)
-{
-    if (dweight)
-        gemm(true, false, d_out, d_in, n, dy, lddy, x, ldx, dweight_add, dweight, ldw);
-    gemm(false, false, n, d_in, d_out, dy, lddy, weight, ldw, dx_add, dx, lddx);
-}
-
 static void
 forward(const NnLayer *l, const NnBlock *b)
 {
     const int d_x = tensor_width(b->net, l->x), d_x2 = tensor_width(b->net, l->x2);
-    const int d_out = tensor_width(b->net, l->y), ldy = tensor_ld(b, l->y), weight = l->param[WEIGHT];
+    const int d_out = tensor_width(b->net, l->y), weight = l->param[WEIGHT];
     const bool bias = l->param[BIAS] >= 0;
-    float *y = block_value(b, l->y);
+    const NnRows y = block_value(b, l->y);
 
     if (bias)
-        rows_fill(y, ldy, block_param(b, l->param[BIAS]), b->n, d_out, l->size[ADD]);
-    weight_product(b, y, ldy, block_value(b, l->x), tensor_ld(b, l->x), weight, 0, d_x, d_out,
-                   bias || l->size[ADD]);
+        rows_fill(y, block_param(b, l->param[BIAS]), b->n, d_out, l->size[ADD]);
+    weight_product(b, y, block_value(b, l->x).in, weight, 0, d_x, d_out, bias || l->size[ADD]);
     if (l->x2 >= 0)
-        weight_product(b, y, ldy, block_value(b, l->x2), tensor_ld(b, l->x2), weight, d_x, d_x2, d_out, true);
+        weight_product(b, y, block_value(b, l->x2).in, weight, d_x, d_x2, d_out, true);
+}
+
+/*
+ * From dy [n, d_out], for the input `tensor`, which the columns of W from `column` on multiply:
+ *
+ *     dW (+)= dy^T x     dx (+)= dy W
+ */
+static void
+input_backward(const NnLayer *l, const NnBlock *b, int tensor, int column, bool dx_add)
+{
+    const int d_in = tensor_width(b->net, tensor), d_out = tensor_width(b->net, l->y);
+    const NnRowsIn dy = block_dvalue(b, l->y).in, weight = block_weight(b, l->param[WEIGHT]);
+
+    if (b->grads)
+        gemm(true, false, d_out, d_in, b->n, dy, block_value(b, tensor).in, !b->first,
+             rows_part(block_weight_grad(b, l->param[WEIGHT]), 0, column));
+    gemm(false, false, b->n, d_in, d_out, dy, rows_in_part(weight, 0, column), dx_add,
+         block_dvalue(b, tensor));
 }
 
 static void
 backward(const NnLayer *l, const NnBlock *b)
 {
-    const int d_x = tensor_width(b->net, l->x), d_x2 = tensor_width(b->net, l->x2);
-    const int d_out = tensor_width(b->net, l->y), ldw = d_x + d_x2, lddy = tensor_ld(b, l->y);
-    const float *weight = block_param(b, l->param[WEIGHT]);
-    const float *dy = block_dvalue(b, l->y);
-    float *dweight = block_grad(b, l->param[WEIGHT]);
-
-    if (l->param[BIAS] >= 0 && dweight)
-        rows_sum(block_grad(b, l->param[BIAS]), dy, lddy, b->n, d_out);
-    linear_backward(block_dvalue(b, l->x), tensor_ld(b, l->x), dweight, dy, lddy, block_value(b, l->x),
-                    tensor_ld(b, l->x), weight, ldw, b->n, d_x, d_out, !b->first, l->dx_add);
+    if (l->param[BIAS] >= 0 && b->grads)
+        rows_sum(block_grad(b, l->param[BIAS]), block_dvalue(b, l->y).in, b->n, tensor_width(b->net, l->y));
+    input_backward(l, b, l->x, 0, l->dx_add);
     if (l->x2 >= 0)
-        linear_backward(block_dvalue(b, l->x2), tensor_ld(b, l->x2), dweight ? dweight + d_x : NULL, dy, lddy,
-                        block_value(b, l->x2), tensor_ld(b, l->x2), weight + d_x, ldw, b->n, d_x2, d_out,
-                        !b->first, l->dx2_add);
+        input_backward(l, b, l->x2, tensor_width(b->net, l->x), l->dx2_add);
 }
 
 /* [Concat,] Linear[, Add] */

@@ -12,14 +12,13 @@ enum { FIELDS, WIDTH }; /* size[] */
  * weight [fields, d]
  */
 static NN_KERNEL void
-num_embedding_forward(float *restrict y, int ldy, const float *restrict x, int ldx,
-                      const float *restrict weight, int n, int fields, int d)
+num_embedding_forward(NnRows y, NnRowsIn x, const float *restrict weight, int n, int fields, int d)
 {
     for (int r = 0; r < n; r++)
         for (int f = 0; f < fields; f++) {
-            const float value = x[(size_t)r * ldx + f];
+            const float value = rows_in_row(x, r)[f];
             const float *restrict w = weight + (size_t)f * d;
-            float *restrict out = y + (size_t)r * ldy + (size_t)f * d;
+            float *restrict out = rows_row(y, r) + (size_t)f * d;
 
             for (int c = 0; c < d; c++)
                 out[c] = value * w[c];
@@ -32,31 +31,30 @@ num_embedding_forward(float *restrict y, int ldy, const float *restrict x, int l
  * dy      [n, fields, d]
  */
 static NN_KERNEL void
-num_embedding_backward(float *restrict dx, int lddx, float *restrict dweight, const float *restrict dy,
-                       int lddy, const float *restrict x, int ldx, const float *restrict weight, int n,
-                       int fields, int d, bool add)
+num_embedding_backward(NnRows dx, float *restrict dweight, NnRowsIn dy, NnRowsIn x,
+                       const float *restrict weight, int n, int fields, int d, bool add)
 {
     for (int r = 0; r < n; r++)
         for (int f = 0; f < fields; f++) {
-            const float value = x[(size_t)r * ldx + f];
-            const float *restrict g = dy + (size_t)r * lddy + (size_t)f * d, *restrict w =
-                                                                                 weight + (size_t)f * d;
+            const float value = rows_in_row(x, r)[f];
+            const float *restrict g = rows_in_row(dy, r) + (size_t)f * d, *restrict w =
+                                                                              weight + (size_t)f * d;
             float *restrict dw = dweight + (size_t)f * d;
-            float sum = add ? dx[(size_t)r * lddx + f] : 0;
+            float sum = add ? rows_row(dx, r)[f] : 0;
 
             for (int c = 0; c < d; c++) {
                 dw[c] += value * g[c];
                 sum += g[c] * w[c];
             }
-            dx[(size_t)r * lddx + f] = sum;
+            rows_row(dx, r)[f] = sum;
         }
 }
 
 static void
 forward(const NnLayer *l, const NnBlock *b)
 {
-    num_embedding_forward(block_value(b, l->y), tensor_ld(b, l->y), block_value(b, l->x), tensor_ld(b, l->x),
-                          block_param(b, l->param[WEIGHT]), b->n, l->size[FIELDS], l->size[WIDTH]);
+    num_embedding_forward(block_value(b, l->y), block_value(b, l->x).in, block_param(b, l->param[WEIGHT]),
+                          b->n, l->size[FIELDS], l->size[WIDTH]);
 }
 
 static void
@@ -65,8 +63,7 @@ backward(const NnLayer *l, const NnBlock *b)
     /* where it is not wanted, sums that nobody reads */
     float *dweight = b->grads ? block_grad(b, l->param[WEIGHT]) : b->scratch;
 
-    num_embedding_backward(block_dvalue(b, l->x), tensor_ld(b, l->x), dweight, block_dvalue(b, l->y),
-                           tensor_ld(b, l->y), block_value(b, l->x), tensor_ld(b, l->x),
+    num_embedding_backward(block_dvalue(b, l->x), dweight, block_dvalue(b, l->y).in, block_value(b, l->x).in,
                            block_param(b, l->param[WEIGHT]), b->n, l->size[FIELDS], l->size[WIDTH],
                            l->dx_add);
 }

@@ -15,10 +15,10 @@
 
 /* y [n, d] in place; row0: batch row of y's first row; keep: largest coin that keeps, of 2^COIN_BITS */
 static NN_KERNEL void
-relu_dropout_forward(float *y, int ldy, int n, int d, uint64_t key, int row0, uint32_t keep, float scale)
+relu_dropout_forward(NnRows y, int n, int d, uint64_t key, int row0, uint32_t keep, float scale)
 {
     for (int r = 0; r < n; r++) {
-        float *yr = y + (size_t)r * ldy;
+        float *yr = rows_row(y, r);
         const uint64_t row_key = rng_mix(key + (uint64_t)(row0 + r));
         const uint32_t low = (uint32_t)row_key, high = (uint32_t)(row_key >> 32);
 
@@ -36,10 +36,10 @@ relu_dropout_forward(float *y, int ldy, int n, int d, uint64_t key, int row0, ui
 
 /* y [n, d] in place */
 static NN_KERNEL void
-relu_forward(float *y, int ldy, int n, int d)
+relu_forward(NnRows y, int n, int d)
 {
     for (int r = 0; r < n; r++) {
-        float *yr = y + (size_t)r * ldy;
+        float *yr = rows_row(y, r);
 
         for (int c = 0; c < d; c++)
             yr[c] = yr[c] <= 0 ? 0 : yr[c];
@@ -51,12 +51,13 @@ relu_forward(float *y, int ldy, int n, int d)
  * y  [n, d]  the output
  */
 static NN_KERNEL void
-relu_dropout_backward(float *restrict dy, const float *restrict y, int ld, int n, int d, float scale)
+relu_dropout_backward(NnRows dy, NnRowsIn y, int n, int d, float scale)
 {
     for (int r = 0; r < n; r++) {
-        float *restrict dyr = dy + (size_t)r * ld;
-        const float *restrict yr = y + (size_t)r * ld;
+        float *restrict dyr = rows_row(dy, r);
+        const float *restrict yr = rows_in_row(y, r);
 
+#pragma omp simd
         for (int c = 0; c < d; c++)
             dyr[c] = yr[c] > 0 ? dyr[c] * scale : 0;
     }
@@ -78,25 +79,24 @@ kept_scale(float rate)
 static void
 forward(const NnLayer *l, const NnBlock *b)
 {
-    const int d = tensor_width(b->net, l->y), ld = tensor_ld(b, l->y);
-    float *y = block_value(b, l->y);
+    const int d = tensor_width(b->net, l->y);
+    const NnRows y = block_value(b, l->y);
 
     if (has_dropout(l, b)) {
         const uint64_t layer = (uint64_t)(l - b->net->layers);
         const uint32_t keep = (uint32_t)((1 - (double)l->rate) * (1 << COIN_BITS));
 
-        relu_dropout_forward(y, ld, b->n, d, rng_mix(b->key ^ rng_mix(layer)), b->row, keep,
-                             kept_scale(l->rate));
+        relu_dropout_forward(y, b->n, d, rng_mix(b->key ^ rng_mix(layer)), b->row, keep, kept_scale(l->rate));
     } else {
-        relu_forward(y, ld, b->n, d);
+        relu_forward(y, b->n, d);
     }
 }
 
 static void
 backward(const NnLayer *l, const NnBlock *b)
 {
-    relu_dropout_backward(block_dvalue(b, l->y), block_value(b, l->y), tensor_ld(b, l->y), b->n,
-                          tensor_width(b->net, l->y), has_dropout(l, b) ? kept_scale(l->rate) : 1);
+    relu_dropout_backward(block_dvalue(b, l->y), block_value(b, l->y).in, b->n, tensor_width(b->net, l->y),
+                          has_dropout(l, b) ? kept_scale(l->rate) : 1);
 }
 
 /* ReLU[, Dropout] */

@@ -19,26 +19,26 @@ enum { Z, H, A };                /* saved[]: [n, fields], [n, reduced], [n, fiel
 
 /* z [n, fields] = mean over the d floats of every field of x [n, fields, d] */
 static NN_KERNEL void
-squeeze(float *restrict z, int ldz, const float *restrict x, int ldx, int n, int fields, int d)
+squeeze(NnRows z, NnRowsIn x, int n, int fields, int d)
 {
     for (int r = 0; r < n; r++)
         for (int f = 0; f < fields; f++) {
-            const float *restrict v = x + (size_t)r * ldx + (size_t)f * d;
+            const float *restrict v = rows_in_row(x, r) + (size_t)f * d;
             float sum = 0;
 
             for (int c = 0; c < d; c++)
                 sum += v[c];
-            z[(size_t)r * ldz + f] = sum / (float)d;
+            rows_row(z, r)[f] = sum / (float)d;
         }
 }
 
 /* x [n, d] in place */
 static NN_KERNEL void
-relu_rows(float *x, int ldx, int n, int d)
+relu_rows(NnRows x, int n, int d)
 {
     for (int r = 0; r < n; r++)
         for (int c = 0; c < d; c++) {
-            float *v = x + (size_t)r * ldx + c;
+            float *v = rows_row(x, r) + c;
 
             *v = *v <= 0 ? 0 : *v; /* NaN stays */
         }
@@ -46,23 +46,26 @@ relu_rows(float *x, int ldx, int n, int d)
 
 /* dx [n, d] in place: zero where the ReLU's output y [n, d] is */
 static NN_KERNEL void
-relu_rows_backward(float *restrict dx, const float *restrict y, int ld, int n, int d)
+relu_rows_backward(NnRows dx, NnRowsIn y, int n, int d)
 {
-    for (int r = 0; r < n; r++)
+    for (int r = 0; r < n; r++) {
+        float *restrict dxr = rows_row(dx, r);
+        const float *restrict yr = rows_in_row(y, r);
+
         for (int c = 0; c < d; c++)
-            dx[(size_t)r * ld + c] = y[(size_t)r * ld + c] > 0 ? dx[(size_t)r * ld + c] : 0;
+            dxr[c] = yr[c] > 0 ? dxr[c] : 0;
+    }
 }
 
 /* y [n, fields, d] = x [n, fields, d] times a [n, fields] */
 static NN_KERNEL void
-reweight(float *restrict y, int ldy, const float *restrict x, int ldx, const float *restrict a, int lda,
-         int n, int fields, int d)
+reweight(NnRows y, NnRowsIn x, NnRowsIn a, int n, int fields, int d)
 {
     for (int r = 0; r < n; r++)
         for (int f = 0; f < fields; f++) {
-            const float attention = a[(size_t)r * lda + f];
-            const float *restrict v = x + (size_t)r * ldx + (size_t)f * d;
-            float *restrict out = y + (size_t)r * ldy + (size_t)f * d;
+            const float attention = rows_in_row(a, r)[f];
+            const float *restrict v = rows_in_row(x, r) + (size_t)f * d;
+            float *restrict out = rows_row(y, r) + (size_t)f * d;
 
             for (int c = 0; c < d; c++)
                 out[c] = v[c] * attention;
@@ -71,18 +74,17 @@ reweight(float *restrict y, int ldy, const float *restrict x, int ldx, const flo
 
 /* da [n, fields] = dy . x within every field; dy, x [n, fields, d] */
 static NN_KERNEL void
-reweight_backward(float *restrict da, int ldda, const float *restrict dy, int lddy, const float *restrict x,
-                  int ldx, int n, int fields, int d)
+reweight_backward(NnRows da, NnRowsIn dy, NnRowsIn x, int n, int fields, int d)
 {
     for (int r = 0; r < n; r++)
         for (int f = 0; f < fields; f++) {
-            const float *restrict g = dy + (size_t)r * lddy + (size_t)f * d;
-            const float *restrict v = x + (size_t)r * ldx + (size_t)f * d;
+            const float *restrict g = rows_in_row(dy, r) + (size_t)f * d;
+            const float *restrict v = rows_in_row(x, r) + (size_t)f * d;
             float sum = 0;
 
             for (int c = 0; c < d; c++)
                 sum += g[c] * v[c];
-            da[(size_t)r * ldda + f] = sum;
+            rows_row(da, r)[f] = sum;
         }
 }
 
@@ -92,15 +94,13 @@ reweight_backward(float *restrict da, int ldda, const float *restrict dy, int ld
  * a, dz [n, fields]
  */
 static NN_KERNEL void
-squeeze_reweight_backward(float *restrict dx, int lddx, const float *restrict dy, int lddy,
-                          const float *restrict a, const float *restrict dz, int lda, int n, int fields,
-                          int d, bool add)
+squeeze_reweight_backward(NnRows dx, NnRowsIn dy, NnRowsIn a, NnRowsIn dz, int n, int fields, int d, bool add)
 {
     for (int r = 0; r < n; r++)
         for (int f = 0; f < fields; f++) {
-            const float attention = a[(size_t)r * lda + f], mean = dz[(size_t)r * lda + f] / (float)d;
-            const float *restrict g = dy + (size_t)r * lddy + (size_t)f * d;
-            float *restrict out = dx + (size_t)r * lddx + (size_t)f * d;
+            const float attention = rows_in_row(a, r)[f], mean = rows_in_row(dz, r)[f] / (float)d;
+            const float *restrict g = rows_in_row(dy, r) + (size_t)f * d;
+            float *restrict out = rows_row(dx, r) + (size_t)f * d;
 
             for (int c = 0; c < d; c++)
                 out[c] = (add ? out[c] : 0) + (g[c] * attention + mean);
@@ -110,43 +110,41 @@ squeeze_reweight_backward(float *restrict dx, int lddx, const float *restrict dy
 static void
 forward(const NnLayer *l, const NnBlock *b)
 {
-    const int fields = l->size[FIELDS], d = l->size[WIDTH], reduced = l->size[REDUCED];
-    const int ldx = tensor_ld(b, l->x), ldz = tensor_ld(b, l->saved[Z]), ldh = tensor_ld(b, l->saved[H]);
-    const int lda = tensor_ld(b, l->saved[A]);
-    const float *x = block_value(b, l->x);
-    float *z = block_value(b, l->saved[Z]), *h = block_value(b, l->saved[H]),
-          *a = block_value(b, l->saved[A]);
+    const int n = b->n, fields = l->size[FIELDS], d = l->size[WIDTH], reduced = l->size[REDUCED];
+    const NnRowsIn w1 = block_weight(b, l->param[W1]), w2 = block_weight(b, l->param[W2]);
+    const NnRowsIn x = block_value(b, l->x).in;
+    const NnRows z = block_value(b, l->saved[Z]), h = block_value(b, l->saved[H]);
+    const NnRows a = block_value(b, l->saved[A]);
 
-    squeeze(z, ldz, x, ldx, b->n, fields, d);
-    gemm(false, true, b->n, reduced, fields, z, ldz, block_param(b, l->param[W1]), fields, false, h, ldh);
-    relu_rows(h, ldh, b->n, reduced);
-    gemm(false, true, b->n, fields, reduced, h, ldh, block_param(b, l->param[W2]), reduced, false, a, lda);
-    relu_rows(a, lda, b->n, fields);
-    reweight(block_value(b, l->y), tensor_ld(b, l->y), x, ldx, a, lda, b->n, fields, d);
+    squeeze(z, x, n, fields, d);
+    gemm(false, true, n, reduced, fields, z.in, w1, false, h);
+    relu_rows(h, n, reduced);
+    gemm(false, true, n, fields, reduced, h.in, w2, false, a);
+    relu_rows(a, n, fields);
+    reweight(block_value(b, l->y), x, a.in, n, fields, d);
 }
 
 static void
 backward(const NnLayer *l, const NnBlock *b)
 {
-    const int fields = l->size[FIELDS], d = l->size[WIDTH], reduced = l->size[REDUCED];
-    const int lddy = tensor_ld(b, l->y), ldz = tensor_ld(b, l->saved[Z]), ldh = tensor_ld(b, l->saved[H]);
-    const int lda = tensor_ld(b, l->saved[A]);
-    const float *z = block_value(b, l->saved[Z]), *h = block_value(b, l->saved[H]);
-    const float *a = block_value(b, l->saved[A]), *dy = block_dvalue(b, l->y);
-    float *dz = block_dvalue(b, l->saved[Z]), *dh = block_dvalue(b, l->saved[H]);
-    float *da = block_dvalue(b, l->saved[A]);
+    const int n = b->n, fields = l->size[FIELDS], d = l->size[WIDTH], reduced = l->size[REDUCED];
+    const NnRowsIn w1 = block_weight(b, l->param[W1]), w2 = block_weight(b, l->param[W2]);
+    const NnRowsIn x = block_value(b, l->x).in, dy = block_dvalue(b, l->y).in;
+    const NnRowsIn z = block_value(b, l->saved[Z]).in, h = block_value(b, l->saved[H]).in;
+    const NnRowsIn a = block_value(b, l->saved[A]).in;
+    const NnRows dz = block_dvalue(b, l->saved[Z]), dh = block_dvalue(b, l->saved[H]);
+    const NnRows da = block_dvalue(b, l->saved[A]);
 
-    reweight_backward(da, lda, dy, lddy, block_value(b, l->x), tensor_ld(b, l->x), b->n, fields, d);
-    relu_rows_backward(da, a, lda, b->n, fields);
+    reweight_backward(da, dy, x, n, fields, d);
+    relu_rows_backward(da, a, n, fields);
     if (b->grads)
-        gemm(true, false, fields, reduced, b->n, da, lda, h, ldh, true, block_grad(b, l->param[W2]), reduced);
-    gemm(false, false, b->n, reduced, fields, da, lda, block_param(b, l->param[W2]), reduced, false, dh, ldh);
-    relu_rows_backward(dh, h, ldh, b->n, reduced);
+        gemm(true, false, fields, reduced, n, da.in, h, true, block_weight_grad(b, l->param[W2]));
+    gemm(false, false, n, reduced, fields, da.in, w2, false, dh);
+    relu_rows_backward(dh, h, n, reduced);
     if (b->grads)
-        gemm(true, false, reduced, fields, b->n, dh, ldh, z, ldz, true, block_grad(b, l->param[W1]), fields);
-    gemm(false, false, b->n, fields, reduced, dh, ldh, block_param(b, l->param[W1]), fields, false, dz, ldz);
-    squeeze_reweight_backward(block_dvalue(b, l->x), tensor_ld(b, l->x), dy, lddy, a, dz, lda, b->n, fields,
-                              d, l->dx_add);
+        gemm(true, false, reduced, fields, n, dh.in, z, true, block_weight_grad(b, l->param[W1]));
+    gemm(false, false, n, fields, reduced, dh.in, w1, false, dz);
+    squeeze_reweight_backward(block_dvalue(b, l->x), dy, a, dz.in, n, fields, d, l->dx_add);
 }
 
 static const NnLayerType senet_type = {.kind = "SENetAttention", .forward = forward, .backward = backward};

@@ -5,16 +5,17 @@
 static void
 forward(const NnLayer *l, const NnBlock *b)
 {
-    const int d = tensor_width(b->net, l->x), ldx = tensor_ld(b, l->x), ldy = tensor_ld(b, l->y);
-    const float *x = block_value(b, l->x);
-    float *y = block_value(b, l->y);
+    const int d = tensor_width(b->net, l->x);
+    const NnRowsIn x = block_value(b, l->x).in;
+    const NnRows y = block_value(b, l->y);
 
     for (int r = 0; r < b->n; r++) {
+        const float *xr = rows_in_row(x, r);
         float sum = 0;
 
         for (int c = 0; c < d; c++)
-            sum += x[(size_t)r * (size_t)ldx + (size_t)c];
-        y[(size_t)r * (size_t)ldy] += sum;
+            sum += xr[c];
+        *rows_row(y, r) += sum;
     }
 }
 
@@ -22,16 +23,17 @@ forward(const NnLayer *l, const NnBlock *b)
 static void
 backward(const NnLayer *l, const NnBlock *b)
 {
-    const int d = tensor_width(b->net, l->x), lddx = tensor_ld(b, l->x), lddy = tensor_ld(b, l->y);
-    const float *dy = block_dvalue(b, l->y);
-    float *dx = block_dvalue(b, l->x);
+    const int d = tensor_width(b->net, l->x);
+    const NnRowsIn dy = block_dvalue(b, l->y).in;
+    const NnRows dx = block_dvalue(b, l->x);
 
-    for (int r = 0; r < b->n; r++)
-        for (int c = 0; c < d; c++) {
-            float *to = dx + (size_t)r * (size_t)lddx + (size_t)c;
+    for (int r = 0; r < b->n; r++) {
+        const float dyr = *rows_in_row(dy, r);
+        float *dxr = rows_row(dx, r);
 
-            *to = (l->dx_add ? *to : 0) + dy[(size_t)r * (size_t)lddy];
-        }
+        for (int c = 0; c < d; c++)
+            dxr[c] = (l->dx_add ? dxr[c] : 0) + dyr;
+    }
 }
 
 /* Sum, Add */

@@ -149,7 +149,8 @@ product_is_right(void)
         a[i] = (float)(i * 7 % 23 - 11);
     for (int i = 0; i < CHECK_K * CHECK_N; i++)
         b[i] = (float)(i * 5 % 19 - 9);
-    blas_gemm(false, false, CHECK_M, CHECK_N, CHECK_K, a, CHECK_K, b, CHECK_N, false, c, CHECK_N);
+    blas_gemm(false, false, CHECK_M, CHECK_N, CHECK_K, rows_in(a, CHECK_K), rows_in(b, CHECK_N), false,
+              rows_of(c, CHECK_N));
     for (int i = 0; i < CHECK_M; i++) {
         for (int j = 0; j < CHECK_N; j++) {
             float sum = 0.0f;
@@ -226,55 +227,54 @@ blas_version(void)
 #define PIECE_COLUMNS  64 /* at least */
 
 void
-blas_gemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda, const float *b,
-          int ldb, bool add, float *c, int ldc)
+blas_gemm(bool transpose_a, bool transpose_b, int m, int n, int k, NnRowsIn a, NnRowsIn b, bool add, NnRows c)
 {
     blas.sgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans,
-               transpose_b ? CblasTrans : CblasNoTrans, m, n, k, 1.0f, a, lda, b, ldb, add ? 1.0f : 0.0f, c,
-               ldc);
+               transpose_b ? CblasTrans : CblasNoTrans, m, n, k, 1.0f, a.p, a.ld, b.p, b.ld,
+               add ? 1.0f : 0.0f, c.p, c.ld);
 }
 
 /* c [n] (+)= a [k] times B: sgemm would first copy the whole of B */
 static void
-blas_gemv(bool transpose_b, int n, int k, const float *a, const float *b, int ldb, bool add, float *c)
+blas_gemv(bool transpose_b, int n, int k, const float *a, NnRowsIn b, bool add, float *c)
 {
     if (!add)
         memset(c, 0, (size_t)n * sizeof(float)); /* 0 * c would keep a NaN of an unused c */
     blas.sgemv(CblasRowMajor, transpose_b ? CblasNoTrans : CblasTrans, transpose_b ? n : k,
-               transpose_b ? k : n, 1.0f, b, ldb, a, 1, add ? 1.0f : 0.0f, c, 1);
+               transpose_b ? k : n, 1.0f, b.p, b.ld, a, 1, add ? 1.0f : 0.0f, c, 1);
 }
 
 /* As many columns at a time as take the library some ten milliseconds: it cannot be interrupted. */
 static void
-blas_gemm_in_pieces(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda,
-                    const float *b, int ldb, bool add, float *c, int ldc)
+blas_gemm_in_pieces(bool transpose_a, bool transpose_b, int m, int n, int k, NnRowsIn a, NnRowsIn b, bool add,
+                    NnRows c)
 {
     const size_t columns = PIECE_PRODUCTS / ((size_t)m * (size_t)k + 1) + PIECE_COLUMNS;
 
     for (size_t first = 0; first < (size_t)n; first += columns) {
         const size_t left = (size_t)n - first;
+        const int at = (int)first;
 
         if (first > 0 && pool_task_interrupted())
             return;
-        blas_gemm(transpose_a, transpose_b, m, (int)(left < columns ? left : columns), k, a, lda,
-                  b + (transpose_b ? first * (size_t)ldb : first), ldb, add, c + first, ldc);
+        blas_gemm(transpose_a, transpose_b, m, (int)(left < columns ? left : columns), k, a,
+                  transpose_b ? rows_in_part(b, at, 0) : rows_in_part(b, 0, at), add, rows_part(c, 0, at));
     }
 }
 
 void
-gemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda, const float *b,
-     int ldb, bool add, float *c, int ldc)
+gemm(bool transpose_a, bool transpose_b, int m, int n, int k, NnRowsIn a, NnRowsIn b, bool add, NnRows c)
 {
     const bool one_row = m == 1 && !transpose_a;
 
     if (blas.kernels) {
         if (one_row)
-            blas.kernels->gemv(transpose_b, n, k, a, b, ldb, add, c);
+            blas.kernels->gemv(transpose_b, n, k, a.p, b.p, b.ld, add, c.p);
         else
-            blas.kernels->gemm(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, add, c, ldc);
+            blas.kernels->gemm(transpose_a, transpose_b, m, n, k, a.p, a.ld, b.p, b.ld, add, c.p, c.ld);
     } else if (one_row) {
-        blas_gemv(transpose_b, n, k, a, b, ldb, add, c);
+        blas_gemv(transpose_b, n, k, a.p, b, add, c.p);
     } else {
-        blas_gemm_in_pieces(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, add, c, ldc);
+        blas_gemm_in_pieces(transpose_a, transpose_b, m, n, k, a, b, add, c);
     }
 }

@@ -14,15 +14,15 @@ const char *gemm_kernels(void); /* "AVX2"; NULL: the library's */
  * kernels where the CPU has what they need, else by the library. In a task of a pool whose run is
  * interrupted, C is left unfinished.
  */
-void gemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda, const float *b,
-          int ldb, bool add, float *c, int ldc);
+void gemm(bool transpose_a, bool transpose_b, int m, int n, int k, NnRowsIn a, NnRowsIn b, bool add,
+          NnRows c);
 /* Loads the library once per process: one thread, the widest kernels, all signals blocked while it loads. */
 bool blas_load(void);
 const char *blas_error(void); /* why blas_load() failed */
 /* the library's own description of itself, and its kernel */
 const char *blas_version(void);
 /* The same as gemm() by the loaded library: what others are measured against. */
-void blas_gemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda,
-               const float *b, int ldb, bool add, float *c, int ldc);
+void blas_gemm(bool transpose_a, bool transpose_b, int m, int n, int k, NnRowsIn a, NnRowsIn b, bool add,
+               NnRows c);
 
 #endif /* NN_PRODUCTS_H */

@@ -1,22 +1,25 @@
 /*
  * rows.c: element-wise loops over the rows of tensors; see rows.h.
+ *
+ * `omp simd` says what `restrict` says of a parameter, which a compiler does not believe of a view's pointer:
+ * outputs overlap no input, so that no row need be looked at for that.
  */
 #include "nn/math/rows.h"
 
 #include <string.h>
 
 void
-rows_zero(float *y, int ldy, int n, int d)
+rows_zero(NnRows y, int n, int d)
 {
     for (int r = 0; r < n; r++)
-        memset(y + (size_t)r * ldy, 0, (size_t)d * sizeof(float));
+        memset(rows_row(y, r), 0, (size_t)d * sizeof(float));
 }
 
 NN_KERNEL void
-rows_fill(float *restrict y, int ldy, const float *restrict v, int n, int d, bool add)
+rows_fill(NnRows y, const float *restrict v, int n, int d, bool add)
 {
     for (int r = 0; r < n; r++) {
-        float *restrict yr = y + (size_t)r * ldy;
+        float *restrict yr = rows_row(y, r);
 
         if (add)
             for (int c = 0; c < d; c++)
@@ -28,44 +31,46 @@ rows_fill(float *restrict y, int ldy, const float *restrict v, int n, int d, boo
 }
 
 NN_KERNEL void
-rows_copy(float *restrict y, int ldy, const float *restrict x, int ldx, int n, int d, bool add)
+rows_copy(NnRows y, NnRowsIn x, int n, int d, bool add)
 {
     for (int r = 0; r < n; r++) {
-        float *restrict yr = y + (size_t)r * ldy;
-        const float *restrict xr = x + (size_t)r * ldx;
+        float *restrict yr = rows_row(y, r);
+        const float *restrict xr = rows_in_row(x, r);
 
         if (add)
+#pragma omp simd
             for (int c = 0; c < d; c++)
                 yr[c] += xr[c];
         else
+#pragma omp simd
             for (int c = 0; c < d; c++)
                 yr[c] = xr[c];
     }
 }
 
 NN_KERNEL void
-rows_multiply(float *restrict y, int ldy, const float *restrict a, int lda, const float *restrict b, int ldb,
-              int n, int d, bool add)
+rows_multiply(NnRows y, NnRowsIn a, NnRowsIn b, int n, int d, bool add)
 {
     for (int r = 0; r < n; r++) {
-        float *restrict yr = y + (size_t)r * ldy;
-        const float *restrict ar = a + (size_t)r * lda;
-        const float *restrict br = b + (size_t)r * ldb;
+        float *restrict yr = rows_row(y, r);
+        const float *restrict ar = rows_in_row(a, r), *restrict br = rows_in_row(b, r);
 
         if (add)
+#pragma omp simd
             for (int c = 0; c < d; c++)
                 yr[c] += ar[c] * br[c];
         else
+#pragma omp simd
             for (int c = 0; c < d; c++)
                 yr[c] = ar[c] * br[c];
     }
 }
 
 NN_KERNEL void
-rows_sum(float *restrict sum, const float *restrict x, int ldx, int n, int d)
+rows_sum(float *restrict sum, NnRowsIn x, int n, int d)
 {
     for (int r = 0; r < n; r++) {
-        const float *restrict xr = x + (size_t)r * ldx;
+        const float *restrict xr = rows_in_row(x, r);
 
         for (int c = 0; c < d; c++)
             sum[c] += xr[c];
@@ -73,14 +78,14 @@ rows_sum(float *restrict sum, const float *restrict x, int ldx, int n, int d)
 }
 
 NN_KERNEL void
-rows_gate(float *restrict y, int ldy, const float *x0, int ldx0, const float *x, int ldx,
-          const float *restrict u, int ldu, int n, int d)
+rows_gate(NnRows y, NnRowsIn x0, NnRowsIn x, NnRowsIn u, int n, int d)
 {
     for (int r = 0; r < n; r++) {
-        float *restrict yr = y + (size_t)r * ldy;
-        const float *x0r = x0 + (size_t)r * ldx0, *xr = x + (size_t)r * ldx;
-        const float *restrict ur = u + (size_t)r * ldu;
+        float *restrict yr = rows_row(y, r);
+        const float *x0r = rows_in_row(x0, r), *xr = rows_in_row(x, r);
+        const float *restrict ur = rows_in_row(u, r);
 
+#pragma omp simd
         for (int c = 0; c < d; c++)
             yr[c] = x0r[c] * ur[c] + xr[c];
     }
@@ -88,15 +93,15 @@ rows_gate(float *restrict y, int ldy, const float *x0, int ldx0, const float *x,
 
 /* rows_gate_backward, for a compiler that knows what is added to */
 static inline __attribute__((always_inline)) void
-gate_rows(float *restrict du, int lddu, float *restrict dbias, float *dx, int lddx, float *dx0, int lddx0,
-          const float *restrict dy, int lddy, const float *restrict x0, int ldx0, const float *restrict u,
-          int ldu, int n, int d, const bool dx_add, const bool dx0_add)
+gate_rows(const NnGateBackward gate, int n, int d, const bool dx_add, const bool dx0_add)
 {
+    float *restrict dbias = gate.dbias;
+
     for (int r = 0; r < n; r++) {
-        float *restrict dur = du + (size_t)r * lddu;
-        float *dxr = dx + (size_t)r * lddx, *dx0r = dx0 + (size_t)r * lddx0;
-        const float *restrict dyr = dy + (size_t)r * lddy, *restrict x0r = x0 + (size_t)r * ldx0;
-        const float *restrict ur = u + (size_t)r * ldu;
+        float *restrict dur = rows_row(gate.du, r);
+        float *dxr = rows_row(gate.dx, r), *dx0r = rows_row(gate.dx0, r);
+        const float *restrict dyr = rows_in_row(gate.dy, r), *restrict x0r = rows_in_row(gate.x0, r);
+        const float *restrict ur = rows_in_row(gate.u, r);
 
 #pragma omp simd /* dx and dx0 are the same rows or others */
         for (int c = 0; c < d; c++) {
@@ -109,24 +114,18 @@ gate_rows(float *restrict du, int lddu, float *restrict dbias, float *dx, int ld
 }
 
 NN_KERNEL void
-rows_gate_backward(float *du, int lddu, float *dbias, float *dx, int lddx, float *dx0, int lddx0,
-                   const float *dy, int lddy, const float *x0, int ldx0, const float *u, int ldu, int n,
-                   int d, bool dx_add, bool dx0_add)
+rows_gate_backward(const NnGateBackward *gate, int n, int d)
 {
-#define ROWS(dx_adds, dx0_adds)                                                                              \
-    gate_rows(du, lddu, dbias, dx, lddx, dx0, lddx0, dy, lddy, x0, ldx0, u, ldu, n, d, dx_adds, dx0_adds)
-
-    if (!dbias) {
-        rows_multiply(du, lddu, dy, lddy, x0, ldx0, n, d, false);
-        rows_copy(dx, lddx, dy, lddy, n, d, dx_add);
-        rows_multiply(dx0, lddx0, dy, lddy, u, ldu, n, d, dx0_add);
-    } else if (dx_add && dx0_add)
-        ROWS(true, true);
-    else if (dx_add)
-        ROWS(true, false);
-    else if (dx0_add)
-        ROWS(false, true);
+    if (!gate->dbias) {
+        rows_multiply(gate->du, gate->dy, gate->x0, n, d, false);
+        rows_copy(gate->dx, gate->dy, n, d, gate->dx_add);
+        rows_multiply(gate->dx0, gate->dy, gate->u, n, d, gate->dx0_add);
+    } else if (gate->dx_add && gate->dx0_add)
+        gate_rows(*gate, n, d, true, true);
+    else if (gate->dx_add)
+        gate_rows(*gate, n, d, true, false);
+    else if (gate->dx0_add)
+        gate_rows(*gate, n, d, false, true);
     else
-        ROWS(false, false);
-#undef ROWS
+        gate_rows(*gate, n, d, false, false);
 }

@@ -31,6 +31,6 @@ block_zero_gradients(const NnBlock *b)
         const NnTensor *t = &b->net->tensors[i];
 
         if (t->dzero)
-            memset(block_dvalue(b, i), 0, (size_t)b->n * (size_t)t->ld * sizeof(float));
+            memset(block_dvalue(b, i).p, 0, (size_t)b->n * (size_t)t->ld * sizeof(float));
     }
 }

@@ -50,7 +50,7 @@ matvec(float *y, const float *x, const float *w, int rows, int first, int d_in, 
         const int width = d_out - column < tiles.floats ? d_out - column : tiles.floats;
 
         kernels->matvec(product, x, w + (size_t)first * (size_t)tiles.floats, d_in, tiles.vectors);
-        rows_copy(y + column, 0, product, 0, 1, width, add);
+        rows_copy(rows_of(y + column, 0), rows_in(product, 0), 1, width, add);
     }
 }
 
@@ -82,14 +82,12 @@ transpose_weight(float *transposed, const NnParam *p, const float *weight, NnPau
 }
 
 void
-weight_product(const NnBlock *b, float *y, int ldy, const float *x, int ldx, int param, int column, int d_in,
-               int d_out, bool add)
+weight_product(const NnBlock *b, NnRows y, NnRowsIn x, int param, int column, int d_in, int d_out, bool add)
 {
     const NnParam *p = &b->net->params[param];
 
     if (b->n == 1 && b->transposed && b->transposed[param])
-        matvec(y, x, b->transposed[param], (int)p->shape[1], column, d_in, d_out, add);
+        matvec(y.p, x.p, b->transposed[param], (int)p->shape[1], column, d_in, d_out, add);
     else
-        gemm(false, true, b->n, d_out, d_in, x, ldx, block_param(b, param) + column, (int)p->shape[1], add, y,
-             ldy);
+        gemm(false, true, b->n, d_out, d_in, x, rows_in_part(block_weight(b, param), 0, column), add, y);
 }

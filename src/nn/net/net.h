@@ -220,11 +220,28 @@ block_grad(const NnBlock *b, int param)
     return b->grads ? b->grads + b->net->params[param].offset : NULL;
 }
 
-/* input row of block row r, from `column` on */
-static inline const float *
-block_input(const NnBlock *b, int r, int column)
+/* a parameter as a matrix, whose columns are its last dimension; and its gradient */
+static inline NnRowsIn
+block_weight(const NnBlock *b, int param)
 {
-    return b->inputs + (size_t)(b->row + r) * (size_t)b->net->d_input + column;
+    const NnParam *p = &b->net->params[param];
+
+    return rows_in(b->params + p->offset, (int)p->shape[p->ndim - 1]);
+}
+
+static inline NnRows
+block_weight_grad(const NnBlock *b, int param)
+{
+    const NnParam *p = &b->net->params[param];
+
+    return rows_of(block_grad(b, param), (int)p->shape[p->ndim - 1]);
+}
+
+/* the block's input rows, from `column` on */
+static inline NnRowsIn
+block_inputs(const NnBlock *b, int column)
+{
+    return rows_in_part(rows_in(b->inputs, b->net->d_input), b->row, column);
 }
 
 /* offset of row `row` of a tensor, in floats, in the value (or gradient) block */
@@ -235,16 +252,19 @@ tensor_at(const NnNet *net, int tensor, size_t capacity, size_t row)
     return t->offset * capacity + row * (size_t)t->ld + (size_t)t->column;
 }
 
-static inline float *
+/* the block's rows of a tensor, and of its gradient */
+static inline NnRows
 block_value(const NnBlock *b, int tensor)
 {
-    return b->values + tensor_at(b->net, tensor, b->capacity, (size_t)b->row);
+    return rows_of(b->values + tensor_at(b->net, tensor, b->capacity, (size_t)b->row),
+                   b->net->tensors[tensor].ld);
 }
 
-static inline float *
+static inline NnRows
 block_dvalue(const NnBlock *b, int tensor)
 {
-    return b->dvalues + tensor_at(b->net, tensor, b->capacity, (size_t)b->row);
+    return rows_of(b->dvalues + tensor_at(b->net, tensor, b->capacity, (size_t)b->row),
+                   b->net->tensors[tensor].ld);
 }
 
 /* ------------------------------------------------------------------ net.c: building and describing */
@@ -317,8 +337,8 @@ void block_zero_gradients(const NnBlock *b);
  * y [n, d_out] (+)= x [n, d_in] W^T, where W is columns column .. column + d_in of the parameter, a weight of
  * d_out rows
  */
-void weight_product(const NnBlock *b, float *y, int ldy, const float *x, int ldx, int param, int column,
-                    int d_in, int d_out, bool add);
+void weight_product(const NnBlock *b, NnRows y, NnRowsIn x, int param, int column, int d_in, int d_out,
+                    bool add);
 /*
  * The transposed copy by which weight_product multiplies a single row: its floats (0: none is worth it), and
  * its making.
@@ -330,12 +350,6 @@ static inline int
 tensor_width(const NnNet *net, int tensor)
 {
     return tensor < 0 ? 0 : net->tensors[tensor].d;
-}
-
-static inline int
-tensor_ld(const NnBlock *b, int tensor)
-{
-    return b->net->tensors[tensor].ld;
 }
 
 #endif /* NN_NET_H */

@@ -39,14 +39,15 @@ trainer_loss(const NnTrainer *t, const NnBlock *b)
 {
     const NnBatch *batch = t->batch;
     int classes = t->net->config.n_classes;
-    const float *z = block_value(b, t->net->output), *weight = batch->weight ? batch->weight + b->row : NULL;
+    const float *z = block_value(b, t->net->output).p,
+                *weight = batch->weight ? batch->weight + b->row : NULL;
 
     if (t->logits)
         memcpy(t->logits + (size_t)b->row * (size_t)classes, z,
                (size_t)b->n * (size_t)classes * sizeof(float));
     if (!b->train)
         return loss_forward(z, batch->label + b->row, weight, b->n, classes);
-    return loss_forward_backward(block_dvalue(b, t->net->output), z, batch->label + b->row, weight, b->n,
+    return loss_forward_backward(block_dvalue(b, t->net->output).p, z, batch->label + b->row, weight, b->n,
                                  classes, t->grad_scale);
 }
 
