@@ -374,6 +374,22 @@ CREATE FUNCTION ctr_tensor(ctr_model, pg_catalog.text) RETURNS real[]
 COMMENT ON FUNCTION ctr_tensor(ctr_model, pg_catalog.text) IS
     'The values of one tensor, as an array of its shape; a single number is an array of one. Error 42704 for a name that ctr_tensors does not list.';
 
+CREATE FUNCTION ctr_progress(OUT pid integer, OUT datid pg_catalog.oid, OUT usesysid pg_catalog.oid, OUT phase pg_catalog.text,
+    OUT rows bigint, OUT group_number integer, OUT epoch integer, OUT epochs integer, OUT batch bigint, OUT batches bigint,
+    OUT loss double precision, OUT best_metric double precision, OUT best_epoch integer, OUT elapsed pg_catalog.interval,
+    OUT estimated_end pg_catalog.timestamptz)
+    RETURNS SETOF pg_catalog.record
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED COST 100 ROWS 10;
+COMMENT ON FUNCTION ctr_progress() IS 'What the view ctr_progress shows.';
+
+CREATE VIEW ctr_progress AS
+SELECT p.pid, d.datname, pg_catalog.pg_get_userbyid(p.usesysid) AS usename, p.phase, p.rows, p.group_number, p.epoch, p.epochs,
+    p.batch, p.batches, p.loss, p.best_metric, p.best_epoch, p.elapsed, p.estimated_end
+FROM ctr_progress() p LEFT JOIN pg_catalog.pg_database d ON d.oid OPERATOR(pg_catalog.=) p.datid;
+COMMENT ON VIEW ctr_progress IS
+    'One row per training that runs on this server, in any session: phase (reading, encoding, training, validating, finishing), rows read, the group''s number, epoch of epochs, batch of batches, mean loss of the epoch so far, best validation metric and its epoch, time since the first row, estimated end if all epochs are trained. Other roles'' trainings have NULLs there, unless one has the rights of pg_read_all_stats. Needs track_activities.';
+GRANT SELECT ON ctr_progress TO PUBLIC;
+
 -- ------------------------------------------------------------------ in and out
 
 CREATE FUNCTION ctr_state_dict(ctr_model) RETURNS pg_catalog.bytea

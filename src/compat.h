@@ -203,4 +203,17 @@ may_execute(Oid function, Oid role)
 #endif
 }
 
+#include "utils/backend_status.h"
+
+/* A backend's status, from 1 to pgstat_fetch_stat_numbackends(); renamed in 16. */
+static inline LocalPgBackendStatus *
+backend_status_by_index(int i)
+{
+#if PG_VERSION_NUM >= 160000
+    return pgstat_get_local_beentry_by_index(i);
+#else
+    return pgstat_fetch_stat_local_beentry(i);
+#endif
+}
+
 #endif /* CTR_COMPAT_H */

@@ -1,6 +1,6 @@
 /*
  * events.h: what happens in a training, and who is told of it. train.c and fit.c tell; the model's history
- * (history.c) and the NOTICEs (report.c) listen.
+ * (history.c), the NOTICEs (report.c) and the progress that other sessions see (progress.c) listen.
  */
 #ifndef CTR_EVENTS_H
 #define CTR_EVENTS_H
@@ -13,10 +13,12 @@ typedef enum CtrEventKind {
     CTR_EVENT_FIT_BEGINS,    /* from here on there are a model and encoded rows */
     CTR_EVENT_NO_AUC,        /* only_label; the loss is watched where val_auc should have been */
     CTR_EVENT_EPOCH_BEGINS,  /* epoch */
-    CTR_EVENT_BATCH_TRAINED, /* epoch, steps, steps_planned */
-    CTR_EVENT_EPOCH_ENDS,    /* epoch, metrics; is_best: better than all before */
+    CTR_EVENT_BATCH_TRAINED, /* epoch, steps, steps_planned, loss */
+    CTR_EVENT_VALIDATING,    /* where there are validation rows */
+    CTR_EVENT_EPOCH_ENDS,    /* epoch, metrics, watches_auc; is_best: better than all before */
     CTR_EVENT_OUT_OF_TIME,   /* epoch: the last one, ended by max_seconds */
     CTR_EVENT_STOPPED_EARLY, /* epoch, best_epoch, watches_auc */
+    CTR_EVENT_FINISHING,     /* no epoch follows */
     CTR_EVENT_DIVERGED,      /* epoch, whose loss is not finite; or fault: what is wrong with the model */
     CTR_EVENT_TRAINED        /* best_epoch: the model is that of this epoch */
 } CtrEventKind;
@@ -29,6 +31,7 @@ typedef struct CtrEvent {
     int64 skipped, weightless;        /* rows left out: label NULL, weight 0 */
     int epoch, best_epoch;
     int64 steps, steps_planned; /* batches trained, and how many there would be in all epochs */
+    double loss;                /* per row, the mean of this epoch's batches so far */
     const CtrEpoch *metrics;
     bool watches_auc; /* else the loss */
     int only_label;   /* of all validation rows */

@@ -86,7 +86,8 @@ train_pass(CtrFit *fit, int epoch, CtrEpoch *result)
         tell(fit, (CtrEvent){.kind = CTR_EVENT_BATCH_TRAINED,
                              .epoch = epoch,
                              .steps = fit->steps,
-                             .steps_planned = fit->steps_planned});
+                             .steps_planned = fit->steps_planned,
+                             .loss = loss / weight});
     }
     /* without weight if max_seconds ended the epoch before its first batch */
     result->train_loss = weight > 0 ? loss / weight : NAN;
@@ -118,6 +119,7 @@ validation_pass(CtrFit *fit, CtrEpoch *result)
     result->val_loss = result->val_auc = NAN;
     if (fit->best == NULL)
         return;
+    tell(fit, (CtrEvent){.kind = CTR_EVENT_VALIDATING});
     auc_reset(fit->auc);
     dataset_start(dataset, true, 0);
     for (dataset_next(dataset, &batch); batch.rows > 0; dataset_next(dataset, &batch)) {
@@ -170,7 +172,10 @@ run_epoch(CtrFit *fit, int epoch, CtrEpoch *e)
         if (e->is_best)
             ctr_copy(fit->best, fit->model->params, net->n_block * sizeof(float));
     }
-    tell(fit, (CtrEvent){.kind = CTR_EVENT_EPOCH_ENDS, .epoch = epoch, .metrics = e});
+    tell(fit, (CtrEvent){.kind = CTR_EVENT_EPOCH_ENDS,
+                         .epoch = epoch,
+                         .metrics = e,
+                         .watches_auc = fit->schedule.maximize});
     if (fit->out_of_time) {
         tell(fit, (CtrEvent){.kind = CTR_EVENT_OUT_OF_TIME, .epoch = epoch});
         return false;
@@ -271,6 +276,7 @@ model_fit(CtrModel *model, CtrDataset *dataset, const CtrModel *given, NnPool *p
     if (fit->options->recipe == CTR_RECIPE_ROBUST)
         fit->calibration = calibrate_start(fit, given != NULL);
     best_epoch = run_epochs(fit);
+    tell(fit, (CtrEvent){.kind = CTR_EVENT_FINISHING});
     if (best_epoch > 0 && fit->calibration)
         calibrate_result(fit);
     trained = best_epoch > 0 && check_model(fit);

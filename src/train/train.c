@@ -4,6 +4,7 @@
  * memory of a training is in one context under the aggregate's, from the first row to the result.
  */
 #include "train/train.h"
+#include "train/progress.h"
 
 #include <math.h>
 
@@ -56,6 +57,7 @@ typedef struct Training {
     Shared *shared;      /* of the call */
     CtrDataset *dataset; /* NULL once closed */
     CtrRowCounts counts;
+    CtrProgress progress;
     bool finished;     /* the executor may ask again, when it scans a hash table of groups again */
     ctr_model *result; /* NULL: untrainable */
 } Training;
@@ -119,6 +121,7 @@ training_start(FunctionCallInfo fcinfo, MemoryContext parent, const CtrRow *row)
     t->dataset = dataset_create(context, &t->options, t->features, t->n_num, t->n_cat,
                                 t->given ? t->given->encoder : NULL, t->shared->pool, &t->shared->budget);
     AggRegisterCallback(fcinfo, training_close, PointerGetDatum(t));
+    progress_begin(&t->progress, parent);
     MemoryContextSwitchTo(old);
     return t;
 }
@@ -254,6 +257,7 @@ ctr_train_transition(PG_FUNCTION_ARGS)
 
     rowmap_read(t->map, &row);
     take_row(t);
+    progress_row(&t->progress);
     PG_RETURN_POINTER(t);
 }
 
@@ -289,6 +293,7 @@ train(Training *t, CtrReport *report, MemoryContext aggregate)
         return NULL;
     listeners_add(&listeners, history_hear, &history);
     listeners_add(&listeners, report_hear, report);
+    listeners_add(&listeners, progress_hear, &t->progress);
     listeners_tell(&listeners, &(CtrEvent){.kind = CTR_EVENT_ROWS_READ,
                                            .skipped = t->counts.skipped,
                                            .weightless = t->counts.weightless});
@@ -337,7 +342,9 @@ ctr_train_final(PG_FUNCTION_ARGS)
         CtrReport report = {.options = &t->options};
 
         set_group(&report, fcinfo, t->shared);
+        progress_group(&t->progress, report.group ? t->shared->finished : 0, t->counts);
         t->result = train(t, &report, aggregate);
+        progress_end(&t->progress);
         t->finished = true;
         training_close(PointerGetDatum(t));
         MemoryContextDelete(t->context);
