@@ -34,7 +34,7 @@ QUERY = """
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS ctr;
 %(table)s;
-CREATE TEMP TABLE m AS SELECT ctr_train(r, %(options)s || ctr_fit(epochs => 2, min_count => 2, batch_size => 256)) AS model FROM rows r;
+CREATE TEMP TABLE m AS SELECT ctr_train(r, %(options)s || ctr_fit(crosses => '%(crosses)s', epochs => 2, min_count => 2, batch_size => 256)) AS model FROM rows r;
 SELECT json_build_object(
   'state', (SELECT encode(ctr_state_dict(model), 'hex') FROM m),
   'categories', (SELECT ctr_config(model)->'inputs'->'categories' FROM m),
@@ -54,10 +54,13 @@ FIBINET = [
     for k in (1, 3)
 ]
 BASELINES = [(kind, {}, k) for kind in ("DeepFM", "WideDeep") for k in (1, 3)]
+# variants that are also trained with pairs of columns as categories
+CROSSED = [DEEPCROSS[0], FIBINET[0], BASELINES[1], BASELINES[2]]
+CROSSES = {True: '[["c1", "c2"], ["c2", "c3"]]', False: "none"}
 BUILDERS = {"DeepCross": "ctr_deepcross", "FiBiNET": "ctr_fibinet", "DeepFM": "ctr_deepfm", "WideDeep": "ctr_wide_deep"}
 
 
-def train(kind, arguments, n_classes):
+def train(kind, arguments, n_classes, crosses):
     named = ", ".join(
         f"{k} => {json.dumps(v) if not isinstance(v, str) else repr(v)}"
         for k, v in {**arguments, "n_classes": n_classes}.items()
@@ -65,6 +68,7 @@ def train(kind, arguments, n_classes):
     query = QUERY % {
         "table": TABLE % {"label": f"+ i * i % {n_classes - 1}" if n_classes > 1 else ""},
         "options": f"{BUILDERS[kind]}({named})",
+        "crosses": CROSSES[crosses],
         "predict": "ctr_predict" if n_classes == 1 else "ctr_predict_classes",
     }
     result = subprocess.run(
@@ -107,17 +111,18 @@ def main():
     document = parser.parse_args().reference
     networks = network_classes(document)
     failed = 0
-    for kind, arguments, n_classes in DEEPCROSS + FIBINET + BASELINES:
+    variants = [(*variant, False) for variant in DEEPCROSS + FIBINET + BASELINES]
+    for kind, arguments, n_classes, crosses in variants + [(*variant, True) for variant in CROSSED]:
         if kind not in networks:
             print(f"# {kind}: left out, {document} does not define it")
             continue
-        answer = train(kind, arguments, n_classes)
+        answer = train(kind, arguments, n_classes, crosses)
         net = build(networks, kind, arguments, n_classes, answer)
         net.load_state_dict(safetensors.torch.load(bytes.fromhex(answer["state"])), strict=True)
         difference = largest_difference(net, answer, n_classes)
         ok = difference <= TOLERANCE
         failed += not ok
-        print(f"{'ok' if ok else 'not ok'} - {kind} {arguments} n_classes={n_classes}: largest difference {difference:.1e}")
+        print(f"{'ok' if ok else 'not ok'} - {kind} {arguments} n_classes={n_classes}{', crosses' if crosses else ''}: largest difference {difference:.1e}")
     sys.exit(failed > 0)
 
 
