@@ -51,18 +51,24 @@ SELECT name, auc > 0.72 AS finds, auc < 0.68 AS lacks FROM measured ORDER BY nam
 -- The order of a pair's columns does not matter, and nothing else does when the same pair is chosen.
 SELECT count(DISTINCT ctr_state_dict(model)) FROM models WHERE name IN ('auto', 'by hand');
 
--- The category of a pair, and its statistic, are those of a column with both values as text: statistics of all
--- rows do not depend on which of them validate, which rows with another column decide anew.
-CREATE VIEW worded AS SELECT *, shop || ' ' || coalesce(visitor, '?') AS both FROM train;
+-- The categories of a pair are those of a column with the values of both as text. Its statistic is by how much the
+-- category's log odds differ from what the statistics of the columns add up to, as if 20 rows had been so.
+CREATE VIEW worded AS SELECT *, shop || ' ' || coalesce(visitor, '?') AS words FROM train;
 CREATE TABLE alike AS
-SELECT (SELECT ctr_train(w, o || '{"crosses": [["shop", "visitor"]], "ignore": ["both"]}') FROM worded w) AS crossed,
+SELECT (SELECT ctr_train(w, o || '{"crosses": [["shop", "visitor"]], "ignore": ["words"]}') FROM worded w) AS crossed,
        (SELECT ctr_train(w, o) FROM worded w) AS worded
 FROM (SELECT ctr_fit(epochs => 1, validation => 0) || '{"mlp_layers": [4]}' AS o) o;
 SELECT ctr_config(crossed) #>> '{inputs,categories,-1}' = ctr_config(worded) #>> '{inputs,categories,4}' AS as_many,
-       ctr_config(worded) #>> '{inputs,derived_numerical,4}' AS text_s,
-       (SELECT max(abs(c.x_num[array_upper(c.x_num, 1)] - d.x_num[2 + 5])) < 1e-6
-        FROM worded w, ctr_encode(crossed, w) c, ctr_encode(worded, w) d) AS as_high
+       (SELECT count(*) = (SELECT count(DISTINCT words) FROM worded)
+        FROM (SELECT DISTINCT words, x_cat[7] FROM worded w, ctr_encode(crossed, w)) c) AS the_same
 FROM alike;
+SELECT count(*) > 400 AS pairs, max(abs(statistic - ln((positive + 20 * share) / (negative + 20 * (1 - share)) /
+                                                      (share / (1 - share))))) < 1e-4 AS as_said
+FROM (SELECT statistic, positive, negative, 1 / (1 + exp(-(ln(average) + a + b))) AS share
+      FROM (SELECT e.x_num[4] AS a, e.x_num[6] AS b, e.x_num[9] AS statistic, sum(label) AS positive,
+                   sum(1 - label) AS negative
+            FROM train t, alike, ctr_encode(crossed, t) e GROUP BY shop, visitor, 1, 2, 3) p,
+           (SELECT (sum(label) + 0.5) / (sum(1 - label) + 0.5) AS average FROM train) o) s;
 
 -- known; of missing values; rare; with a member that training has not seen
 CREATE TABLE few AS

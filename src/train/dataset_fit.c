@@ -239,10 +239,43 @@ sum_labels(CtrDataset *ds, const CtrEncoder *encoder, int32 *const *codes, NnLab
     return sums;
 }
 
-/* Fits field f's statistics from its sums; returns those for rows of this training. */
-static float *
-fit_field(CtrEncoder *encoder, int f, const NnLabelSum *sums, const CtrEncoder *known)
+/*
+ * expected [n]: of categories [first, first + n) of cross k, what the statistics of their members add up to.
+ * out_of_fold: of the columns.
+ */
+static void
+expect_crosses(const CtrEncoder *encoder, int k, float *const *out_of_fold, Size first, Size n,
+               NnExpected *expected)
 {
+    const CtrCross *cross = &encoder->crosses[k];
+    const CtrVocab *vocab = encoder->vocabs[encoder->n_cat + k];
+
+    for (Size i = 0; i < n; i++) {
+        CtrCrossKey key = {{CTR_CODE_MISSING, CTR_CODE_MISSING}};
+        uint32 length;
+
+        expected[i] = (NnExpected){0};
+        if (first + i == CTR_CODE_UNSEEN)
+            continue;
+        if (first + i >= CTR_CODE_KNOWN)
+            memcpy(&key, vocab_get(vocab, (int32)(first + i) - CTR_CODE_KNOWN, &length), sizeof(key));
+        for (int m = 0; m < 2; m++) {
+            const int f = cross->columns[m];
+            const Size code = (Size)key.codes[m];
+
+            expected[i].all += encoder->statistics[f][code];
+            for (int g = 0; g < NN_STATISTICS_GROUPS; g++)
+                expected[i].out_of_fold[g] += out_of_fold[f][code * NN_STATISTICS_GROUPS + g];
+        }
+    }
+}
+
+/* Fits field f's statistics from its sums; out_of_fold [f]: those for rows of this training. */
+static float *
+fit_field(CtrEncoder *encoder, int f, const NnLabelSum *sums, const CtrEncoder *known, float *const *before)
+{
+    const int cross = f - encoder_first_cross(encoder);
+    NnExpected *expected = cross < 0 ? NULL : palloc(sizeof(NnExpected) * CATEGORIES_AT_ONCE);
     const Size n = (Size)encoder->categories[f], n_known = known ? (Size)known->categories[f] : 0;
     float *out_of_fold =
         MemoryContextAllocHuge(CurrentMemoryContext, mul_size(n, NN_STATISTICS_GROUPS * sizeof(float)));
@@ -255,8 +288,12 @@ fit_field(CtrEncoder *encoder, int f, const NnLabelSum *sums, const CtrEncoder *
         label_sums_keep(kept, sums + first, m);
         if (at < n_known)
             label_sums_take_over(kept, known->sums[f] + first, Min(m, n_known - at));
-        statistics_fit(out_of_fold + first, encoder->statistics[f] + at, kept, encoder->totals, m);
+        if (expected)
+            expect_crosses(encoder, cross, before, at, m, expected);
+        statistics_fit(out_of_fold + first, encoder->statistics[f] + at, kept, encoder->totals, expected, m);
     }
+    if (expected)
+        pfree(expected);
     return out_of_fold;
 }
 
@@ -272,7 +309,7 @@ fit_statistics(CtrDataset *ds, CtrEncoder *encoder, int32 *const *codes)
     label_sums_keep(kept_totals, totals, 1);
     encoder_create_statistics(encoder, ds->known ? ds->known->totals : kept_totals);
     for (int f = 0; f < encoder->n_statistics; f++) {
-        out_of_fold[f] = fit_field(encoder, f, sums[f], ds->known);
+        out_of_fold[f] = fit_field(encoder, f, sums[f], ds->known, out_of_fold);
         pfree(sums[f]);
     }
     pfree(sums);

@@ -24,6 +24,7 @@ my @cases = (
     ['scan', training('more_rows', 'seed => 1'), [0.1, 0.4]],
     ['scan, encoding, first epochs', training('more_rows', 'seed => 1'), [0.8, 1.2, 1.6, 2, 2.4, 2.8]],
     ['spilled rows', "SET maintenance_work_mem = '1MB'; " . training('more_rows', 'seed => 1'), [0.7, 1.5, 2.3, 3.1]],
+    ['pairs of columns', training('more_rows', "crosses => 'auto', seed => 1"), [1.6, 2, 2.4, 2.8, 3.2, 3.6, 4]],
     ['epochs', training('criteo', 'seed => 1'), ['epoch']],
     ['epochs, one thread', training('criteo', 'threads => 1'), ['epoch']],
     ['a big batch: its memory, its step', training('criteo', 'batch_size => 12000', "ctr_deepcross(mlp_layers => '{2048,2048,2048}')"),

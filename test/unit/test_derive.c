@@ -156,7 +156,7 @@ fit_labels(Statistics *s, const double *labels, const double *weights)
     }
     label_sums_keep(&kept[0][0], &sums[0][0], CATEGORIES);
     label_sums_keep(kept_totals, totals, 1);
-    statistics_fit(&s->out_of_fold[0][0], s->all, &kept[0][0], kept_totals, CATEGORIES);
+    statistics_fit(&s->out_of_fold[0][0], s->all, &kept[0][0], kept_totals, NULL, CATEGORIES);
 }
 
 static void
@@ -194,11 +194,33 @@ statistics_are_shrunk_log_odds(void)
     sums[0][3] = (NnKeptSum){10, 1};
     totals[0] = (NnKeptSum){60, 28};
     totals[3] = (NnKeptSum){40, 2};
-    statistics_fit(&s.out_of_fold[0][0], s.all, &sums[0][0], totals, 2);
+    statistics_fit(&s.out_of_fold[0][0], s.all, &sums[0][0], totals, NULL, 2);
     CHECK_NEAR(s.all[0], log((25 + 20 * share) / (15 + 20 * (1 - share)) / average), 1e-6);
     CHECK_NEAR(s.out_of_fold[0][0], log((1 + 20 * others_share) / (9 + 20 * (1 - others_share)) / others),
                1e-6);
     CHECK_NEAR(s.out_of_fold[0][1], s.all[0], 1e-6);
+    CHECK(s.all[1] == 0);
+}
+
+/* What is expected takes the average's place, by which a category without rows of its own is 0 again. */
+static void
+statistics_are_shrunk_to_what_is_expected(void)
+{
+    const NnExpected expected[2] = {{.out_of_fold = {0.3f, -1, 0, 0, 0, 0}, .all = 0.7f}, {.all = 2}};
+    NnKeptSum sums[2][NN_STATISTICS_GROUPS] = {{{0, 0}}}, totals[NN_STATISTICS_GROUPS] = {{0, 0}};
+    double average = (30 + 0.5) / (70 + 0.5), odds = average * exp(0.7), share = odds / (1 + odds);
+    double others = (2 + 0.5) / (38 + 0.5) * exp(0.3), others_share = others / (1 + others);
+    Statistics s;
+
+    sums[0][0] = (NnKeptSum){30, 24};
+    sums[0][3] = (NnKeptSum){10, 1};
+    totals[0] = (NnKeptSum){60, 28};
+    totals[3] = (NnKeptSum){40, 2};
+    statistics_fit(&s.out_of_fold[0][0], s.all, &sums[0][0], totals, expected, 2);
+    CHECK_NEAR(s.all[0], log((25 + 20 * share) / (15 + 20 * (1 - share)) / odds), 1e-6);
+    CHECK_NEAR(s.out_of_fold[0][0], log((1 + 20 * others_share) / (9 + 20 * (1 - others_share)) / others),
+               1e-6);
+    CHECK(s.out_of_fold[0][1] > s.out_of_fold[0][2]);
     CHECK(s.all[1] == 0);
 }
 
@@ -219,7 +241,7 @@ what_training_did_not_show_is_zero(void)
             sums[c][k] = groups[c][k] ? (NnKeptSum){500, 400} : (NnKeptSum){0, 0};
     }
     sums[n][1] = sums[n][2] = (NnKeptSum){500, 400};
-    statistics_fit(&s.out_of_fold[0][0], s.all, &sums[0][0], totals, (size_t)n + 1);
+    statistics_fit(&s.out_of_fold[0][0], s.all, &sums[0][0], totals, NULL, (size_t)n + 1);
     for (int c = 0; c < n; c++) {
         CHECK(s.all[c] == 0);
         for (int k = 0; k < NN_STATISTICS_GROUPS; k++)
@@ -273,7 +295,7 @@ statistics_are_finite(void)
                       totals[NN_STATISTICS_GROUPS] = {cases[a], cases[b]};
             Statistics s;
 
-            statistics_fit(&s.out_of_fold[0][0], s.all, sums, totals, 1);
+            statistics_fit(&s.out_of_fold[0][0], s.all, sums, totals, NULL, 1);
             CHECK(fabsf(s.all[0]) < NN_STATISTIC_LARGEST);
             for (int k = 0; k < NN_STATISTICS_GROUPS; k++)
                 CHECK(fabsf(s.out_of_fold[0][k]) < NN_STATISTIC_LARGEST);
@@ -292,6 +314,7 @@ main(void)
     RUN(infinities_are_in_the_end_buckets);
     RUN(own_label_has_no_influence);
     RUN(statistics_are_shrunk_log_odds);
+    RUN(statistics_are_shrunk_to_what_is_expected);
     RUN(what_training_did_not_show_is_zero);
     RUN(known_sums_stay);
     RUN(unsound_sums_are_found);

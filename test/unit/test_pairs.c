@@ -120,7 +120,8 @@ what_columns_say_each_by_itself_is_no_pair(void)
 
     for (int i = 0; i < ROWS; i++)
         draw_label(&sample, i,
-                   0.3 * (sample.codes[0][i] - 7) + 0.2 * (sample.codes[1][i] - 9) - (sample.codes[3][i] % 3));
+                   0.3 * (sample.codes[0][i] - 7) + 0.2 * (sample.codes[1][i] - 9) -
+                       (sample.codes[3][i] % 3));
     CHECK(choose(&sample, 2, chosen) == 0);
     sample = sample_create(1);
     for (int i = 0; i < ROWS; i++)
@@ -139,7 +140,7 @@ pairs_that_say_the_same_are_taken_once(void)
     for (int i = 0; i < ROWS; i++)
         draw_label(&sample, i, 1.5 * together(&sample, 0, 1, i));
     CHECK(choose(&sample, 2, chosen) == 1);
-    CHECK(is_pair(&chosen[0], 0, 1));
+    CHECK(is_pair(&chosen[0], 0, 1) || is_pair(&chosen[0], 1, 2));
 }
 
 static void

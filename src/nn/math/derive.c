@@ -7,6 +7,10 @@
  * must not see its own label: its statistic, average included, is computed without the fold that the row is
  * in. Rows held back for validation lend their labels only to what rows outside of this training get.
  *
+ * The category of a pair of columns is compared with what the statistics of the two add up to, and shrunk
+ * towards that. So few rows of a pair are no reason to doubt what the columns say each by itself, and what
+ * they say already is not said again.
+ *
  * What rows outside get must not be strange to the network: where no training row was shown another value
  * than 0, there is no other. An example is a code that only rows held back have.
  *
@@ -213,9 +217,11 @@ average_odds(const NnLabelSum *all)
     return (all->positive + 0.5) / (fmax(all->weight - all->positive, 0) + 0.5);
 }
 
+/* expected: how far the category's log odds are thought to lie above the average's */
 static float
-statistic(const NnLabelSum *category, double odds)
+statistic(const NnLabelSum *category, double average, float expected)
 {
+    const double odds = expected == 0 ? average : average * exp(expected);
     double positive = category->positive + SMOOTHING * odds / (1 + odds);
     double negative = fmax(category->weight - category->positive, 0) + SMOOTHING / (1 + odds);
 
@@ -223,7 +229,8 @@ statistic(const NnLabelSum *category, double odds)
 }
 
 void
-statistics_fit(float *out_of_fold, float *all, const NnKeptSum *sums, const NnKeptSum *totals, size_t n)
+statistics_fit(float *out_of_fold, float *all, const NnKeptSum *sums, const NnKeptSum *totals,
+               const NnExpected *expected, size_t n)
 {
     NnLabelSum total = sum_all(totals);
     double odds = average_odds(&total);
@@ -239,11 +246,13 @@ statistics_fit(float *out_of_fold, float *all, const NnKeptSum *sums, const NnKe
         NnLabelSum category = sum_all(groups);
         bool shown = count_folds(groups) > 1;
 
-        all[i] = shown ? statistic(&category, odds) : 0;
+        all[i] = shown ? statistic(&category, odds, expected ? expected[i].all : 0) : 0;
         for (int k = 0; k < NN_STATISTICS_GROUPS; k++) {
             NnLabelSum others = sum_others(groups, k);
 
-            out_of_fold[i * NN_STATISTICS_GROUPS + k] = shown ? statistic(&others, odds_out_of_fold[k]) : 0;
+            out_of_fold[i * NN_STATISTICS_GROUPS + k] =
+                shown ? statistic(&others, odds_out_of_fold[k], expected ? expected[i].out_of_fold[k] : 0)
+                      : 0;
         }
     }
 }

@@ -50,13 +50,20 @@ void label_sums_keep(NnKeptSum *kept, const NnLabelSum *sums, size_t n);
  */
 void label_sums_take_over(NnKeptSum *kept, const NnKeptSum *known, size_t n);
 
+/* What a category's statistics are expected to be: those of the two that a pair is of, added. */
+typedef struct NnExpected {
+    float out_of_fold[NN_STATISTICS_GROUPS], all;
+} NnExpected;
+
 /*
- * How far a category's log odds lie above the average's, shrunk towards 0 where rows are few; 0 for a
- * category whose training rows, if it has any, are all in one fold: they could not be shown another value.
+ * How far a category's log odds lie above the average's and what is expected of it besides (expected [n];
+ * NULL: nothing), shrunk towards 0 where rows are few; 0 for a category whose training rows, if it has any,
+ * are all in one fold: they could not be shown another value.
  * sums [n][NN_STATISTICS_GROUPS], totals [NN_STATISTICS_GROUPS]: the same of all rows; out_of_fold
  * [n][NN_STATISTICS_GROUPS]: the statistic for each group's rows, from training rows of other folds; all [n]:
  * from everything, for all other rows. Finite for all sums that are sound.
  */
-void statistics_fit(float *out_of_fold, float *all, const NnKeptSum *sums, const NnKeptSum *totals, size_t n);
+void statistics_fit(float *out_of_fold, float *all, const NnKeptSum *sums, const NnKeptSum *totals,
+                    const NnExpected *expected, size_t n);
 
 #endif /* NN_DERIVE_H */

@@ -81,6 +81,7 @@ pairs_create(const NnPairSample *sample, int threads, NnAlloc alloc)
         s->slots = take(alloc, pairs->n_slots, sizeof(int32_t), &good);
         s->sums = take(alloc, (rows + 1) * NN_STATISTICS_GROUPS, sizeof(NnKeptSum), &good);
         s->statistics = take(alloc, (rows + 1) * NN_STATISTICS_GROUPS, sizeof(float), &good);
+        s->expected = take(alloc, rows, sizeof(NnExpected), &good);
         s->all = take(alloc, rows + 1, sizeof(float), &good);
         s->category = take(alloc, rows, sizeof(int32_t), &good);
         s->x = take(alloc, rows, sizeof(float), &good);
@@ -102,7 +103,7 @@ add_label(NnKeptSum *sums, const NnPairSample *sample, int i)
 
 void
 pair_find_statistics(const NnPairSample *sample, const PairScratch *s, const int32_t *category, int n,
-                     int rows, float *x)
+                     const NnExpected *expected, int rows, float *x)
 {
     NnKeptSum totals[NN_STATISTICS_GROUPS] = {{0, 0}};
 
@@ -111,7 +112,7 @@ pair_find_statistics(const NnPairSample *sample, const PairScratch *s, const int
         add_label(s->sums + (size_t)category[i] * NN_STATISTICS_GROUPS, sample, i);
         add_label(totals, sample, i);
     }
-    statistics_fit(s->statistics, s->all, s->sums, totals, (size_t)n);
+    statistics_fit(s->statistics, s->all, s->sums, totals, expected, (size_t)n);
     for (int i = 0; i < rows; i++)
         x[i] = s->statistics[(size_t)category[i] * NN_STATISTICS_GROUPS + sample->fold[i]];
 }
@@ -122,7 +123,7 @@ pairs_statistic_task(void *arg, int task, int worker)
     const NnPairs *pairs = arg;
     const NnPairSample *sample = &pairs->sample;
 
-    pair_find_statistics(sample, &pairs->scratch[worker], sample->codes[task], sample->categories[task],
+    pair_find_statistics(sample, &pairs->scratch[worker], sample->codes[task], sample->categories[task], NULL,
                          sample->rows, pairs->x[task]);
 }
 

@@ -12,13 +12,14 @@
 
 /* What one thread works with. */
 typedef struct PairScratch {
-    uint64_t *keys;    /* [rows] of the categories of a pair, in order of appearance */
-    int32_t *slots;    /* [n_slots] one of these, or -1 */
-    int32_t *category; /* [rows] */
-    NnKeptSum *sums;   /* [rows + 1][NN_STATISTICS_GROUPS] of each category */
-    float *statistics; /* the same shape */
-    float *all;        /* [rows + 1] */
-    float *x;          /* [rows] statistics of the rows */
+    uint64_t *keys;       /* [rows] of the categories of a pair, in order of appearance */
+    int32_t *slots;       /* [n_slots] one of these, or -1 */
+    int32_t *category;    /* [rows] */
+    NnKeptSum *sums;      /* [rows + 1][NN_STATISTICS_GROUPS] of each category */
+    float *statistics;    /* the same shape */
+    NnExpected *expected; /* [rows] of each category of a pair */
+    float *all;           /* [rows + 1] */
+    float *x;             /* [rows] statistics of the rows */
 } PairScratch;
 
 struct NnPairs {
@@ -38,9 +39,12 @@ struct NnPairs {
 
 /* ------------------------------------------------------------------ pair_regression.c */
 
-/* x [rows] = the first `rows` rows' statistics, each from the other folds; row i has category [i] of n. */
+/*
+ * x [rows] = the first `rows` rows' statistics, each from the other folds; row i has category [i] of n.
+ * expected [n], or NULL: as statistics_fit has it.
+ */
 void pair_find_statistics(const NnPairSample *sample, const PairScratch *s, const int32_t *category, int n,
-                          int rows, float *x);
+                          const NnExpected *expected, int rows, float *x);
 /*
  * One step of Newton's for the weight of x, or of a constant where x is NULL; the logits follow. Returns the
  * step.
