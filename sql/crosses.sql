@@ -52,7 +52,7 @@ SELECT name, auc > 0.72 AS finds, auc < 0.68 AS lacks FROM measured ORDER BY nam
 SELECT count(DISTINCT ctr_state_dict(model)) FROM models WHERE name IN ('auto', 'by hand');
 
 -- The categories of a pair are those of a column with the values of both as text. Its statistic is by how much the
--- category's log odds differ from what the statistics of the columns add up to, as if 20 rows had been so.
+-- category's log odds differ from what the statistics of the columns add up to, as if 8 rows had been so.
 CREATE VIEW worded AS SELECT *, shop || ' ' || coalesce(visitor, '?') AS words FROM train;
 CREATE TABLE alike AS
 SELECT (SELECT ctr_train(w, o || '{"crosses": [["shop", "visitor"]], "ignore": ["words"]}') FROM worded w) AS crossed,
@@ -62,7 +62,7 @@ SELECT ctr_config(crossed) #>> '{inputs,categories,-1}' = ctr_config(worded) #>>
        (SELECT count(*) = (SELECT count(DISTINCT words) FROM worded)
         FROM (SELECT DISTINCT words, x_cat[7] FROM worded w, ctr_encode(crossed, w)) c) AS the_same
 FROM alike;
-SELECT count(*) > 400 AS pairs, max(abs(statistic - ln((positive + 20 * share) / (negative + 20 * (1 - share)) /
+SELECT count(*) > 400 AS pairs, max(abs(statistic - ln((positive + 8 * share) / (negative + 8 * (1 - share)) /
                                                       (share / (1 - share))))) < 1e-4 AS as_said
 FROM (SELECT statistic, positive, negative, 1 / (1 + exp(-(ln(average) + a + b))) AS share
       FROM (SELECT e.x_num[4] AS a, e.x_num[6] AS b, e.x_num[9] AS statistic, sum(label) AS positive,

@@ -217,8 +217,8 @@ statistics_are_shrunk_to_what_is_expected(void)
     totals[0] = (NnKeptSum){60, 28};
     totals[3] = (NnKeptSum){40, 2};
     statistics_fit(&s.out_of_fold[0][0], s.all, &sums[0][0], totals, expected, 2);
-    CHECK_NEAR(s.all[0], log((25 + 20 * share) / (15 + 20 * (1 - share)) / odds), 1e-6);
-    CHECK_NEAR(s.out_of_fold[0][0], log((1 + 20 * others_share) / (9 + 20 * (1 - others_share)) / others),
+    CHECK_NEAR(s.all[0], log((25 + 8 * share) / (15 + 8 * (1 - share)) / odds), 1e-6);
+    CHECK_NEAR(s.out_of_fold[0][0], log((1 + 8 * others_share) / (9 + 8 * (1 - others_share)) / others),
                1e-6);
     CHECK(s.out_of_fold[0][1] > s.out_of_fold[0][2]);
     CHECK(s.all[1] == 0);

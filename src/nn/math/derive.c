@@ -24,8 +24,9 @@
 #include <math.h>
 #include <string.h>
 
-#define SMOOTHING  20.0 /* rows */
-#define FEW_VALUES 128  /* a column with no more different ones is discrete */
+#define SMOOTHING      20.0 /* rows */
+#define PAIR_SMOOTHING 8.0  /* the same for a pair of columns, of which something is expected */
+#define FEW_VALUES     128  /* a column with no more different ones is discrete */
 
 /* ------------------------------------------------------------------ buckets */
 
@@ -217,15 +218,31 @@ average_odds(const NnLabelSum *all)
     return (all->positive + 0.5) / (fmax(all->weight - all->positive, 0) + 0.5);
 }
 
-/* expected: how far the category's log odds are thought to lie above the average's */
+/* How far its log odds lie above `odds`, its own if it says nothing, as if `smoothing` rows had these. */
 static float
-statistic(const NnLabelSum *category, double average, float expected)
+statistic(const NnLabelSum *category, double odds, double smoothing)
 {
-    const double odds = expected == 0 ? average : average * exp(expected);
-    double positive = category->positive + SMOOTHING * odds / (1 + odds);
-    double negative = fmax(category->weight - category->positive, 0) + SMOOTHING / (1 + odds);
+    double positive = category->positive + smoothing * odds / (1 + odds);
+    double negative = fmax(category->weight - category->positive, 0) + smoothing / (1 + odds);
 
     return category->weight > 0 ? (float)log(positive / negative / odds) : 0;
+}
+
+/* The statistic for each group's rows, and for all others, of a category that is shown. */
+static void
+fit_shown(float *out_of_fold, float *all, const NnKeptSum *groups, const double *odds,
+          const NnExpected *expected)
+{
+    const double smoothing = expected ? PAIR_SMOOTHING : SMOOTHING;
+    const NnLabelSum category = sum_all(groups);
+
+    *all = statistic(&category, odds[NN_STATISTICS_GROUPS] * (expected ? exp(expected->all) : 1), smoothing);
+    for (int k = 0; k < NN_STATISTICS_GROUPS; k++) {
+        const NnLabelSum others = sum_others(groups, k);
+
+        out_of_fold[k] =
+            statistic(&others, odds[k] * (expected ? exp(expected->out_of_fold[k]) : 1), smoothing);
+    }
 }
 
 void
@@ -233,26 +250,21 @@ statistics_fit(float *out_of_fold, float *all, const NnKeptSum *sums, const NnKe
                const NnExpected *expected, size_t n)
 {
     NnLabelSum total = sum_all(totals);
-    double odds = average_odds(&total);
-    double odds_out_of_fold[NN_STATISTICS_GROUPS];
+    double odds[NN_STATISTICS_GROUPS + 1]; /* the average's, without each fold, and of all */
 
+    odds[NN_STATISTICS_GROUPS] = average_odds(&total);
     for (int k = 0; k < NN_STATISTICS_GROUPS; k++) {
         NnLabelSum others = sum_others(totals, k);
 
-        odds_out_of_fold[k] = average_odds(&others);
+        odds[k] = average_odds(&others);
     }
+    memset(out_of_fold, 0, n * NN_STATISTICS_GROUPS * sizeof(float));
+    memset(all, 0, n * sizeof(float));
     for (size_t i = 0; i < n; i++) {
         const NnKeptSum *groups = sums + i * NN_STATISTICS_GROUPS;
-        NnLabelSum category = sum_all(groups);
-        bool shown = count_folds(groups) > 1;
 
-        all[i] = shown ? statistic(&category, odds, expected ? expected[i].all : 0) : 0;
-        for (int k = 0; k < NN_STATISTICS_GROUPS; k++) {
-            NnLabelSum others = sum_others(groups, k);
-
-            out_of_fold[i * NN_STATISTICS_GROUPS + k] =
-                shown ? statistic(&others, odds_out_of_fold[k], expected ? expected[i].out_of_fold[k] : 0)
-                      : 0;
-        }
+        if (count_folds(groups) > 1)
+            fit_shown(out_of_fold + i * NN_STATISTICS_GROUPS, &all[i], groups, odds,
+                      expected ? &expected[i] : NULL);
     }
 }

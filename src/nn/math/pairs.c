@@ -21,7 +21,7 @@
 
 #define WORK       (1 << 24) /* rows times pairs that are looked at before the best are known */
 #define FINALISTS  32
-#define GAIN_LEAST 2e-4 /* per row, of a pair that is worth it */
+#define GAIN_LEAST 1e-4 /* per row, of a pair that is worth it */
 #define EVIDENCE   6.0  /* and in all: what chance hardly gives */
 #define PAUSE_ROWS 4096
 
