@@ -154,5 +154,10 @@ SELECT ctr_config(ctr_train(t, ctr_fit(crosses => 'auto', epochs => 1)))
     #> '{inputs,crosses}' AS constant FROM (SELECT label, 'a' AS a, 'b' AS b, NULL::text AS c FROM train) t;
 SELECT ctr_config(ctr_train(t, ctr_fit(crosses => 'auto', epochs => 1)))
     #> '{inputs,crosses}' AS few_rows FROM (SELECT * FROM train LIMIT 20) t;
+SELECT ctr_train(t, ctr_fit(crosses => 'auto', validation_column => 'held')) FROM (SELECT *, true AS held FROM train) t;
+SELECT ctr_train(t, ctr_fit(crosses => 'auto', epochs => 1)) FROM (SELECT * FROM train WHERE label = 1) t;
+SELECT ctr_config(ctr_train(t, ctr_fit(crosses => 'auto', epochs => 1, weight => 'weight') || '{"mlp_layers": [2]}'))
+    #> '{inputs,crosses}' AS weight, weight AS of
+FROM (SELECT t.*, w AS weight FROM train t, unnest('{1e-30, 1, 1e28}'::float8[]) w) t GROUP BY weight ORDER BY 2;
 SELECT ctr_config(ctr_train(t, ctr_fit(crosses => '[]', epochs => 1)))
     #> '{inputs,crosses}' AS no_pairs FROM (SELECT * FROM train LIMIT 100) t;

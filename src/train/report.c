@@ -65,6 +65,24 @@ report_keys(const CtrEncoder *encoder)
     pfree(names.data);
 }
 
+/* A NOTICE of the pairs of columns that the training has chosen. */
+static void
+report_crosses(const CtrModel *model)
+{
+    const CtrEncoder *encoder = model->encoder;
+    StringInfoData names;
+
+    if (model->options.crosses.kind != CTR_CROSSES_AUTO || encoder->n_crosses == 0)
+        return;
+    initStringInfo(&names);
+    for (int k = 0; k < encoder->n_crosses; k++)
+        appendStringInfo(&names, "%s\"%s\"", k > 0 ? ", " : "", cross_name(encoder, k));
+    ereport(NOTICE,
+            (errmsg_plural("pair of columns %s is a category besides",
+                           "pairs of columns %s are categories besides", encoder->n_crosses, names.data)));
+    pfree(names.data);
+}
+
 /* What it trains on: rows, inputs, the model's size. */
 static void
 report_rows(const CtrModel *model)
@@ -96,6 +114,7 @@ report_rows(const CtrModel *model)
     ereport(NOTICE, (errmsg_internal("%s", line.data)));
     pfree(line.data);
     report_keys(encoder);
+    report_crosses(model);
 }
 
 static void

@@ -36,6 +36,12 @@ like($errors, qr/differ in.*\nHINT:  What tells rows apart and nothing else belo
 (undef, undef, $errors) = run_psql("SELECT ctr_train(n, ctr_fit(epochs => 1)) IS NOT NULL FROM ($keys LIMIT 99) n");
 unlike($errors, qr/differs? in/, 'in few rows it is nothing special');
 
+my $paired = "SELECT id, (id * 31 % 11 < 5)::int # (x < 4)::int AS label, 'x' || x AS x, c FROM noise";
+(undef, undef, $said) = train("epochs => 1, crosses => 'auto'", $paired);
+like($said, qr/NOTICE:  \d+: pair of columns "x\*c" is a category besides\n/, 'pairs that were chosen are told of');
+(undef, undef, $said) = train(q{epochs => 1, crosses => '[["x", "c"]]'}, $paired);
+unlike($said, qr/pair of columns/, 'those that were given are not');
+
 (undef, undef, $said) = train("epochs => 2, validation => 0", $all);
 like($said, qr{epoch 2/2: train_loss $number$}m, 'without validation there is nothing to tell of it');
 
