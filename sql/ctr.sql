@@ -346,6 +346,18 @@ CREATE FUNCTION ctr_config(ctr_model) RETURNS pg_catalog.jsonb
 COMMENT ON FUNCTION ctr_config(ctr_model) IS
     'A model''s architecture, options (all of them, with the recipe''s values), columns, row counts, epochs, number of trained parameters, and versions.';
 
+CREATE FUNCTION ctr_describe(ctr_model) RETURNS pg_catalog.text
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;
+COMMENT ON FUNCTION ctr_describe(ctr_model) IS
+    'A model in one line, for lists: architecture, features, known categories, size, and the quality of the epoch whose weights it has.';
+
+CREATE FUNCTION ctr_summary(ctr_model, OUT layer pg_catalog.text, OUT kind pg_catalog.text, OUT output_shape integer[],
+    OUT parameters bigint)
+    RETURNS SETOF pg_catalog.record
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000 ROWS 80;
+COMMENT ON FUNCTION ctr_summary(ctr_model) IS
+    'One row per module of the network, in the order of their work: its path in the state_dict, what PyTorch calls it, the shape of its output (-1: the rows of a batch), and its trained parameters, which add up to ctr_config''s.';
+
 CREATE FUNCTION ctr_history(ctr_model, OUT epoch integer, OUT train_loss double precision, OUT train_auc double precision,
     OUT val_loss double precision, OUT val_auc double precision, OUT learning_rate double precision,
     OUT seconds double precision, OUT is_best boolean)

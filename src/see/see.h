@@ -1,0 +1,35 @@
+/*
+ * see.h: what several functions say of a model: its names and numbers as a reader takes them in.
+ */
+#ifndef CTR_SEE_H
+#define CTR_SEE_H
+
+#include "model/model.h"
+
+/* ------------------------------------------------------------------ words.c */
+
+/* "DeepCross matrix", "FiBiNET field_each", "DeepFM", "Wide & Deep" */
+char *words_architecture(const CtrOptions *options);
+/* a count with three digits: "812", "21.3 k", "1.29 M" */
+char *words_count(int64 n);
+/* a size: "812 bytes", "157 kB", "59 MB" */
+char *words_bytes(int64 n);
+/* known categories of the columns themselves */
+int64 words_categories(const CtrEncoder *encoder);
+/* "val AUC 0.7735 (epoch 4 of 5)": the first of what was measured in the epoch whose weights the model has */
+char *words_quality(const CtrModel *model);
+
+/* ------------------------------------------------------------------ summary.c */
+
+/* A row of a network's summary. */
+typedef struct CtrSummaryRow {
+    const char *layer; /* module path in the state_dict */
+    const char *kind;
+    int width; /* floats of a row of the output */
+    int64 parameters;
+} CtrSummaryRow;
+
+/* The modules of the network, in the order of their work, in the current context. */
+CtrSummaryRow *summary_rows(const NnNet *net, int *n);
+
+#endif /* CTR_SEE_H */
