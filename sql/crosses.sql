@@ -119,6 +119,11 @@ SELECT ctr_config(f.model) #> '{inputs,crosses}' AS crosses,
        ctr_config(f.model) #> '{inputs,categories,-1}' >= ctr_config(m.model) #> '{inputs,categories,-1}' AS more,
        (SELECT (ctr_evaluate(f.model, t)).auc FROM test t) > 0.72 AS good
 FROM further f, models m WHERE m.name = 'auto';
+-- counts of rows add up: twice the same rows
+WITH once AS MATERIALIZED (SELECT trained('{"crosses": [["device", "shop"], ["visitor", "shop"]], "validation": 0}') AS model),
+twice AS MATERIALIZED (SELECT (SELECT ctr_train(t, '{"epochs": 1}', model) FROM train t) AS model FROM once)
+SELECT (SELECT array_agg(2 * n) FROM unnest(ctr_tensor(o.model, 'ctr.crosses.frequency')) n) =
+    ctr_tensor(t.model, 'ctr.crosses.frequency')::float8[] AS twice_as_many FROM once o, twice t;
 SELECT (SELECT ctr_train(t, '{"crosses": "none"}', model) FROM test t) FROM models WHERE name = 'auto';
 SELECT (SELECT ctr_train(t, '{"crosses": "auto"}', model) FROM test t) FROM models WHERE name = 'none';
 SELECT (SELECT ctr_train(t, '{"crosses": "auto", "epochs": 1}', model) FROM test t) IS NOT NULL AS same
