@@ -240,6 +240,24 @@ CREATE AGGREGATE ctr_auc(label boolean, score double precision) (
 COMMENT ON AGGREGATE ctr_auc(boolean, double precision) IS
     'Area under the ROC curve of scores for boolean labels, ties counted half (scikit-learn''s roc_auc_score). Rows with a NULL are left out; NULL where all labels are equal. 16 bytes of memory a row.';
 
+CREATE FUNCTION ctr_auc_transition(pg_catalog.internal, double precision, double precision, double precision) RETURNS pg_catalog.internal
+    AS 'MODULE_PATHNAME', 'ctr_auc_transition' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ctr_auc_transition(pg_catalog.internal, double precision, double precision, double precision) IS 'transition function of ctr_auc with weights';
+CREATE FUNCTION ctr_auc_transition(pg_catalog.internal, boolean, double precision, double precision) RETURNS pg_catalog.internal
+    AS 'MODULE_PATHNAME', 'ctr_auc_transition_bool' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ctr_auc_transition(pg_catalog.internal, boolean, double precision, double precision) IS 'transition function of ctr_auc with weights';
+
+CREATE AGGREGATE ctr_auc(label double precision, score double precision, weight double precision) (
+    SFUNC = ctr_auc_transition, STYPE = pg_catalog.internal, SSPACE = 65536, FINALFUNC = ctr_auc_final,
+    COMBINEFUNC = ctr_auc_combine, SERIALFUNC = ctr_auc_serialize, DESERIALFUNC = ctr_auc_deserialize, PARALLEL = SAFE);
+COMMENT ON AGGREGATE ctr_auc(double precision, double precision, double precision) IS
+    'Area under the ROC curve of scores for labels 0 and 1, each row as often as its weight says (scikit-learn''s roc_auc_score with sample_weight; weights are kept as float4). Rows with a NULL are left out; NULL where all labels with a weight are equal.';
+CREATE AGGREGATE ctr_auc(label boolean, score double precision, weight double precision) (
+    SFUNC = ctr_auc_transition, STYPE = pg_catalog.internal, SSPACE = 65536, FINALFUNC = ctr_auc_final,
+    COMBINEFUNC = ctr_auc_combine, SERIALFUNC = ctr_auc_serialize, DESERIALFUNC = ctr_auc_deserialize, PARALLEL = SAFE);
+COMMENT ON AGGREGATE ctr_auc(boolean, double precision, double precision) IS
+    'Area under the ROC curve of scores for boolean labels, each row as often as its weight says (scikit-learn''s roc_auc_score with sample_weight; weights are kept as float4). Rows with a NULL are left out; NULL where all labels with a weight are equal.';
+
 CREATE FUNCTION ctr_logloss_transition(pg_catalog.internal, double precision, double precision) RETURNS pg_catalog.internal
     AS 'MODULE_PATHNAME', 'ctr_logloss_transition' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION ctr_logloss_transition(pg_catalog.internal, double precision, double precision) IS 'transition function of ctr_logloss';
@@ -271,6 +289,79 @@ CREATE AGGREGATE ctr_logloss(label boolean, score double precision) (
     PARALLEL = SAFE);
 COMMENT ON AGGREGATE ctr_logloss(boolean, double precision) IS
     'Mean logarithmic loss (nats) of probabilities for boolean labels (scikit-learn''s log_loss: probabilities are clipped by 2^-52). Rows with a NULL are left out.';
+
+CREATE FUNCTION ctr_logloss_transition(pg_catalog.internal, double precision, double precision, double precision) RETURNS pg_catalog.internal
+    AS 'MODULE_PATHNAME', 'ctr_logloss_transition' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ctr_logloss_transition(pg_catalog.internal, double precision, double precision, double precision) IS 'transition function of ctr_logloss with weights';
+CREATE FUNCTION ctr_logloss_transition(pg_catalog.internal, boolean, double precision, double precision) RETURNS pg_catalog.internal
+    AS 'MODULE_PATHNAME', 'ctr_logloss_transition_bool' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ctr_logloss_transition(pg_catalog.internal, boolean, double precision, double precision) IS 'transition function of ctr_logloss with weights';
+
+CREATE AGGREGATE ctr_logloss(label double precision, score double precision, weight double precision) (
+    SFUNC = ctr_logloss_transition, STYPE = pg_catalog.internal, FINALFUNC = ctr_logloss_final,
+    COMBINEFUNC = ctr_logloss_combine, SERIALFUNC = ctr_logloss_serialize, DESERIALFUNC = ctr_logloss_deserialize,
+    PARALLEL = SAFE);
+COMMENT ON AGGREGATE ctr_logloss(double precision, double precision, double precision) IS
+    'Weighted mean of the logarithmic loss (nats) of probabilities for labels 0 and 1 (scikit-learn''s log_loss with sample_weight). Rows with a NULL are left out; NULL where all weights are 0.';
+CREATE AGGREGATE ctr_logloss(label boolean, score double precision, weight double precision) (
+    SFUNC = ctr_logloss_transition, STYPE = pg_catalog.internal, FINALFUNC = ctr_logloss_final,
+    COMBINEFUNC = ctr_logloss_combine, SERIALFUNC = ctr_logloss_serialize, DESERIALFUNC = ctr_logloss_deserialize,
+    PARALLEL = SAFE);
+COMMENT ON AGGREGATE ctr_logloss(boolean, double precision, double precision) IS
+    'Weighted mean of the logarithmic loss (nats) of probabilities for boolean labels (scikit-learn''s log_loss with sample_weight). Rows with a NULL are left out; NULL where all weights are 0.';
+
+CREATE TYPE ctr_calibration_bin AS (bin integer, score double precision, label double precision, rows bigint);
+COMMENT ON TYPE ctr_calibration_bin IS 'element of ctr_calibration''s result: rows between two neighbouring quantiles of the scores';
+COMMENT ON COLUMN ctr_calibration_bin.bin IS 'number, from 1 for the lowest scores';
+COMMENT ON COLUMN ctr_calibration_bin.score IS 'mean score';
+COMMENT ON COLUMN ctr_calibration_bin.label IS 'mean label: what the mean score should be';
+COMMENT ON COLUMN ctr_calibration_bin.rows IS 'rows';
+
+CREATE FUNCTION ctr_curve_transition(pg_catalog.internal, double precision, double precision) RETURNS pg_catalog.internal
+    AS 'MODULE_PATHNAME', 'ctr_curve_transition' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ctr_curve_transition(pg_catalog.internal, double precision, double precision) IS 'transition function of ctr_calibration';
+CREATE FUNCTION ctr_curve_transition(pg_catalog.internal, boolean, double precision) RETURNS pg_catalog.internal
+    AS 'MODULE_PATHNAME', 'ctr_curve_transition_bool' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ctr_curve_transition(pg_catalog.internal, boolean, double precision) IS 'transition function of ctr_calibration';
+CREATE FUNCTION ctr_curve_transition(pg_catalog.internal, double precision, double precision, integer) RETURNS pg_catalog.internal
+    AS 'MODULE_PATHNAME', 'ctr_curve_transition' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ctr_curve_transition(pg_catalog.internal, double precision, double precision, integer) IS 'transition function of ctr_calibration with a number of bins';
+CREATE FUNCTION ctr_curve_transition(pg_catalog.internal, boolean, double precision, integer) RETURNS pg_catalog.internal
+    AS 'MODULE_PATHNAME', 'ctr_curve_transition_bool' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ctr_curve_transition(pg_catalog.internal, boolean, double precision, integer) IS 'transition function of ctr_calibration with a number of bins';
+CREATE FUNCTION ctr_curve_combine(pg_catalog.internal, pg_catalog.internal) RETURNS pg_catalog.internal
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ctr_curve_combine(pg_catalog.internal, pg_catalog.internal) IS 'combine function of ctr_calibration';
+CREATE FUNCTION ctr_curve_serialize(pg_catalog.internal) RETURNS pg_catalog.bytea
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION ctr_curve_serialize(pg_catalog.internal) IS 'serialization function of ctr_calibration';
+CREATE FUNCTION ctr_curve_deserialize(pg_catalog.bytea, pg_catalog.internal) RETURNS pg_catalog.internal
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION ctr_curve_deserialize(pg_catalog.bytea, pg_catalog.internal) IS 'deserialization function of ctr_calibration';
+CREATE FUNCTION ctr_calibration_final(pg_catalog.internal) RETURNS ctr_calibration_bin[]
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ctr_calibration_final(pg_catalog.internal) IS 'final function of ctr_calibration';
+
+CREATE AGGREGATE ctr_calibration(label double precision, score double precision) (
+    SFUNC = ctr_curve_transition, STYPE = pg_catalog.internal, SSPACE = 65536, FINALFUNC = ctr_calibration_final,
+    COMBINEFUNC = ctr_curve_combine, SERIALFUNC = ctr_curve_serialize, DESERIALFUNC = ctr_curve_deserialize, PARALLEL = SAFE);
+COMMENT ON AGGREGATE ctr_calibration(double precision, double precision) IS
+    'Mean score beside mean label for labels 0 and 1, in 10 bins of equal counts, as an array of (bin, score, label, rows): scikit-learn''s calibration_curve with strategy "quantile". Equal scores share a bin, empty bins are left out. Rows with a NULL are left out; NULL without rows. 16 bytes of memory a row.';
+CREATE AGGREGATE ctr_calibration(label double precision, score double precision, bins integer) (
+    SFUNC = ctr_curve_transition, STYPE = pg_catalog.internal, SSPACE = 65536, FINALFUNC = ctr_calibration_final,
+    COMBINEFUNC = ctr_curve_combine, SERIALFUNC = ctr_curve_serialize, DESERIALFUNC = ctr_curve_deserialize, PARALLEL = SAFE);
+COMMENT ON AGGREGATE ctr_calibration(double precision, double precision, integer) IS
+    'Mean score beside mean label for labels 0 and 1, in so many bins of equal counts, as an array of (bin, score, label, rows): scikit-learn''s calibration_curve with strategy "quantile". Equal scores share a bin, empty bins are left out. Rows with a NULL are left out; NULL without rows. 16 bytes of memory a row.';
+CREATE AGGREGATE ctr_calibration(label boolean, score double precision) (
+    SFUNC = ctr_curve_transition, STYPE = pg_catalog.internal, SSPACE = 65536, FINALFUNC = ctr_calibration_final,
+    COMBINEFUNC = ctr_curve_combine, SERIALFUNC = ctr_curve_serialize, DESERIALFUNC = ctr_curve_deserialize, PARALLEL = SAFE);
+COMMENT ON AGGREGATE ctr_calibration(boolean, double precision) IS
+    'Mean score beside mean label for boolean labels, in 10 bins of equal counts, as an array of (bin, score, label, rows): scikit-learn''s calibration_curve with strategy "quantile". Equal scores share a bin, empty bins are left out. Rows with a NULL are left out; NULL without rows. 16 bytes of memory a row.';
+CREATE AGGREGATE ctr_calibration(label boolean, score double precision, bins integer) (
+    SFUNC = ctr_curve_transition, STYPE = pg_catalog.internal, SSPACE = 65536, FINALFUNC = ctr_calibration_final,
+    COMBINEFUNC = ctr_curve_combine, SERIALFUNC = ctr_curve_serialize, DESERIALFUNC = ctr_curve_deserialize, PARALLEL = SAFE);
+COMMENT ON AGGREGATE ctr_calibration(boolean, double precision, integer) IS
+    'Mean score beside mean label for boolean labels, in so many bins of equal counts, as an array of (bin, score, label, rows): scikit-learn''s calibration_curve with strategy "quantile". Equal scores share a bin, empty bins are left out. Rows with a NULL are left out; NULL without rows. 16 bytes of memory a row.';
 
 CREATE TYPE ctr_evaluation AS (
     rows bigint, loss double precision, auc double precision, accuracy double precision,

@@ -2,51 +2,27 @@
  * metrics.c: the aggregates ctr_auc and ctr_logloss, with their parallel halves. The arithmetic is in
  * nn/math.
  */
-#include "score/scores.h"
+#include "metrics/arguments.h"
 
 #include <math.h>
 
-#include "common/shortest_dec.h"
-
-static double
-check_label(double label)
-{
-    if (label != 0 && label != 1)
-        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                        errmsg("label has value %s", double_to_shortest_decimal(label)),
-                        errdetail("Labels must be 0 or 1.")));
-    return label;
-}
-
-/* the label argument, boolean or float8: the SQL declarations say which */
-static double
-label_argument(FunctionCallInfo fcinfo, bool is_boolean)
-{
-    return is_boolean ? (double)PG_GETARG_BOOL(1) : check_label(PG_GETARG_FLOAT8(1));
-}
-
-/* ------------------------------------------------------------------ ctr_auc(label, score) */
+/* ------------------------------------------------------------------ ctr_auc(label, score [, weight]) */
 
 static Datum
 auc_transition(FunctionCallInfo fcinfo, bool is_boolean)
 {
     MemoryContext context = aggregate_context(fcinfo);
     CtrScores *state = PG_ARGISNULL(0) ? NULL : (CtrScores *)PG_GETARG_POINTER(0);
-    double score;
 
     if (state == NULL)
         state = MemoryContextAllocZero(context, sizeof(CtrScores));
-    if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
-        PG_RETURN_POINTER(state);
-    score = PG_GETARG_FLOAT8(2);
-    if (isnan(score))
-        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("score is NaN"),
-                        errhint("Leave such rows out with FILTER (WHERE ...).")));
-    scores_add(state, context, score, label_argument(fcinfo, is_boolean));
+    if (!argument_missing(fcinfo))
+        scores_add(state, context, score_argument(fcinfo), label_argument(fcinfo, is_boolean),
+                   weight_argument(fcinfo));
     PG_RETURN_POINTER(state);
 }
 
-/* CREATE FUNCTION ctr_auc_transition(internal, float8, float8) RETURNS internal */
+/* CREATE FUNCTION ctr_auc_transition(internal, float8, float8 [, float8]) RETURNS internal */
 PG_FUNCTION_INFO_V1(ctr_auc_transition);
 Datum
 ctr_auc_transition(PG_FUNCTION_ARGS)
@@ -54,7 +30,7 @@ ctr_auc_transition(PG_FUNCTION_ARGS)
     return auc_transition(fcinfo, false);
 }
 
-/* CREATE FUNCTION ctr_auc_transition(internal, boolean, float8) RETURNS internal */
+/* CREATE FUNCTION ctr_auc_transition(internal, boolean, float8 [, float8]) RETURNS internal */
 PG_FUNCTION_INFO_V1(ctr_auc_transition_bool);
 Datum
 ctr_auc_transition_bool(PG_FUNCTION_ARGS)
@@ -107,12 +83,11 @@ ctr_auc_final(PG_FUNCTION_ARGS)
     PG_RETURN_FLOAT8(value);
 }
 
-/* ------------------------------------------------------------------ ctr_logloss(label, score) */
+/* ------------------------------------------------------------------ ctr_logloss(label, score [, weight]) */
 
-/* The state of ctr_logloss: the sum of the losses of n rows. */
+/* The state of ctr_logloss: sums of weight * loss, and of weights. */
 typedef struct LossState {
-    double sum;
-    int64 n;
+    double sum, weight;
 } LossState;
 
 static Datum
@@ -120,23 +95,20 @@ logloss_transition(FunctionCallInfo fcinfo, bool is_boolean)
 {
     MemoryContext context = aggregate_context(fcinfo);
     LossState *state = PG_ARGISNULL(0) ? NULL : (LossState *)PG_GETARG_POINTER(0);
-    double score;
 
     if (state == NULL)
         state = MemoryContextAllocZero(context, sizeof(LossState));
-    if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
-        PG_RETURN_POINTER(state);
-    score = PG_GETARG_FLOAT8(2);
-    if (!(score >= 0 && score <= 1))
-        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                        errmsg("score has value %s", double_to_shortest_decimal(score)),
-                        errdetail("The logarithmic loss needs probabilities, from 0 to 1.")));
-    state->sum += log_loss(score, label_argument(fcinfo, is_boolean));
-    state->n++;
+    if (!argument_missing(fcinfo)) {
+        double score = probability_argument(fcinfo, "The logarithmic loss needs probabilities, from 0 to 1.");
+        double weight = weight_argument(fcinfo);
+
+        state->sum += weight * log_loss(score, label_argument(fcinfo, is_boolean));
+        state->weight += weight;
+    }
     PG_RETURN_POINTER(state);
 }
 
-/* CREATE FUNCTION ctr_logloss_transition(internal, float8, float8) RETURNS internal */
+/* CREATE FUNCTION ctr_logloss_transition(internal, float8, float8 [, float8]) RETURNS internal */
 PG_FUNCTION_INFO_V1(ctr_logloss_transition);
 Datum
 ctr_logloss_transition(PG_FUNCTION_ARGS)
@@ -144,7 +116,7 @@ ctr_logloss_transition(PG_FUNCTION_ARGS)
     return logloss_transition(fcinfo, false);
 }
 
-/* CREATE FUNCTION ctr_logloss_transition(internal, boolean, float8) RETURNS internal */
+/* CREATE FUNCTION ctr_logloss_transition(internal, boolean, float8 [, float8]) RETURNS internal */
 PG_FUNCTION_INFO_V1(ctr_logloss_transition_bool);
 Datum
 ctr_logloss_transition_bool(PG_FUNCTION_ARGS)
@@ -165,7 +137,7 @@ ctr_logloss_combine(PG_FUNCTION_ARGS)
         const LossState *from = (LossState *)PG_GETARG_POINTER(1);
 
         into->sum += from->sum;
-        into->n += from->n;
+        into->weight += from->weight;
     }
     PG_RETURN_POINTER(into);
 }
@@ -192,14 +164,14 @@ ctr_logloss_deserialize(PG_FUNCTION_ARGS)
     PG_RETURN_POINTER(state);
 }
 
-/* CREATE FUNCTION ctr_logloss_final(internal) RETURNS float8: NULL without rows */
+/* CREATE FUNCTION ctr_logloss_final(internal) RETURNS float8: NULL without rows of any weight */
 PG_FUNCTION_INFO_V1(ctr_logloss_final);
 Datum
 ctr_logloss_final(PG_FUNCTION_ARGS)
 {
     const LossState *state = PG_ARGISNULL(0) ? NULL : (LossState *)PG_GETARG_POINTER(0);
 
-    if (state == NULL || state->n == 0)
+    if (state == NULL || state->weight == 0)
         PG_RETURN_NULL();
-    PG_RETURN_FLOAT8(state->sum / (double)state->n);
+    PG_RETURN_FLOAT8(state->sum / state->weight);
 }

@@ -98,7 +98,7 @@ block_score(EvaluationBlock *block)
     for (int i = 0; i < block->n; i++, logits += classes) {
         evaluation_add(&e->sums, logits, block->labels[i]);
         if (classes == 1)
-            scores_add(&e->scores, e->context, logits[0], block->labels[i]);
+            scores_add(&e->scores, e->context, logits[0], block->labels[i], 1);
     }
 }
 

@@ -25,10 +25,10 @@ scores_reserve(CtrScores *scores, MemoryContext context, int64 n)
 }
 
 void
-scores_add(CtrScores *scores, MemoryContext context, double score, double label)
+scores_add(CtrScores *scores, MemoryContext context, double score, double label, double weight)
 {
     scores_reserve(scores, context, scores->n + 1);
-    scores->items[scores->n++] = (NnScore){.score = score, .label = (float)label, .weight = 1.0f};
+    scores->items[scores->n++] = (NnScore){.score = score, .label = (float)label, .weight = (float)weight};
 }
 
 void
@@ -40,19 +40,24 @@ scores_append(CtrScores *into, MemoryContext context, const CtrScores *from)
     into->n += from->n;
 }
 
+NnScore *
+scores_copy(const CtrScores *scores)
+{
+    Size size = mul_size(2 * sizeof(NnScore), Max(scores->n, 1));
+    NnScore *copy = MemoryContextAllocHuge(CurrentMemoryContext, size);
+
+    if (scores->n > 0)
+        ctr_copy(copy, scores->items, sizeof(NnScore) * scores->n);
+    return copy;
+}
+
 /* Sorts a copy, because a window aggregate adds more rows afterwards. */
 double
 scores_auc(const CtrScores *scores)
 {
-    Size size = mul_size(sizeof(NnScore), Max(scores->n, 1));
-    NnScore *sorted = MemoryContextAllocHuge(CurrentMemoryContext, size);
-    NnScore *scratch = MemoryContextAllocHuge(CurrentMemoryContext, size);
-    double value;
+    NnScore *sorted = scores_copy(scores);
+    double value = auc(sorted, sorted + scores->n, scores->n, ctr_pause);
 
-    if (scores->n > 0)
-        ctr_copy(sorted, scores->items, sizeof(NnScore) * scores->n);
-    value = auc(sorted, scratch, scores->n, ctr_pause);
-    pfree(scratch);
     pfree(sorted);
     return value;
 }

@@ -12,13 +12,15 @@ typedef struct CtrScores {
 } CtrScores;
 
 /* Both allocate in `context`, which must be the same for all additions. */
-void scores_add(CtrScores *scores, MemoryContext context, double score, double label);
+void scores_add(CtrScores *scores, MemoryContext context, double score, double label, double weight);
 void scores_append(CtrScores *into, MemoryContext context, const CtrScores *from);
 /*
  * The area under the ROC curve; NaN if all labels are the same. Leaves the scores as they are. Serves
  * interrupts.
  */
 double scores_auc(const CtrScores *scores);
+/* A copy of the scores and, behind it, room for as many: both in the current context. */
+NnScore *scores_copy(const CtrScores *scores);
 
 /* The bytes that are sent to another process: `head`, then the scores. Error if they would pass 1 GB. */
 bytea *scores_serialize(const void *head, Size head_size, const CtrScores *scores);
