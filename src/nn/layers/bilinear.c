@@ -60,24 +60,50 @@ strip_end(int fields, int d, int first, int *width)
 }
 
 /*
+ * One row's pairs, and their way back. Functions of their own, because a compiler believes `restrict` of a
+ * parameter: it need not look, row by row, whether the columns overlap.
+ */
+static inline __attribute__((always_inline)) void
+row_forward(float *restrict y, const float *restrict q, const float *restrict v, int k, int d)
+{
+    for (int j = 0; j < k; j++, y += d, v += d) {
+        int c = 0;
+
+        for (; c + 8 <= d; c += 8)
+            for (int lane = 0; lane < 8; lane++)
+                y[c + lane] = q[c + lane] * v[c + lane];
+        for (; c < d; c++)
+            y[c] = q[c] * v[c];
+    }
+}
+
+static inline __attribute__((always_inline)) void
+row_backward(float *restrict dq, float *restrict dv, const float *restrict dy, const float *restrict q,
+             const float *restrict v, int k, int d)
+{
+    for (int j = 0; j < k; j++, dv += d, dy += d, v += d) {
+        int c = 0;
+
+        for (; c + 8 <= d; c += 8)
+            for (int lane = 0; lane < 8; lane++) {
+                dq[c + lane] += dy[c + lane] * v[c + lane];
+                dv[c + lane] += dy[c + lane] * q[c + lane];
+            }
+        for (; c < d; c++) {
+            dq[c] += dy[c] * v[c];
+            dv[c] += dy[c] * q[c];
+        }
+    }
+}
+
+/*
  * y[r, j d + c] = q[r,c] v[r, j d + c]: a field's projection q [n, d] times the k fields v [n, k d] after it
  */
 static NN_KERNEL void
 pairs_forward(NnRows y, NnRowsIn q, NnRowsIn v, int n, int k, int d)
 {
     for (int r = 0; r < n; r++)
-        for (int j = 0; j < k; j++) {
-            float *restrict yr = rows_row(y, r) + (size_t)j * d;
-            const float *restrict qr = rows_in_row(q, r);
-            const float *restrict vr = rows_in_row(v, r) + (size_t)j * d;
-            int c = 0;
-
-            for (; c + 8 <= d; c += 8)
-                for (int lane = 0; lane < 8; lane++)
-                    yr[c + lane] = qr[c + lane] * vr[c + lane];
-            for (; c < d; c++)
-                yr[c] = qr[c] * vr[c];
-        }
+        row_forward(rows_row(y, r), rows_in_row(q, r), rows_in_row(v, r), k, d);
 }
 
 /*
@@ -88,23 +114,8 @@ static NN_KERNEL void
 pairs_backward(NnRows dq, NnRows dv, NnRowsIn dy, NnRowsIn q, NnRowsIn v, int n, int k, int d)
 {
     for (int r = 0; r < n; r++)
-        for (int j = 0; j < k; j++) {
-            float *restrict dqr = rows_row(dq, r), *restrict dvr = rows_row(dv, r) + (size_t)j * d;
-            const float *restrict g = rows_in_row(dy, r) + (size_t)j * d;
-            const float *restrict qr = rows_in_row(q, r);
-            const float *restrict vr = rows_in_row(v, r) + (size_t)j * d;
-            int c = 0;
-
-            for (; c + 8 <= d; c += 8)
-                for (int lane = 0; lane < 8; lane++) {
-                    dqr[c + lane] += g[c + lane] * vr[c + lane];
-                    dvr[c + lane] += g[c + lane] * qr[c + lane];
-                }
-            for (; c < d; c++) {
-                dqr[c] += g[c] * vr[c];
-                dvr[c] += g[c] * qr[c];
-            }
-        }
+        row_backward(rows_row(dq, r), rows_row(dv, r), rows_in_row(dy, r), rows_in_row(q, r),
+                     rows_in_row(v, r), k, d);
 }
 
 /* the parameter of field i's matrix: field_all and field_each */

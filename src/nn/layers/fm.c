@@ -12,6 +12,31 @@ enum { FIELDS, WIDTH }; /* size[] */
 enum { TOTAL };         /* saved[]: [n, d] */
 
 /*
+ * One row, and its way back. Functions of their own, because a compiler believes `restrict` of a parameter:
+ * it need not look, field by field, whether the columns overlap.
+ */
+static inline __attribute__((always_inline)) void
+row_forward(float *restrict y, float *restrict total, const float *restrict x, int fields, int d)
+{
+    for (int c = 0; c < d; c++)
+        y[c] = total[c] = 0;
+    for (int f = 0; f < fields; f++, x += d)
+        for (int c = 0; c < d; c++) {
+            y[c] += x[c] * total[c];
+            total[c] += x[c];
+        }
+}
+
+static inline __attribute__((always_inline)) void
+row_backward(float *restrict dx, const float *restrict dy, const float *restrict total,
+             const float *restrict x, int fields, int d, bool add)
+{
+    for (int f = 0; f < fields; f++, dx += d, x += d)
+        for (int c = 0; c < d; c++)
+            dx[c] = (add ? dx[c] : 0) + dy[c] * (total[c] - x[c]);
+}
+
+/*
  * y     [n, d]
  * total [n, d]          sum over fields of x, kept for the backward pass
  * x     [n, fields, d]
@@ -19,20 +44,8 @@ enum { TOTAL };         /* saved[]: [n, d] */
 static NN_KERNEL void
 fm_forward(NnRows y, NnRows total, NnRowsIn x, int n, int fields, int d)
 {
-    for (int r = 0; r < n; r++) {
-        float *restrict yr = rows_row(y, r), *restrict sum = rows_row(total, r);
-
-        for (int c = 0; c < d; c++)
-            yr[c] = sum[c] = 0;
-        for (int f = 0; f < fields; f++) {
-            const float *restrict v = rows_in_row(x, r) + (size_t)f * d;
-
-            for (int c = 0; c < d; c++) {
-                yr[c] += v[c] * sum[c];
-                sum[c] += v[c];
-            }
-        }
-    }
+    for (int r = 0; r < n; r++)
+        row_forward(rows_row(y, r), rows_row(total, r), rows_in_row(x, r), fields, d);
 }
 
 /*
@@ -45,14 +58,8 @@ static NN_KERNEL void
 fm_backward(NnRows dx, NnRowsIn dy, NnRowsIn total, NnRowsIn x, int n, int fields, int d, bool add)
 {
     for (int r = 0; r < n; r++)
-        for (int f = 0; f < fields; f++) {
-            const float *restrict g = rows_in_row(dy, r), *restrict sum = rows_in_row(total, r);
-            const float *restrict v = rows_in_row(x, r) + (size_t)f * d;
-            float *restrict dv = rows_row(dx, r) + (size_t)f * d;
-
-            for (int c = 0; c < d; c++)
-                dv[c] = (add ? dv[c] : 0) + g[c] * (sum[c] - v[c]);
-        }
+        row_backward(rows_row(dx, r), rows_in_row(dy, r), rows_in_row(total, r), rows_in_row(x, r), fields, d,
+                     add);
 }
 
 static void
