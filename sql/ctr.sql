@@ -493,6 +493,44 @@ COMMENT ON VIEW ctr_progress IS
     'One row per training that runs on this server, in any session: phase (reading, encoding, training, validating, finishing), rows read, the group''s number, epoch of epochs, batch of batches, mean loss of the epoch so far, best validation metric and its epoch, time since the first row, estimated end if all epochs are trained. Other roles'' trainings have NULLs there, unless one has the rights of pg_read_all_stats. Needs track_activities.';
 GRANT SELECT ON ctr_progress TO PUBLIC;
 
+CREATE FUNCTION ctr_plot(ctr_model, plot pg_catalog.text) RETURNS pg_catalog.text
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;
+COMMENT ON FUNCTION ctr_plot(ctr_model, pg_catalog.text) IS
+    'A picture of a model as SVG: ''loss'' or ''auc'' of training and validation rows by epoch, with the best epoch marked. Plain ASCII without scripts, right on light and dark screens.';
+
+CREATE FUNCTION ctr_report(ctr_model) RETURNS pg_catalog.text
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20000;
+COMMENT ON FUNCTION ctr_report(ctr_model) IS
+    'All that a model says of itself on one page of HTML: rows, quality, training curves, features and how many rows their categories cover, derived inputs, layers, options. It needs no network and no script.';
+
+CREATE FUNCTION ctr_plot_roc_final(pg_catalog.internal) RETURNS pg_catalog.text
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ctr_plot_roc_final(pg_catalog.internal) IS 'final function of ctr_plot_roc';
+CREATE FUNCTION ctr_plot_calibration_final(pg_catalog.internal) RETURNS pg_catalog.text
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ctr_plot_calibration_final(pg_catalog.internal) IS 'final function of ctr_plot_calibration';
+
+CREATE AGGREGATE ctr_plot_roc(label double precision, score double precision) (
+    SFUNC = ctr_curve_transition, STYPE = pg_catalog.internal, SSPACE = 65536, FINALFUNC = ctr_plot_roc_final,
+    COMBINEFUNC = ctr_curve_combine, SERIALFUNC = ctr_curve_serialize, DESERIALFUNC = ctr_curve_deserialize, PARALLEL = SAFE);
+COMMENT ON AGGREGATE ctr_plot_roc(double precision, double precision) IS
+    'The ROC curve of scores for labels 0 and 1 as SVG, with the area under it. Rows with a NULL are left out; NULL where all labels are equal. 16 bytes of memory a row.';
+CREATE AGGREGATE ctr_plot_roc(label boolean, score double precision) (
+    SFUNC = ctr_curve_transition, STYPE = pg_catalog.internal, SSPACE = 65536, FINALFUNC = ctr_plot_roc_final,
+    COMBINEFUNC = ctr_curve_combine, SERIALFUNC = ctr_curve_serialize, DESERIALFUNC = ctr_curve_deserialize, PARALLEL = SAFE);
+COMMENT ON AGGREGATE ctr_plot_roc(boolean, double precision) IS
+    'The ROC curve of scores for boolean labels as SVG, with the area under it. Rows with a NULL are left out; NULL where all labels are equal. 16 bytes of memory a row.';
+CREATE AGGREGATE ctr_plot_calibration(label double precision, score double precision) (
+    SFUNC = ctr_curve_transition, STYPE = pg_catalog.internal, SSPACE = 65536, FINALFUNC = ctr_plot_calibration_final,
+    COMBINEFUNC = ctr_curve_combine, SERIALFUNC = ctr_curve_serialize, DESERIALFUNC = ctr_curve_deserialize, PARALLEL = SAFE);
+COMMENT ON AGGREGATE ctr_plot_calibration(double precision, double precision) IS
+    'Mean label beside mean score for labels 0 and 1 as SVG, in the 10 bins of ctr_calibration. Rows with a NULL are left out; NULL without rows. 16 bytes of memory a row.';
+CREATE AGGREGATE ctr_plot_calibration(label boolean, score double precision) (
+    SFUNC = ctr_curve_transition, STYPE = pg_catalog.internal, SSPACE = 65536, FINALFUNC = ctr_plot_calibration_final,
+    COMBINEFUNC = ctr_curve_combine, SERIALFUNC = ctr_curve_serialize, DESERIALFUNC = ctr_curve_deserialize, PARALLEL = SAFE);
+COMMENT ON AGGREGATE ctr_plot_calibration(boolean, double precision) IS
+    'Mean label beside mean score for boolean labels as SVG, in the 10 bins of ctr_calibration. Rows with a NULL are left out; NULL without rows. 16 bytes of memory a row.';
+
 -- ------------------------------------------------------------------ in and out
 
 CREATE FUNCTION ctr_state_dict(ctr_model) RETURNS pg_catalog.bytea

@@ -14,6 +14,7 @@
 #include "utils/tuplestore.h"
 
 #include "nn/arch/arch.h"
+#include "see/see.h"
 #include "srf.h"
 
 /* ------------------------------------------------------------------ arguments and results */
@@ -100,18 +101,6 @@ append_inputs(StringInfo text, const CtrEncoder *encoder)
     appendStringInfoChar(text, '}');
 }
 
-static int64
-trained_parameters(const NnNet *net)
-{
-    int64 n = 0;
-
-    for (int i = 0; i < net->n_params; i++) {
-        if (net->params[i].kind != NN_BUFFER)
-            n += (int64)net->params[i].count;
-    }
-    return n;
-}
-
 /* CREATE FUNCTION ctr_config(ctr_model) RETURNS jsonb */
 PG_FUNCTION_INFO_V1(ctr_config);
 Datum
@@ -140,7 +129,7 @@ ctr_config(PG_FUNCTION_ARGS)
                      ",\"skipped\":" INT64_FORMAT
                      "},\"epochs\":%d,\"best_epoch\":%d,\"parameters\":" INT64_FORMAT,
                      model->train_rows, model->validation_rows, model->skipped_rows, model->n_epochs,
-                     model->best_epoch, trained_parameters(&model->net));
+                     model->best_epoch, words_parameters(&model->net));
     append_inputs(&text, encoder);
     appendStringInfo(&text, ",\"format_version\":%d,\"ctr_version\":", CTR_FORMAT_VERSION);
     escape_json(&text, model->version);

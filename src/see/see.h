@@ -6,6 +6,8 @@
 
 #include "model/model.h"
 
+#include "lib/stringinfo.h"
+
 /* ------------------------------------------------------------------ words.c */
 
 /* "DeepCross matrix", "FiBiNET field_each", "DeepFM", "Wide & Deep" */
@@ -16,8 +18,20 @@ char *words_count(int64 n);
 char *words_bytes(int64 n);
 /* known categories of the columns themselves */
 int64 words_categories(const CtrEncoder *encoder);
+/* numbers that are trained */
+int64 words_parameters(const NnNet *net);
 /* "val AUC 0.7735 (epoch 4 of 5)": the first of what was measured in the epoch whose weights the model has */
 char *words_quality(const CtrModel *model);
+
+/* ------------------------------------------------------------------ plots.c */
+
+/* A picture of a model, by the name that ctr_plot knows it by. */
+typedef struct CtrPlot {
+    const char *name;
+    void (*draw)(StringInfo out, const CtrModel *model);
+} CtrPlot;
+
+extern const CtrPlot plots[]; /* ends with a name that is NULL */
 
 /* ------------------------------------------------------------------ summary.c */
 

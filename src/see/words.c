@@ -71,6 +71,18 @@ words_categories(const CtrEncoder *encoder)
     return n;
 }
 
+int64
+words_parameters(const NnNet *net)
+{
+    int64 n = 0;
+
+    for (int i = 0; i < net->n_params; i++) {
+        if (net->params[i].kind != NN_BUFFER)
+            n += (int64)net->params[i].count;
+    }
+    return n;
+}
+
 char *
 words_quality(const CtrModel *model)
 {

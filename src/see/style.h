@@ -1,0 +1,10 @@
+/* style.h: how pictures and pages look. Nothing else names a colour. */
+#ifndef CTR_STYLE_H
+#define CTR_STYLE_H
+
+/* of pictures, which say by class what a shape is */
+extern const char style_picture[];
+/* of pages, beside it */
+extern const char style_page[];
+
+#endif /* CTR_STYLE_H */

@@ -1,0 +1,137 @@
+# Pictures and pages in a browser: headless Chromium opens each, with few features and many, on a light and on a dark
+# screen; nothing complains on its console, and curves, dots and bars are there in their colours.
+use strict;
+use warnings;
+use CtrTest;
+use Compress::Zlib qw(uncompress);
+use Test::More;
+
+my ($browser) = grep { defined } map { my $name = $_; (grep { -x } map { "$_/$name" } split /:/, $ENV{PATH})[0] }
+  qw(chromium chromium-browser google-chrome);
+plan skip_all => 'left out: there is no Chromium here that could open pictures and pages' unless $browser;
+
+my %light = (paper => [255, 255, 255], one => [0, 114, 178], two => [213, 94, 0], mark => [0, 122, 90]);
+my %dark = (paper => [21, 24, 29], one => [86, 180, 233], two => [230, 159, 0], mark => [47, 191, 148]);
+
+# Opens a file; the console's lines, the document that it became, and the screen's pixels by colour
+sub open_in_browser
+{
+    my ($file, %options) = @_;
+    my $size = $options{size} // '700,700';
+    my @command = ($browser, qw(--headless --no-sandbox --disable-gpu --hide-scrollbars --force-color-profile=srgb),
+        '--force-device-scale-factor=1', "--window-size=$size", '--enable-logging=stderr', "--user-data-dir=@{[scratch('profile')]}",
+        $options{dark} ? '--blink-settings=preferredColorScheme=0' : ());
+    my ($dom, $log, $png) = map { scratch($_) } qw(dom log shot.png);
+    local $ENV{HOME} = scratch('');
+    system("timeout 60 @command --dump-dom 'file://$file' >$dom 2>$log");
+    system("timeout 60 @command --screenshot=$png 'file://$file' >/dev/null 2>>$log");
+    my @complaints = grep { /CONSOLE/ } split /\n/, CtrTest::slurp($log);
+    return (\@complaints, CtrTest::slurp($dom), colours(CtrTest::slurp($png)));
+}
+
+# how many pixels of a PNG have each colour, as "r,g,b"
+sub colours
+{
+    my ($png) = @_;
+    my ($at, $data, %count) = (8, '');
+    my ($width, $height, $depth, $kind) = unpack 'NNCC', substr($png, 16, 10);
+    while ($at < length $png) {
+        my ($length, $type) = unpack 'Na4', substr($png, $at, 8);
+        $data .= substr($png, $at + 8, $length) if $type eq 'IDAT';
+        $at += $length + 12;
+    }
+    my $bytes = $kind == 6 ? 4 : 3;
+    die "a PNG of kind $kind, depth $depth\n" unless $depth == 8 && ($kind == 2 || $kind == 6);
+    my ($raw, @before) = (uncompress($data), (0) x ($width * $bytes));
+    for my $row (0 .. $height - 1) {
+        my ($filter, @line) = unpack 'C*', substr($raw, $row * ($width * $bytes + 1), $width * $bytes + 1);
+        for my $i (0 .. $#line) {
+            next unless $filter;
+            my ($a, $b, $c) = $i < $bytes ? (0, $before[$i], 0) : ($line[$i - $bytes], $before[$i], $before[$i - $bytes]);
+            my $guess = $filter == 1 ? $a : $filter == 2 ? $b : $filter == 3 ? int(($a + $b) / 2) : paeth($a, $b, $c);
+            $line[$i] = ($line[$i] + $guess) & 255;
+        }
+        $count{ join ',', @line[$_ * $bytes .. $_ * $bytes + 2] }++ for 0 .. $width - 1;
+        @before = @line;
+    }
+    return \%count;
+}
+
+sub paeth
+{
+    my ($a, $b, $c) = @_;
+    my ($pa, $pb, $pc) = (abs($b - $c), abs($a - $c), abs($a + $b - 2 * $c));
+    return $pa <= $pb && $pa <= $pc ? $a : $pb <= $pc ? $b : $c;
+}
+
+# a test: what SQL returns opens without complaints, and has so many pixels at least of each colour
+sub shows
+{
+    my ($name, $type, $sql, $pixels, %options) = @_;
+    my $file = scratch("picture.$type");
+    my $palette = $options{dark} ? \%dark : \%light;
+    open my $out, '>:raw', $file or die;
+    print $out query($sql);
+    close $out;
+    my ($complaints, $dom, $colours) = open_in_browser($file, %options);
+    is_deeply($complaints, [], "$name: the console is silent");
+    unlike($dom, qr/parsererror|<script/, "$name: it is what it says, without scripts");
+    my @missing = map { my $n = $colours->{ join ',', @{ $palette->{$_} } } // 0; $n < $pixels->{$_} ? "$_: $n" : () } sort keys %$pixels;
+    is_deeply(\@missing, [], "$name: all is there, in its colours");
+}
+
+# that the tests above can fail
+{
+    open my $out, '>', scratch('broken.html') or die;
+    print $out '<script>console.error("broken")</script>';
+    close $out;
+    my ($complaints, undef, $colours) = open_in_browser(scratch('broken.html'));
+    is(scalar @$complaints, 2, 'what a console says is seen');
+    is($colours->{ join ',', @{ $light{two} } } // 0, 0, 'an empty page has no curve');
+}
+
+query(<<'EOS');
+CREATE TABLE models (name text, model ctr_model);
+DO $$
+DECLARE
+    columns text;
+    n int;
+BEGIN
+    FOREACH n IN ARRAY '{3,39,300}'::int[] LOOP
+        SELECT string_agg(format(CASE WHEN k % 3 = 0 THEN '(hashint4(i * %1$s) & 1023) / 7.0 AS number_%1$s'
+                                      ELSE $f$nullif('v' || (hashint4(i * %1$s) & 31), 'v7') AS category_%1$s$f$ END, k), ', ')
+        INTO columns FROM generate_series(1, n) k;
+        EXECUTE format('INSERT INTO models SELECT %L, ctr_train(c, ctr_fit(epochs => 3, patience => 0)) FROM
+                        (SELECT ((hashint4(i) & 31) + (hashint4(i * 7) & 7) > 20)::int AS label, %s
+                         FROM generate_series(1, 1500) i) c', n, columns);
+    END LOOP;
+END $$;
+INSERT INTO models SELECT 'hostile', ctr_train(c, ctr_fit(epochs => 1)) FROM
+    (SELECT i % 2 AS label, i % 7 AS "<script>alert(1)</script>", 'a' || i % 3 AS U&"\0001\001b</td>" FROM generate_series(1, 500) i) c;
+INSERT INTO models SELECT 'long', ctr_train(c, ctr_fit(epochs => 50, patience => 0)) FROM
+    (SELECT i % 2 AS label, i % 7 AS a, 'a' || i % 3 AS b FROM generate_series(1, 500) i) c;
+EOS
+
+my %curves = (paper => 100000, one => 200, two => 300, mark => 50);
+foreach my $name (qw(3 long)) {
+    foreach my $dark (0, 1) {
+        my $screen = $dark ? 'dark' : 'light';
+        shows("$_ of \"$name\", $screen", 'svg', "SELECT ctr_plot(model, '$_') FROM models WHERE name = '$name'", \%curves, dark => $dark)
+          foreach qw(loss auc);
+    }
+}
+shows("report of $_ features", 'html', "SELECT ctr_report(model) FROM models WHERE name = '$_'",
+    { %curves, one => 100 }, size => '1000,1600')
+  foreach qw(3 39 300);
+shows('report, dark', 'html', "SELECT ctr_report(model) FROM models WHERE name = '39'", { paper => 100000, two => 300, one => 200 }, dark => 1,
+    size => '1000,1400');
+shows('report, on a telephone', 'html', "SELECT ctr_report(model) FROM models WHERE name = '39'", { paper => 100000, two => 100 },
+    size => '500,1600');
+shows('report of hostile names', 'html', "SELECT ctr_report(model) FROM models WHERE name = 'hostile'", { paper => 100000, two => 10 },
+    size => '1000,2000');
+my $scores = 'FROM (SELECT i * 7919 % 100 < i % 50 AS y, i % 50 / 100.0 AS s FROM generate_series(1, 10000) i) t';
+shows('ROC curve', 'svg', "SELECT ctr_plot_roc(y, s) $scores", { paper => 100000, two => 300 });
+shows('calibration', 'svg', "SELECT ctr_plot_calibration(y, s) $scores", { paper => 100000, two => 300 });
+cmp_ok(query("SELECT length(ctr_report(model)) FROM models WHERE name = '39'"), '<', 300 * 1024, 'a report of 39 features is small');
+
+done_testing();
