@@ -49,8 +49,11 @@ static const OptionName transforms[] = {
     {"quantile", NN_QUANTILE}, {"standard", NN_STANDARD}, {"log", NN_LOG}, {"none", NN_NONE}, {NULL, 0}};
 static const OptionName recipes[] = {
     {"robust", CTR_RECIPE_ROBUST}, {"reference", CTR_RECIPE_REFERENCE}, {NULL, 0}};
-static const OptionName schedules[] = {
-    {"constant", NN_CONSTANT}, {"cosine", NN_COSINE}, {"plateau", NN_PLATEAU}, {NULL, 0}};
+static const OptionName schedules[] = {{"constant", NN_CONSTANT},
+                                       {"cosine", NN_COSINE},
+                                       {"plateau", NN_PLATEAU},
+                                       {"cooldown", NN_COOLDOWN},
+                                       {NULL, 0}};
 static const OptionName crosses[] = {{"none", CTR_CROSSES_NONE}, {"auto", CTR_CROSSES_AUTO}, {NULL, 0}};
 static const OptionName monitors[] = {{"val_auc", true}, {"val_loss", false}, {NULL, 0}};
 static const OptionName untrainables[] = {{"error", false}, {"null", true}, {NULL, 0}};

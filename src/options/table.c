@@ -32,8 +32,11 @@ static const OptionName bilinear_types[] = {{"field_interaction", NN_FIELD_INTER
                                             {NULL, 0}};
 static const OptionName recipes[] = {
     {"robust", CTR_RECIPE_ROBUST}, {"reference", CTR_RECIPE_REFERENCE}, {NULL, 0}};
-static const OptionName schedules[] = {
-    {"constant", NN_CONSTANT}, {"cosine", NN_COSINE}, {"plateau", NN_PLATEAU}, {NULL, 0}};
+static const OptionName schedules[] = {{"constant", NN_CONSTANT},
+                                       {"cosine", NN_COSINE},
+                                       {"plateau", NN_PLATEAU},
+                                       {"cooldown", NN_COOLDOWN},
+                                       {NULL, 0}};
 static const OptionName monitors[] = {{"val_auc", true}, {"val_loss", false}, {NULL, 0}};
 static const OptionName untrainables[] = {{"error", false}, {"null", true}, {NULL, 0}};
 static const OptionName crosses[] = {{"none", CTR_CROSSES_NONE}, {"auto", CTR_CROSSES_AUTO}, {NULL, 0}};

@@ -19,6 +19,7 @@ struct CtrRowStore {
     int64 in_memory; /* rows in chunks, from row 0 on */
     int64 n;         /* rows in all */
     BufFile *file;   /* NULL: nothing spilled */
+    bool read;       /* the file was, since rows were appended */
     int64 consumed;  /* rows that rowstore_consume has given out */
     char *block;     /* rows from the file, for rowstore_consume */
 };
@@ -80,6 +81,15 @@ row_in_memory(const CtrRowStore *store, int64 index)
     return store->chunks[index >> store->chunk_shift] + within * store->row_size;
 }
 
+static void
+file_seek(CtrRowStore *store, int64 row)
+{
+    off_t offset = (off_t)((row - store->in_memory) * (int64)store->row_size);
+
+    if (BufFileSeek(store->file, 0, offset, SEEK_SET) != 0)
+        ereport(ERROR, (errcode_for_file_access(), errmsg("could not seek in temporary file: %m")));
+}
+
 void
 rowstore_append(CtrRowStore *store, const void *row)
 {
@@ -94,6 +104,9 @@ rowstore_append(CtrRowStore *store, const void *row)
         store->file = BufFileCreateTemp(false);
         MemoryContextSwitchTo(old);
     }
+    if (store->read) /* the file stands where it was read last */
+        file_seek(store, store->n);
+    store->read = false;
     buffile_write(store->file, row, store->row_size);
     store->n++;
 }
@@ -144,10 +157,8 @@ rowstore_permute(CtrRowStore *store, uint32 *from)
 static void
 file_fetch(CtrRowStore *store, int64 first, int64 n, char *rows)
 {
-    off_t offset = (off_t)((first - store->in_memory) * (int64)store->row_size);
-
-    if (BufFileSeek(store->file, 0, offset, SEEK_SET) != 0)
-        ereport(ERROR, (errcode_for_file_access(), errmsg("could not seek in temporary file: %m")));
+    file_seek(store, first);
+    store->read = true;
     buffile_read(store->file, rows, mul_size(n, store->row_size));
 }
 

@@ -165,6 +165,12 @@ calibrate_result(CtrFit *fit)
 }
 
 void
+calibrate_keep(CtrFit *fit)
+{
+    fit->calibration->moved = false;
+}
+
+void
 calibrate_undo(CtrFit *fit)
 {
     CtrCalibration *c = fit->calibration;

@@ -24,10 +24,21 @@
  */
 #define STREAM_ORDER ((uint64)1 << 41) /* + epoch */
 
+/* Rows in temporary files are read into a window. */
+static void
+prepare_window(CtrDataset *ds)
+{
+    const bool in_memory = rowstore_in_memory(ds->sets[0].rows) && rowstore_in_memory(ds->sets[1].rows);
+
+    if (!in_memory && ds->pass.window == NULL)
+        ds->pass.window = dataset_allocate(ds, ds->window_rows, ds->row_size);
+}
+
 void
 dataset_prepare_passes(CtrDataset *ds)
 {
     Size rows = (Size)Max(dataset_rows(ds, false), dataset_rows(ds, true));
+    Size all_rows = (Size)(dataset_rows(ds, false) + dataset_rows(ds, true));
     Size window = Max(Min(DATASET_WORKING_MEMORY / ds->row_size, WINDOW_LARGEST), WINDOW_LEAST);
 
     ds->window_rows = (int)(window / PAGE_ROWS * PAGE_ROWS);
@@ -37,10 +48,22 @@ dataset_prepare_passes(CtrDataset *ds)
     ds->x_cat = dataset_allocate(ds, ds->ld_cat, mul_size(sizeof(int32), ds->d_cat));
     ds->label = dataset_allocate(ds, ds->batch_rows, sizeof(float));
     ds->weight = dataset_allocate(ds, ds->batch_rows, sizeof(float));
-    ds->pass.pages = dataset_allocate(ds, rows / PAGE_ROWS + 1, sizeof(uint32));
+    ds->pass.pages = dataset_allocate(ds, all_rows / PAGE_ROWS + 1, sizeof(uint32));
     ds->pass.order = dataset_allocate(ds, ds->window_rows, sizeof(uint32));
-    if (!rowstore_in_memory(ds->sets[0].rows) || !rowstore_in_memory(ds->sets[1].rows))
-        ds->pass.window = dataset_allocate(ds, ds->window_rows, ds->row_size);
+    prepare_window(ds);
+}
+
+void
+dataset_train_all(CtrDataset *ds)
+{
+    const char *row;
+
+    for (int64 i = 0; (row = rowstore_consume(ds->sets[1].rows)) != NULL; i++) {
+        ctr_pause_at(i);
+        rowstore_append(ds->sets[0].rows, row);
+    }
+    ds->sets[0].weight += ds->sets[1].weight;
+    prepare_window(ds);
 }
 
 void

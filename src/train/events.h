@@ -18,6 +18,7 @@ typedef enum CtrEventKind {
     CTR_EVENT_EPOCH_ENDS,    /* epoch, metrics, watches_auc; is_best: better than all before */
     CTR_EVENT_OUT_OF_TIME,   /* epoch: the last one, ended by max_seconds */
     CTR_EVENT_STOPPED_EARLY, /* epoch, best_epoch, watches_auc */
+    CTR_EVENT_COOLDOWN,      /* epoch: the last one; best_epoch, from which the next go on, or 0; all_rows */
     CTR_EVENT_FINISHING,     /* no epoch follows */
     CTR_EVENT_DIVERGED,      /* epoch, whose loss is not finite; or fault: what is wrong with the model */
     CTR_EVENT_TRAINED        /* best_epoch: the model is that of this epoch */
@@ -34,6 +35,7 @@ typedef struct CtrEvent {
     double loss;                /* per row, the mean of this epoch's batches so far */
     const CtrEpoch *metrics;
     bool watches_auc; /* else the loss */
+    bool all_rows;    /* validation rows train, too */
     int only_label;   /* of all validation rows */
     const char *fault;
 } CtrEvent;

@@ -70,7 +70,7 @@ train_pass(CtrFit *fit, int epoch, CtrEpoch *result)
         NnStatus status;
 
         result->learning_rate =
-            schedule_rate(&fit->schedule, (double)fit->steps / (double)fit->steps_planned);
+            schedule_rate(&fit->schedule, (double)(fit->steps - fit->phase_start) / (double)fit->phase_steps);
         do {
             CHECK_FOR_INTERRUPTS();
             status =
@@ -117,7 +117,7 @@ validation_pass(CtrFit *fit, CtrEpoch *result)
     NnBatch batch;
 
     result->val_loss = result->val_auc = NAN;
-    if (fit->best == NULL)
+    if (fit->best == NULL || fit->all_rows)
         return;
     tell(fit, (CtrEvent){.kind = CTR_EVENT_VALIDATING});
     auc_reset(fit->auc);
@@ -180,7 +180,8 @@ run_epoch(CtrFit *fit, int epoch, CtrEpoch *e)
         tell(fit, (CtrEvent){.kind = CTR_EVENT_OUT_OF_TIME, .epoch = epoch});
         return false;
     }
-    if (fit->best && epoch < fit->options->epochs && schedule_stop(&fit->schedule, epoch)) {
+    if (fit->best && !fit->schedule.cooling && epoch < fit->schedule.epochs &&
+        schedule_stop(&fit->schedule, epoch)) {
         tell(fit, (CtrEvent){.kind = CTR_EVENT_STOPPED_EARLY,
                              .epoch = epoch,
                              .best_epoch = fit->schedule.best_epoch,
@@ -225,27 +226,79 @@ check_last_step(CtrFit *fit, int epoch)
     return check_loss(fit, fit_evaluate(fit, &batch), epoch);
 }
 
-/* The best epoch, whose parameters are the model's afterwards; 0: it has diverged. */
+/* Runs epochs from the one after `epoch` to `last`, or fewer; returns the last that ran. */
 static int
-run_epochs(CtrFit *fit)
+run_epochs(CtrFit *fit, int epoch, int last)
 {
-    const CtrOptions *options = fit->options;
-    CtrModel *model = fit->model;
-    int epoch = 0;
     bool more = true;
 
-    schedule_init(&fit->schedule, options->lr_schedule, monitor_auc(fit), options->learning_rate,
-                  options->patience, options->epochs);
-    while (more && epoch < options->epochs) {
+    while (more && epoch < last) {
         CtrEpoch metrics = {0};
 
         more = run_epoch(fit, ++epoch, &metrics);
     }
+    return epoch;
+}
+
+static bool
+has_best(const CtrFit *fit)
+{
+    return fit->best != NULL && fit->schedule.best_epoch > 0;
+}
+
+static void
+restore_best(CtrFit *fit)
+{
+    ctr_copy(fit->model->params, fit->best, fit->model->net.n_block * sizeof(float));
+}
+
+/*
+ * The cooldown goes on from the best epoch. Validation rows have done their work, and train as well: that a
+ * rate which falls to 0 does good needs no proof. Rows of a validation_column stay apart: a user may want to
+ * score them as rows that the model has never seen.
+ */
+static void
+begin_cooldown(CtrFit *fit, int epoch, int epochs)
+{
+    if (has_best(fit))
+        restore_best(fit);
+    if (fit->calibration)
+        calibrate_keep(fit);
+    fit_renew_trainer(fit);
+    fit->all_rows = fit->best != NULL && fit->options->validation_column == NULL;
+    if (fit->all_rows)
+        dataset_train_all(fit->dataset);
+    fit->schedule.cooling = true;
+    fit_begin_phase(fit, epochs);
+    fit->steps_planned = fit->steps + fit->phase_steps;
+    tell(fit, (CtrEvent){.kind = CTR_EVENT_COOLDOWN,
+                         .epoch = epoch,
+                         .best_epoch = fit->schedule.best_epoch,
+                         .all_rows = fit->all_rows});
+}
+
+/* The best epoch; the model's parameters are what the training gives. 0: it has diverged. */
+static int
+run_training(CtrFit *fit)
+{
+    const CtrOptions *options = fit->options;
+    const int cooldown = schedule_cooldown_epochs(options->lr_schedule, options->epochs);
+    int epoch;
+
+    schedule_init(&fit->schedule, options->lr_schedule, monitor_auc(fit), options->learning_rate,
+                  options->patience, options->epochs - cooldown);
+    fit_begin_phase(fit, options->epochs - cooldown);
+    epoch = run_epochs(fit, 0, options->epochs - cooldown);
+    if (cooldown > 0 && !fit->diverged && !fit->out_of_time) {
+        begin_cooldown(fit, epoch, cooldown);
+        epoch = run_epochs(fit, epoch, epoch + cooldown);
+    }
     if (fit->diverged)
         return 0;
-    if (fit->best == NULL || fit->schedule.best_epoch == 0)
+    if (!has_best(fit))
         return check_last_step(fit, epoch) ? epoch : 0;
-    ctr_copy(model->params, fit->best, model->net.n_block * sizeof(float));
+    if (!fit->all_rows || fit->out_of_time)
+        restore_best(fit);
     return fit->schedule.best_epoch;
 }
 
@@ -275,7 +328,7 @@ model_fit(CtrModel *model, CtrDataset *dataset, const CtrModel *given, NnPool *p
     tell(fit, (CtrEvent){.kind = CTR_EVENT_FIT_BEGINS});
     if (fit->options->recipe == CTR_RECIPE_ROBUST)
         fit->calibration = calibrate_start(fit, given != NULL);
-    best_epoch = run_epochs(fit);
+    best_epoch = run_training(fit);
     tell(fit, (CtrEvent){.kind = CTR_EVENT_FINISHING});
     if (best_epoch > 0 && fit->calibration)
         calibrate_result(fit);

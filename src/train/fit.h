@@ -22,12 +22,15 @@ typedef struct CtrFit {
     CtrModel *model;
     NnPool *pool;
     NnTrainer *trainer;
+    MemoryContext trainer_context;
     NnSchedule schedule;
     NnAuc *auc;
     float *best;    /* the parameters of the best epoch; NULL without validation rows */
     float *logits;  /* [batch_size, n_classes] */
     int batch_size; /* not more than there are rows */
     int64 steps, steps_planned;
+    int64 phase_start, phase_steps; /* of the epochs whose rate is one curve: steps before, and in them */
+    bool all_rows; /* the rows that validated train, too: nothing can be validated any more */
     instr_time start;
     CtrCalibration *calibration; /* NULL: the recipe leaves probabilities as they come */
     bool out_of_time, diverged;
@@ -36,6 +39,10 @@ typedef struct CtrFit {
 /* Errors: the model would be too large for a value, or its training for this machine. */
 CtrFit *fit_create(CtrModel *model, CtrDataset *dataset, const CtrModel *given, NnPool *pool,
                    const CtrListeners *listeners);
+/* The trainer, with optimizer state as for a first step; what there was before goes. */
+void fit_renew_trainer(CtrFit *fit);
+/* The next so many epochs are the ones that the rate's curve runs over. */
+void fit_begin_phase(CtrFit *fit, int epochs);
 /* The batch's loss by the model as it is; logits go to fit->logits. Serves interrupts. */
 double fit_evaluate(CtrFit *fit, const NnBatch *batch);
 
@@ -46,6 +53,8 @@ double fit_evaluate(CtrFit *fit, const NnBatch *batch);
  * the network comes from a model, whose mean prediction then counts beside these shares.
  */
 CtrCalibration *calibrate_start(CtrFit *fit, bool given);
+/* Training goes on from the parameters as they are, the last bias included. */
+void calibrate_keep(CtrFit *fit);
 /* After an epoch: moves the last bias until the mean prediction is the mean label. Serves interrupts. */
 void calibrate_epoch(CtrFit *fit);
 /* The same at the end, by more rows, for the parameters of the result. */

@@ -79,13 +79,10 @@ model_start(CtrModel *model, const CtrModel *given, NnPool *pool)
         net_take_over(&model->net, model->params, &given->net, given->params, CTR_CODE_UNSEEN, ctr_pause);
 }
 
-CtrFit *
-fit_create(CtrModel *model, CtrDataset *dataset, const CtrModel *given, NnPool *pool,
-           const CtrListeners *listeners)
+void
+fit_renew_trainer(CtrFit *fit)
 {
-    MemoryContext context = AllocSetContextCreate(model->context, "ctr fit", ALLOCSET_DEFAULT_SIZES);
-    CtrFit *fit = MemoryContextAllocZero(context, sizeof(CtrFit));
-    const CtrOptions *options = &model->options;
+    const CtrOptions *options = fit->options;
     NnHyper hyper = {
         .weight_decay = (float)options->weight_decay,
         .embedding_decay = (float)options->embedding_decay,
@@ -96,11 +93,34 @@ fit_create(CtrModel *model, CtrDataset *dataset, const CtrModel *given, NnPool *
         .mean_first = options->recipe == CTR_RECIPE_ROBUST,
         .seed = (uint64)options->seed,
     };
+
+    if (fit->trainer_context)
+        MemoryContextReset(fit->trainer_context);
+    else
+        fit->trainer_context = AllocSetContextCreate(fit->context, "ctr trainer", ALLOCSET_DEFAULT_SIZES);
+    check_memory(fit, trainer_create(&fit->trainer, &fit->model->net, fit->model->params, &hyper,
+                                     fit->batch_size, fit->pool, ctr_nn_alloc(fit->trainer_context)));
+}
+
+void
+fit_begin_phase(CtrFit *fit, int epochs)
+{
+    fit->phase_start = fit->steps;
+    fit->phase_steps = (dataset_rows(fit->dataset, false) + fit->batch_size - 1) / fit->batch_size * epochs;
+}
+
+CtrFit *
+fit_create(CtrModel *model, CtrDataset *dataset, const CtrModel *given, NnPool *pool,
+           const CtrListeners *listeners)
+{
+    MemoryContext context = AllocSetContextCreate(model->context, "ctr fit", ALLOCSET_DEFAULT_SIZES);
+    CtrFit *fit = MemoryContextAllocZero(context, sizeof(CtrFit));
+    const CtrOptions *options = &model->options;
     int64 train_rows = dataset_rows(dataset, false);
-    int64 most_rows = Max(train_rows, dataset_rows(dataset, true));
+    int64 validation_rows = dataset_rows(dataset, true);
 
     fit->context = context;
-    fit->batch_size = (int)Min(options->batch_size, most_rows);
+    fit->batch_size = (int)Min(options->batch_size, Max(train_rows, validation_rows));
     fit->dataset = dataset;
     fit->options = options;
     fit->listeners = listeners;
@@ -109,14 +129,14 @@ fit_create(CtrModel *model, CtrDataset *dataset, const CtrModel *given, NnPool *
     fit->pool = pool;
     check_sizes(fit);
     model_start(model, given, fit->pool);
-    check_memory(fit, trainer_create(&fit->trainer, &model->net, model->params, &hyper, fit->batch_size,
-                                     fit->pool, ctr_nn_alloc(context)));
-    fit->auc = auc_create(ctr_nn_alloc(context), most_rows);
+    fit_renew_trainer(fit);
+    fit->auc = auc_create(ctr_nn_alloc(context), train_rows + validation_rows);
     if (fit->auc == NULL)
         ctr_check_status(NN_NO_MEMORY, "allocate the metrics");
     if (dataset_weight(dataset, true) > 0)
         fit->best = fit_alloc(fit, mul_size(model->net.n_block, sizeof(float)));
     fit->logits = fit_alloc(fit, mul_size(mul_size(fit->batch_size, options->net.n_classes), sizeof(float)));
-    fit->steps_planned = (train_rows + fit->batch_size - 1) / fit->batch_size * options->epochs;
+    fit_begin_phase(fit, options->epochs);
+    fit->steps_planned = fit->phase_steps;
     return fit;
 }

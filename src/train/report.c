@@ -164,6 +164,18 @@ report_early_stop(const CtrReport *report, const CtrEvent *event)
                             event->best_epoch)));
 }
 
+static void
+report_cooldown(const CtrEvent *event)
+{
+    const char *rows = event->all_rows ? ", and validation rows train as well" : "";
+
+    if (event->best_epoch == 0)
+        ereport(NOTICE, (errmsg("the learning rate falls to 0 now%s", rows)));
+    else
+        ereport(NOTICE,
+                (errmsg("the learning rate falls to 0 now, from epoch %d on%s", event->best_epoch, rows)));
+}
+
 /* A WARNING where the loss of validation rows is no less than that of answering their labels' shares. */
 static void
 report_no_better(const CtrReport *report, const CtrModel *model, const CtrDataset *dataset)
@@ -231,6 +243,9 @@ hear_alone(const CtrReport *report, const CtrEvent *event)
         break;
     case CTR_EVENT_STOPPED_EARLY:
         report_early_stop(report, event);
+        break;
+    case CTR_EVENT_COOLDOWN:
+        report_cooldown(event);
         break;
     default:
         break;

@@ -39,6 +39,11 @@ const int64 *dataset_class_rows(const CtrDataset *dataset, bool validation);
 /* sums of the rows' weights, for each class, [max(n_classes, 2)], and in all */
 const double *dataset_class_weights(const CtrDataset *dataset, bool validation);
 double dataset_weight(const CtrDataset *dataset, bool validation);
+/*
+ * From now on the rows that validate train as well, and nothing can be validated. Counts of rows by class
+ * stay those of the two sets. Serves interrupts.
+ */
+void dataset_train_all(CtrDataset *dataset);
 /* Starts a pass: training rows in an order that seed and epoch decide, validation rows as they came. */
 void dataset_start(CtrDataset *dataset, bool validation, uint64 epoch);
 /* The pass's next rows, at most batch_size; rows = 0 at the end. Pointers are good until the next call. */

@@ -28,6 +28,15 @@ test_rates(void)
     CHECK(schedule_rate(&s, 0.3) == 0.005);
     schedule_report(&s, 4, NAN);
     CHECK(schedule_rate(&s, 0.4) == 0.0025);
+
+    schedule_init(&s, NN_COOLDOWN, false, 0.01, 2, 8);
+    CHECK(schedule_rate(&s, 0) == 0.01 && schedule_rate(&s, 1) == 0.01);
+    s.cooling = true;
+    CHECK(schedule_rate(&s, 0) == 0.01);
+    CHECK_NEAR(schedule_rate(&s, 0.75), 0.0025, 1e-15);
+    CHECK_NEAR(schedule_rate(&s, 1.5), 0, 1e-15);
+    CHECK(schedule_cooldown_epochs(NN_COOLDOWN, 10) == 2 && schedule_cooldown_epochs(NN_COSINE, 10) == 0);
+    CHECK(schedule_cooldown_epochs(NN_COOLDOWN, 2) == 1 && schedule_cooldown_epochs(NN_COOLDOWN, 1) == 0);
 }
 
 /* feeds metrics epoch by epoch; returns the epoch after which it stops */

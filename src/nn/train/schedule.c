@@ -30,12 +30,20 @@ schedule_init(NnSchedule *s, NnScheduleKind kind, bool maximize, double rate, in
     };
 }
 
+int
+schedule_cooldown_epochs(NnScheduleKind kind, int epochs)
+{
+    if (kind != NN_COOLDOWN)
+        return 0;
+    return epochs > NN_COOLDOWN_EPOCHS ? NN_COOLDOWN_EPOCHS : epochs - 1;
+}
+
 double
 schedule_rate(const NnSchedule *s, double progress)
 {
     if (s->kind == NN_COSINE)
         return s->base_rate * 0.5 * (1 + cos(acos(-1) * fmin(fmax(progress, 0), 1)));
-    return s->rate;
+    return s->cooling ? s->rate * (1 - fmin(fmax(progress, 0), 1)) : s->rate;
 }
 
 bool

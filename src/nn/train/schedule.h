@@ -6,7 +6,9 @@
 
 #include "nn/nn.h"
 
-typedef enum NnScheduleKind { NN_CONSTANT, NN_COSINE, NN_PLATEAU } NnScheduleKind;
+typedef enum NnScheduleKind { NN_CONSTANT, NN_COSINE, NN_PLATEAU, NN_COOLDOWN } NnScheduleKind;
+
+#define NN_COOLDOWN_EPOCHS 2
 
 typedef struct NnSchedule {
     NnScheduleKind kind;
@@ -16,13 +18,17 @@ typedef struct NnSchedule {
     int epochs;             /* at most */
     double best;            /* of the monitored metric so far */
     int best_epoch;         /* 1-based; 0 = none */
+    bool cooling;           /* NN_COOLDOWN: the rate has begun to fall */
 } NnSchedule;
 
 void schedule_init(NnSchedule *s, NnScheduleKind kind, bool maximize, double rate, int patience, int epochs);
+/* How many of so many epochs are left for the end, in which NN_COOLDOWN's rate falls; 0 for other kinds. */
+int schedule_cooldown_epochs(NnScheduleKind kind, int epochs);
 /*
- * The rate of the next step; progress: steps done / steps of all epochs, in [0, 1].
+ * The rate of the next step; progress: steps done / steps of all epochs, in [0, 1]; while cooling, of these.
  * NN_COSINE: falls from the full rate to 0 along half a cosine wave, without warm-up. NN_PLATEAU: halves
- * after every epoch that did not improve the metric.
+ * after every epoch that did not improve the metric. NN_COOLDOWN: stays until s->cooling, then falls to 0 in
+ * a straight line.
  */
 double schedule_rate(const NnSchedule *s, double progress);
 /*
