@@ -122,3 +122,9 @@ gradients_run(NnGradients *g, const float *inputs, int rows, int k, float *logit
     }
     denormals_restore(mode);
 }
+
+const float *
+gradients_value(const NnGradients *g, int tensor, int row)
+{
+    return g->values + tensor_at(g->net, tensor, NN_BLOCK, (size_t)row);
+}

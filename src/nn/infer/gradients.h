@@ -25,5 +25,7 @@ void gradients_inputs(const NnGradients *g, const float *x_num, const int32_t *x
  * Any number of rows; no allocation, one thread.
  */
 void gradients_run(NnGradients *g, const float *inputs, int rows, int k, float *logits, float *gradient);
+/* a tensor's numbers for row `row` of the last gradients_run, which had at most NN_BLOCK rows */
+const float *gradients_value(const NnGradients *g, int tensor, int row);
 
 #endif /* NN_GRADIENTS_H */

@@ -162,7 +162,7 @@ net_senet(NnNet *net, int x, int n_fields, double reduction_ratio, const char *n
     l->size[REDUCED] = reduced;
     l->saved[Z] = net_tensor(net, n_fields);
     l->saved[H] = net_tensor(net, reduced);
-    l->saved[A] = net_tensor(net, n_fields);
+    l->saved[A] = net->attention = net_tensor(net, n_fields);
     l->param[W1] = net_param(net, NN_DENSE, NN_UNIFORM, 1 / sqrtf((float)n_fields), 2,
                              (const int64_t[]){reduced, n_fields}, "%s.excitation.0.weight", name);
     l->param[W2] = net_param(net, NN_DENSE, NN_UNIFORM, 1 / sqrtf((float)reduced), 2,

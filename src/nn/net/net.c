@@ -328,7 +328,8 @@ net_begin(NnNet *net, const NnConfig *config, NnAlloc alloc)
     *net = (NnNet){.config = *config,
                    .alloc = alloc,
                    .status = config_is_sound(config) ? NN_OK : NN_BAD_CONFIG,
-                   .x_num = -1};
+                   .x_num = -1,
+                   .attention = -1};
     list_append(net, &net->params, &net->n_params, &net->max_params, sizeof(NnParam));
     list_append(net, &net->tensors, &net->n_tensors, &net->max_tensors, sizeof(NnTensor));
     list_append(net, &net->layers, &net->n_layers, &net->max_layers, sizeof(NnLayer));

@@ -170,6 +170,7 @@ struct NnNet {
     NnLookup *lookups;
     int n_lookups, max_lookups;
     int x_num;            /* tensor [B, n_num] of the numerical inputs; -1: there are none */
+    int attention;        /* tensor [B, fields] of the SENet's attention; -1: there is none */
     int d_input;          /* floats of an input row (infer/gradients.h) */
     int output;           /* tensor [B, n_classes] of the logits */
     size_t n_dense;       /* floats of the dense part, which comes first */
