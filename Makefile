@@ -9,7 +9,7 @@ DATA = $(wildcard sql/ctr--*--*.sql)
 SOURCES = $(sort $(wildcard src/*.c src/*/*.c src/nn/*/*.c))
 OWN_HEADERS = $(wildcard src/*.h src/*/*.h src/nn/*/*.h)
 OBJS = $(SOURCES:.c=.o)
-REGRESS = options immutable model alike compare record restorable types features train predict columns rights metrics evaluate errors fibinet baselines continue collisions cache threads untrainable folds order numbers weights crosses see cooldown
+REGRESS = options immutable model alike compare record restorable types features train predict columns rights metrics evaluate errors fibinet baselines continue collisions cache threads untrainable folds order numbers weights crosses see cooldown explain
 EXTRA_CLEAN = test/unit/build
 
 # PGXS adds -Wdeclaration-after-statement, and -Wextra meets unused parameters in PostgreSQL's own headers.

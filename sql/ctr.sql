@@ -531,6 +531,26 @@ CREATE AGGREGATE ctr_plot_calibration(label boolean, score double precision) (
 COMMENT ON AGGREGATE ctr_plot_calibration(boolean, double precision) IS
     'Mean label beside mean score for boolean labels as SVG, in the 10 bins of ctr_calibration. Rows with a NULL are left out; NULL without rows. 16 bytes of memory a row.';
 
+CREATE FUNCTION ctr_importance(ctr_model, OUT feature pg_catalog.text, OUT importance double precision,
+    OUT attention double precision)
+    RETURNS SETOF pg_catalog.record
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000 ROWS 40;
+COMMENT ON FUNCTION ctr_importance(ctr_model) IS
+    'One row per feature, the most important first: the mean size of its contribution to the logit (as ctr_explain has it) over a sample of the validation rows, or of the training rows where there are none, and for FiBiNET the network''s mean attention to it.';
+
+CREATE FUNCTION ctr_explain(ctr_model, pg_catalog.record, OUT feature pg_catalog.text, OUT value pg_catalog.text,
+    OUT status pg_catalog.text, OUT attention double precision, OUT contribution double precision)
+    RETURNS SETOF pg_catalog.record
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 50000 ROWS 40;
+COMMENT ON FUNCTION ctr_explain(ctr_model, pg_catalog.record) IS
+    'One row per feature of a row: its value, its status (known, rare, missing, unseen), the network''s attention to it (FiBiNET; NULL elsewhere), and what it contributes to the row''s logit against that of the average training row (integrated gradients): contributions add up to the difference. Of several classes, the one of the highest score is explained.';
+CREATE FUNCTION ctr_explain(ctr_model, pg_catalog.record, class integer, OUT feature pg_catalog.text, OUT value pg_catalog.text,
+    OUT status pg_catalog.text, OUT attention double precision, OUT contribution double precision)
+    RETURNS SETOF pg_catalog.record
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 50000 ROWS 40;
+COMMENT ON FUNCTION ctr_explain(ctr_model, pg_catalog.record, integer) IS
+    'ctr_explain for a given class: 0 to n_classes - 1; 1 of a model of one class.';
+
 -- ------------------------------------------------------------------ in and out
 
 CREATE FUNCTION ctr_state_dict(ctr_model) RETURNS pg_catalog.bytea

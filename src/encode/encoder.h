@@ -1,4 +1,4 @@
-/* encoder.h: fits an encoder on the rows of a training; for train/dataset*.c only. */
+/* encoder.h: fits an encoder on the rows of a training; for src/train only. */
 #ifndef CTR_ENCODER_H
 #define CTR_ENCODER_H
 

@@ -2,7 +2,7 @@
  * check.c: what the numbers of a model must be. A model that training returns and one that comes from outside
  * pass the same check, so that whatever can be written can be read.
  */
-#include "model/model.h"
+#include "model/layout.h"
 
 #include <math.h>
 
@@ -172,6 +172,28 @@ params_fault(const CtrModel *model)
                                   model->net.params[unsound].name);
 }
 
+/* What explanations subtract and add up must be finite, and sizes are not below 0. */
+static const char *
+insight_fault(CtrModel *model)
+{
+    CtrInsightTensor tensors[CTR_MODEL_INSIGHTS];
+
+    insight_tensors(model, tensors);
+    for (int t = 0; t < CTR_MODEL_INSIGHTS; t++) {
+        const bool is_size = strcmp(tensors[t].name, CTR_MODEL_AVERAGE) != 0 &&
+                             strcmp(tensors[t].name, CTR_MODEL_AVERAGE_STATISTICS) != 0;
+
+        for (int i = 0; i < tensors[t].n; i++) {
+            const float value = (*tensors[t].values)[i];
+
+            ctr_pause_at(i);
+            if (!isfinite(value) || (is_size && value < 0))
+                return psprintf("tensor \"%s\" has a number %g", tensors[t].name, value);
+        }
+    }
+    return NULL;
+}
+
 const char *
 model_fault(const CtrModel *model)
 {
@@ -189,5 +211,7 @@ model_fault(const CtrModel *model)
         fault = sums_fault(model->encoder);
     if (fault == NULL)
         fault = params_fault(model);
+    if (fault == NULL)
+        fault = insight_fault(unconstify(CtrModel *, model));
     return fault;
 }

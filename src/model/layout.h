@@ -35,6 +35,14 @@
  *                                                  model reads them
  *   ctr.derived.label_totals     F32 [6, 2]        the same of all rows
  *
+ * Tensors that explanations need (CtrInsight); inputs are what the network reads of a row, numbers and then
+ * the rows of embedding tables in the order of its lookups (nn/infer/gradients.h):
+ *   ctr.average.inputs           F32 [inputs]      of the training's rows; ctr.average.spread likewise
+ *   ctr.average.statistics       F32 [fields]      where the network reads sums of target statistics
+ *   ctr.importance.features      F32 [features]
+ *   ctr.importance.attention     F32 [features]    where the network has an attention over fields
+ *   ctr.importance.crosses       F32 [crosses]     where there are crosses
+ *
  * Tensors of the training:
  *   ctr.history                  F64 [epochs, 6]   the members of CtrEpoch but seconds
  *
@@ -54,25 +62,32 @@
 
 #include "model/model.h"
 
-#define CTR_MODEL_PREFIX          "ctr."
-#define CTR_MODEL_MISSING         "ctr.features.missing"
-#define CTR_MODEL_KIND            "ctr.numerical.kind"
-#define CTR_MODEL_QUANTILE_COUNT  "ctr.numerical.quantile_count"
-#define CTR_MODEL_QUANTILES       "ctr.numerical.quantiles"
-#define CTR_MODEL_COUNT           "ctr.categorical.count"
-#define CTR_MODEL_FREQUENCY       "ctr.categorical.frequency"
-#define CTR_MODEL_END             "ctr.categorical.end"
-#define CTR_MODEL_BYTES           "ctr.categorical.bytes"
-#define CTR_MODEL_CROSSES         "ctr.crosses.columns"
-#define CTR_MODEL_CROSS_COUNT     "ctr.crosses.count"
-#define CTR_MODEL_CROSS_FREQUENCY "ctr.crosses.frequency"
-#define CTR_MODEL_CROSS_CODES     "ctr.crosses.codes"
-#define CTR_MODEL_BOUND_COUNT     "ctr.derived.bound_count"
-#define CTR_MODEL_BOUNDS          "ctr.derived.bounds"
-#define CTR_MODEL_STATISTICS      "ctr.derived.statistics"
-#define CTR_MODEL_LABEL_SUMS      "ctr.derived.label_sums"
-#define CTR_MODEL_LABEL_TOTALS    "ctr.derived.label_totals"
-#define CTR_MODEL_HISTORY         "ctr.history"
+#define CTR_MODEL_PREFIX             "ctr."
+#define CTR_MODEL_MISSING            "ctr.features.missing"
+#define CTR_MODEL_KIND               "ctr.numerical.kind"
+#define CTR_MODEL_QUANTILE_COUNT     "ctr.numerical.quantile_count"
+#define CTR_MODEL_QUANTILES          "ctr.numerical.quantiles"
+#define CTR_MODEL_COUNT              "ctr.categorical.count"
+#define CTR_MODEL_FREQUENCY          "ctr.categorical.frequency"
+#define CTR_MODEL_END                "ctr.categorical.end"
+#define CTR_MODEL_BYTES              "ctr.categorical.bytes"
+#define CTR_MODEL_CROSSES            "ctr.crosses.columns"
+#define CTR_MODEL_CROSS_COUNT        "ctr.crosses.count"
+#define CTR_MODEL_CROSS_FREQUENCY    "ctr.crosses.frequency"
+#define CTR_MODEL_CROSS_CODES        "ctr.crosses.codes"
+#define CTR_MODEL_BOUND_COUNT        "ctr.derived.bound_count"
+#define CTR_MODEL_BOUNDS             "ctr.derived.bounds"
+#define CTR_MODEL_STATISTICS         "ctr.derived.statistics"
+#define CTR_MODEL_LABEL_SUMS         "ctr.derived.label_sums"
+#define CTR_MODEL_LABEL_TOTALS       "ctr.derived.label_totals"
+#define CTR_MODEL_HISTORY            "ctr.history"
+#define CTR_MODEL_AVERAGE            "ctr.average.inputs"
+#define CTR_MODEL_SPREAD             "ctr.average.spread"
+#define CTR_MODEL_AVERAGE_STATISTICS "ctr.average.statistics"
+#define CTR_MODEL_IMPORTANCE         "ctr.importance.features"
+#define CTR_MODEL_ATTENTION          "ctr.importance.attention"
+#define CTR_MODEL_CROSS_IMPORTANCE   "ctr.importance.crosses"
+#define CTR_MODEL_INSIGHTS           6 /* of these tensors */
 
 #define CTR_MODEL_EPOCH_MEMBERS   6
 #define CTR_MODEL_SECONDS_WIDTH   16 /* "%16.6f" */
@@ -84,6 +99,16 @@ typedef struct CtrModelStatistic {
     const char *name;
     size_t offset;
 } CtrModelStatistic;
+
+/* A tensor [n] of a model's insight; n = 0: the model has no such tensor. */
+typedef struct CtrInsightTensor {
+    const char *name;
+    float **values; /* the member of CtrInsight */
+    int n;
+} CtrInsightTensor;
+
+/* Writes the tensors of the model's insight into tensors [CTR_MODEL_INSIGHTS]. */
+void insight_tensors(CtrModel *model, CtrInsightTensor *tensors);
 
 extern const CtrModelStatistic model_statistics[CTR_MODEL_N_STATISTICS];
 

@@ -39,6 +39,18 @@ typedef struct CtrEpoch {
     bool is_best;
 } CtrEpoch;
 
+/*
+ * What a training keeps for explanations: its average row, as the network's inputs
+ * (nn/infer/gradients.h), and what the inputs contributed in a sample of rows.
+ */
+typedef struct CtrInsight {
+    float *average, *spread; /* [net.d_input]: each input's mean and standard deviation */
+    float *statistics;       /* [n_statistics]: each field's mean target statistic; NULL: none are summed */
+    float *importance;       /* [n_num + n_cat]: mean size of the contribution of each feature */
+    float *attention;        /* [n_num + n_cat]: mean attention to it; NULL: the network has none */
+    float *crosses; /* [n_crosses]: as importance, of each cross's own inputs; NULL: there are none */
+} CtrInsight;
+
 #define CTR_MODEL_EPOCHS_MOST 1000000 /* of a history, over all trainings that went on from one another */
 
 /* An unpacked model. */
@@ -52,7 +64,8 @@ typedef struct CtrModel {
     int n_epochs;
     CtrEpoch *history;
     int64 train_rows, validation_rows, skipped_rows;
-    int best_epoch;      /* 1-based, in history; 0: none */
+    int best_epoch; /* 1-based, in history; 0: none */
+    CtrInsight insight;
     const char *version; /* version of ctr that wrote it; NULL: it is not written yet */
 } CtrModel;
 
@@ -83,6 +96,8 @@ bool model_create_net(CtrModel *model, Node *escontext);
  * follows "invalid ctr_model: ", in the current context; NULL: nothing is wrong.
  */
 const char *model_fault(const CtrModel *model);
+/* insight.c: room for what a training keeps for explanations, once the net is there; zeroed */
+void insight_create(CtrModel *model);
 /*
  * bytes that model_pack will return, estimated from above, for a net and encoder that are about to be
  * trained

@@ -12,7 +12,7 @@
 #include "model/record.h"
 #include "rows/spelling.h"
 
-#define MAX_CTR_TENSORS  24
+#define MAX_CTR_TENSORS  30
 #define OTHER_SIZE       (20 * 1024) /* of a header's entries for them, and of the metadata, usually */
 #define TENSOR_JSON_SIZE 160         /* the most bytes of a tensor's entry in the header, without its name */
 
@@ -242,6 +242,21 @@ pack_history(CtrSafeFile *file, const CtrModel *model)
     }
 }
 
+static void
+pack_insight(CtrSafeFile *file, const CtrModel *model)
+{
+    CtrInsightTensor tensors[CTR_MODEL_INSIGHTS];
+
+    insight_tensors(unconstify(CtrModel *, model), tensors);
+    for (int i = 0; i < CTR_MODEL_INSIGHTS; i++) {
+        const int64 n = tensors[i].n;
+
+        if (n > 0)
+            add_tensor(file, tensors[i].name, CTR_SAFE_F32, 1, &n, *tensors[i].values,
+                       (Size)n * sizeof(float));
+    }
+}
+
 static char *
 names_json(const CtrFeature *features, int n)
 {
@@ -318,6 +333,7 @@ model_pack(const CtrModel *model, MemoryContext context)
     pack_buckets(file, model->encoder);
     pack_statistics(file, model->encoder);
     pack_label_sums(file, model->encoder);
+    pack_insight(file, model);
     pack_history(file, model);
     pack_metadata(file, model);
     result = (ctr_model *)safetensors_write(file, context);
@@ -349,5 +365,6 @@ model_estimate(const NnNet *net, const CtrEncoder *encoder)
         size = add_size(size,
                         add_size(vocab_bytes(encoder->vocabs[f]), known * (sizeof(uint32) + sizeof(int32))));
     }
+    size = add_size(size, 2 * (Size)net->d_input * sizeof(float)); /* the average row and its spread */
     return add_size(size, (Size)(encoder->n_num + encoder->n_cat) * 2 * NAMEDATALEN + OTHER_SIZE);
 }

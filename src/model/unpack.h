@@ -65,6 +65,10 @@ bool unpack_label_sums(CtrUnpacker *u);
 bool unpack_net(CtrUnpacker *u);
 bool unpack_params(CtrUnpacker *u);
 
+/* ------------------------------------------------------------------ insight.c */
+
+bool unpack_insight(CtrUnpacker *u); /* after unpack_net */
+
 /* ------------------------------------------------------------------ unpack_history.c */
 
 bool unpack_history(CtrUnpacker *u);

@@ -55,6 +55,11 @@ void site_take(CtrSite *site, const CtrRow *row, int at);
 bool site_has_label(const CtrSite *site);
 /* The class of the row taken last, as row_class returns it; false: its label is NULL. */
 bool site_label(const CtrSite *site, int *label);
+/*
+ * The text of a feature's value in the row taken last; false: NULL, or NaN. The bytes live until the next
+ * site_take.
+ */
+bool site_value(const CtrSite *site, int feature, const char **bytes, uint32 *length);
 /* The network's inputs for the row taken last, of a site of capacity 1: x_num [d_num], x_cat [d_cat]. */
 void site_inputs(const CtrSite *site, const float **x_num, const int32 **x_cat);
 

@@ -257,6 +257,14 @@ site_label(const CtrSite *site, int *label)
     return row_class(site->models[0]->map, options->label, options->net.n_classes, label);
 }
 
+bool
+site_value(const CtrSite *site, int feature, const char **bytes, uint32 *length)
+{
+    CtrRowMap *map = site->models[0]->map;
+
+    return row_category(map, &map->features[feature], bytes, length);
+}
+
 void
 site_inputs(const CtrSite *site, const float **x_num, const int32 **x_cat)
 {

@@ -67,6 +67,26 @@ dataset_train_all(CtrDataset *ds)
 }
 
 void
+dataset_sum_inputs(CtrDataset *ds, NnInputSums *sums)
+{
+    const CtrRowStore *store = ds->sets[0].rows;
+    char *rows = palloc(ds->row_size * DATASET_SCAN_ROWS);
+
+    for (int64 first = 0; first < rowstore_count(store); first += DATASET_SCAN_ROWS) {
+        const int n = (int)Min(DATASET_SCAN_ROWS, rowstore_count(store) - first);
+
+        CHECK_FOR_INTERRUPTS();
+        rowstore_fetch(ds->sets[0].rows, first, n, rows);
+        for (int i = 0; i < n; i++) {
+            const char *row = rows + i * ds->row_size;
+
+            input_sums_add(sums, (const float *)row, row_codes(ds, row));
+        }
+    }
+    pfree(rows);
+}
+
+void
 dataset_start(CtrDataset *ds, bool validation, uint64 epoch)
 {
     Pass *pass = &ds->pass;

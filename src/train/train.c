@@ -275,6 +275,7 @@ model_create(Training *t)
     model->validation_rows = dataset_rows(t->dataset, true);
     model->skipped_rows = t->counts.skipped;
     model_create_net(model, NULL);
+    insight_create(model);
     return model;
 }
 
@@ -305,6 +306,7 @@ train(Training *t, CtrReport *report, MemoryContext aggregate)
     if (!trainable_labels(report, &t->counts, t->dataset) ||
         !model_fit(model, t->dataset, t->given, t->shared->pool, &listeners))
         return NULL;
+    insight_fit(model, t->dataset, t->shared->pool);
     training_close(PointerGetDatum(t));
     return model_pack(model, aggregate);
 }

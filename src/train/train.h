@@ -7,6 +7,7 @@
 #include "model/model.h"
 #include "train/events.h"
 
+#include "nn/infer/average.h"
 #include "nn/train/trainer.h"
 
 /* ------------------------------------------------------------------ dataset.c: a training's rows */
@@ -48,6 +49,8 @@ void dataset_train_all(CtrDataset *dataset);
 void dataset_start(CtrDataset *dataset, bool validation, uint64 epoch);
 /* The pass's next rows, at most batch_size; rows = 0 at the end. Pointers are good until the next call. */
 void dataset_next(CtrDataset *dataset, NnBatch *batch);
+/* Adds all training rows to the sums, in an order that is theirs. Serves interrupts. */
+void dataset_sum_inputs(CtrDataset *dataset, NnInputSums *sums);
 /* Deletes temporary files and memory. Not to be called at abort, when PostgreSQL deletes the files itself. */
 void dataset_close(CtrDataset *dataset);
 
@@ -99,6 +102,11 @@ bool trainable_labels(const CtrReport *report, const CtrRowCounts *counts, const
  */
 bool model_fit(CtrModel *model, CtrDataset *dataset, const CtrModel *given, NnPool *pool,
                const CtrListeners *listeners);
+
+/* ------------------------------------------------------------------ insight.c */
+
+/* Fills the model's insight, once its parameters are fitted. Serves interrupts. */
+void insight_fit(CtrModel *model, CtrDataset *dataset, NnPool *pool);
 
 /* ------------------------------------------------------------------ diverged.c */
 

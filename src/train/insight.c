@@ -1,0 +1,190 @@
+/*
+ * insight.c: what a training keeps in its model for explanations, once the parameters are the result's: the
+ * average training row, and how much each feature contributes in a sample of rows that validate or, where
+ * there are none, that train.
+ *
+ * The average is over all training rows, each counting once whatever its weight, with target statistics as
+ * scored rows have them. The sample is small, so that a training takes hardly longer for it, and is the same
+ * whatever the threads, memory and the order in which the rows arrived: a pass's first rows.
+ */
+#include "train/train.h"
+
+#include <float.h>
+#include <math.h>
+
+#include "encode/encoder.h"
+#include "model/explain.h"
+#include "threads.h"
+#include "nn/denormals.h"
+#include "nn/infer/average.h"
+
+#define SAMPLE_LEAST   64 /* rows */
+#define SAMPLE_LARGEST 1024
+#define SAMPLE_PART    400 /* of the rows that have trained, each as often as it has: one in so many */
+#define SAMPLE_TASK    8   /* rows that one thread explains at a time */
+
+/* ------------------------------------------------------------------ the average row */
+
+/*
+ * Training rows have target statistics that leave their own label out; the average row has those of scored
+ * rows. Keeps the fields' means where the network reads sums of them.
+ */
+static void
+average_statistics(CtrModel *model, const NnInputSums *sums)
+{
+    const CtrEncoder *encoder = model->encoder;
+    const int n_num = model->net.config.n_num, n = encoder->n_statistics;
+    float *means = palloc0(sizeof(float) * Max(n, 1)), **rows = palloc(sizeof(float *) * Max(n, 1));
+    float *x_num = palloc0(sizeof(float) * Max(encoder->d_num, 1));
+    int32 *x_cat = palloc0(sizeof(int32) * Max(encoder->d_cat, 1));
+
+    for (int f = 0; f < n; f++) {
+        rows[f] = &means[f]; /* the only category, so to speak, of which x_cat has code 0 */
+        if (f < model->net.config.n_cat)
+            means[f] = input_sums_mean(sums, f, encoder->statistics[f], ctr_pause);
+    }
+    encoder_derive(encoder, rows, 1, 0, x_num, x_cat, 1);
+    memcpy(model->insight.average + encoder->n_num, x_num + encoder->n_num,
+           sizeof(float) * (n_num - encoder->n_num));
+    if (model->insight.statistics)
+        memcpy(model->insight.statistics, means, sizeof(float) * n);
+}
+
+static void
+average_rows(CtrModel *model, CtrDataset *dataset)
+{
+    NnInputSums sums;
+
+    ctr_check_status(input_sums_create(&sums, &model->net, ctr_nn_alloc(CurrentMemoryContext)),
+                     "average the rows");
+    dataset_sum_inputs(dataset, &sums);
+    input_sums_average(&sums, model->params, model->insight.average, model->insight.spread, ctr_pause);
+    average_statistics(model, &sums);
+}
+
+/* ------------------------------------------------------------------ importance */
+
+/* A few rows, and what their features contribute. */
+typedef struct Sample {
+    const CtrModel *model;
+    int n, features, width;    /* width: of a row of results, the features' and the crosses' contributions and
+                               the attentions */
+    float *x_num;              /* [n, d_num] */
+    int32 *x_cat;              /* [n, d_cat] */
+    double *results;           /* [n, width] */
+    CtrExplainer **explainers; /* [threads] */
+} Sample;
+
+static int
+sample_rows(const CtrModel *model, const CtrDataset *dataset, bool validation)
+{
+    const double trained = (double)model->train_rows * Max(model->n_epochs, 1);
+
+    return (int)Min(fmin(fmax(trained / SAMPLE_PART, SAMPLE_LEAST), SAMPLE_LARGEST),
+                    dataset_rows(dataset, validation));
+}
+
+static void
+sample_add(Sample *sample, const NnBatch *batch, int r)
+{
+    const CtrEncoder *encoder = sample->model->encoder;
+    float *x_num = sample->x_num + (Size)sample->n * encoder->d_num;
+    int32 *x_cat = sample->x_cat + (Size)sample->n * encoder->d_cat;
+
+    memcpy(x_num, batch->x_num + (Size)r * encoder->d_num, sizeof(float) * encoder->d_num);
+    for (int f = 0; f < encoder->d_cat; f++)
+        x_cat[f] = batch->x_cat[f * batch->ld_cat + r];
+    encoder_derive(encoder, encoder->statistics, 1, 0, x_num, x_cat, 1);
+    sample->n++;
+}
+
+static void
+sample_take(Sample *sample, CtrDataset *dataset, bool validation, int rows)
+{
+    NnBatch batch;
+
+    dataset_start(dataset, validation, 0);
+    for (dataset_next(dataset, &batch); batch.rows > 0 && sample->n < rows; dataset_next(dataset, &batch)) {
+        for (int r = 0; r < batch.rows && sample->n < rows; r++)
+            sample_add(sample, &batch, r);
+    }
+}
+
+static void
+explain_row(const Sample *sample, CtrExplainer *e, int row)
+{
+    const CtrEncoder *encoder = sample->model->encoder;
+    double *result = sample->results + (Size)row * sample->width;
+
+    explainer_run(e, sample->x_num + (Size)row * encoder->d_num, sample->x_cat + (Size)row * encoder->d_cat,
+                  1, NN_PATH_BEST_CLASS, NN_PATH_LEAST);
+    for (int i = 0; i < sample->features; i++)
+        result[i] = fabs(e->features[i]);
+    for (int i = 0; i < encoder->n_crosses; i++)
+        result[sample->features + i] = fabs(e->crosses[i]);
+    for (int i = 0; i < sample->features; i++)
+        result[sample->width - sample->features + i] = e->attention ? explainer_attention(e, i) : 0;
+}
+
+static void
+explain_task(void *arg, int task, int worker)
+{
+    const Sample *sample = arg;
+    const unsigned mode = denormals_keep();
+
+    for (int row = task * SAMPLE_TASK; row < Min((task + 1) * SAMPLE_TASK, sample->n); row++)
+        explain_row(sample, sample->explainers[worker], row);
+    denormals_restore(mode);
+}
+
+/*
+ * means [n] over the sample's rows of the results from column `first` on. Weights that are nearly too large
+ * for floats may give a row a contribution that is not finite, which a model must not keep.
+ */
+static void
+sample_means(const Sample *sample, int first, int n, float *means)
+{
+    for (int i = 0; i < n; i++) {
+        double sum = 0;
+
+        for (int row = 0; row < sample->n; row++)
+            sum += sample->results[(Size)row * sample->width + first + i];
+        means[i] = isnan(sum) ? 0 : (float)fmin(sum / sample->n, FLT_MAX);
+    }
+}
+
+static void
+explain_sample(CtrModel *model, CtrDataset *dataset, NnPool *pool)
+{
+    const CtrEncoder *encoder = model->encoder;
+    const bool validation = dataset_rows(dataset, true) > 0;
+    const int rows = sample_rows(model, dataset, validation);
+    Sample sample = {.model = model, .features = encoder->n_num + encoder->n_cat};
+
+    sample.width = 2 * sample.features + encoder->n_crosses;
+    sample.x_num = palloc(mul_size(sizeof(float) * rows, Max(encoder->d_num, 1)));
+    sample.x_cat = palloc(mul_size(sizeof(int32) * rows, Max(encoder->d_cat, 1)));
+    sample.results = palloc(mul_size(sizeof(double) * rows, sample.width));
+    sample.explainers = palloc(sizeof(CtrExplainer *) * pool_threads(pool));
+    sample_take(&sample, dataset, validation, rows);
+    for (int i = 0; i < pool_threads(pool); i++)
+        sample.explainers[i] = explainer_create(model, CurrentMemoryContext);
+    threads_run(pool, explain_task, &sample, (sample.n + SAMPLE_TASK - 1) / SAMPLE_TASK);
+    sample_means(&sample, 0, sample.features, model->insight.importance);
+    if (model->insight.crosses)
+        sample_means(&sample, sample.features, encoder->n_crosses, model->insight.crosses);
+    if (model->insight.attention)
+        sample_means(&sample, sample.width - sample.features, sample.features, model->insight.attention);
+}
+
+void
+insight_fit(CtrModel *model, CtrDataset *dataset, NnPool *pool)
+{
+    MemoryContext scratch = AllocSetContextCreate(model->context, "ctr insight", ALLOCSET_DEFAULT_SIZES);
+    MemoryContext old = MemoryContextSwitchTo(scratch);
+
+    average_rows(model, dataset);
+    explain_sample(model, dataset, pool);
+    MemoryContextSwitchTo(old);
+    MemoryContextDelete(scratch);
+}
