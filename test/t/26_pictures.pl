@@ -123,7 +123,7 @@ foreach my $name (qw(3 long)) {
 shows("report of $_ features", 'html', "SELECT ctr_report(model) FROM models WHERE name = '$_'",
     { %curves, one => 100 }, size => '1000,1600')
   foreach qw(3 39 300);
-shows('report, dark', 'html', "SELECT ctr_report(model) FROM models WHERE name = '39'", { paper => 100000, two => 300, one => 200 }, dark => 1,
+shows('report, dark', 'html', "SELECT ctr_report(model) FROM models WHERE name = '39'", { paper => 100000, two => 300, one => 100 }, dark => 1,
     size => '1000,1400');
 shows('report, on a telephone', 'html', "SELECT ctr_report(model) FROM models WHERE name = '39'", { paper => 100000, two => 100 },
     size => '500,1600');

@@ -1,5 +1,7 @@
-/* test_metrics.c: AUC against exact small cases and against counting all pairs; logarithmic loss. */
+/* test_metrics.c: AUC against exact small cases and against counting all pairs; loss; curves of scores. */
 #include "unit.h"
+
+#include "nn/math/curves.h"
 
 #define MAX_ROWS 400
 
@@ -249,6 +251,81 @@ test_accuracy(void)
     CHECK_NEAR(e.loss, 3 * log(exp(-1) + 1 + exp(-0.5)) + 1.5, 1e-12);
 }
 
+/* the area under the points, by trapezes */
+static double
+area_under(const NnRocPoint *points, int n)
+{
+    double area = 0;
+
+    for (int i = 1; i < n; i++)
+        area += (points[i].false_positives - points[i - 1].false_positives) *
+                (points[i].true_positives + points[i - 1].true_positives) / 2;
+    return area;
+}
+
+/* All points give the area; fewer go nearly there and are no more than asked for. */
+static void
+test_roc_points(void)
+{
+    NnRng rng;
+    NnScore scratch[MAX_ROWS];
+    NnRocPoint points[MAX_ROWS + 1];
+    Rows r;
+
+    rng_seed(&rng, 11, 0);
+    for (int weighted = 0; weighted < 2; weighted++) {
+        rows_make(&r, &rng, MAX_ROWS, 1000, weighted == 1);
+        const double exact = auc_by_pairs(r.rows, r.n);
+
+        scores_sort(r.rows, scratch, r.n, NULL);
+        for (int most = 1000; most >= 3; most /= 3) {
+            const int n = roc_points(points, most > MAX_ROWS ? MAX_ROWS + 1 : most, r.rows, r.n, NULL);
+
+            CHECK_MESSAGE(n >= 2 && n <= most, "%d points of %d", n, most);
+            CHECK_NEAR(area_under(points, n), exact, most > MAX_ROWS ? 0.01 : 2.0 / (most - 2));
+            CHECK(points[0].true_positives == 0 && points[n - 1].false_positives == 1);
+        }
+    }
+    r.rows[0].label = 1;
+    CHECK(roc_points(points, 10, r.rows, 1, NULL) == 0);
+}
+
+/* Bins hold all rows, in order, and equal scores share one. */
+static void
+test_calibration_bins(void)
+{
+    NnRng rng;
+    NnScore scratch[MAX_ROWS];
+    NnCalibrationBin bins[20];
+    Rows r;
+
+    rng_seed(&rng, 12, 0);
+    for (uint64_t distinct = 1; distinct <= 1000; distinct *= 10) {
+        int64_t rows = 0;
+        double score = 0, label = 0;
+        int n;
+
+        rows_make(&r, &rng, MAX_ROWS, distinct, false);
+        scores_sort(r.rows, scratch, r.n, NULL);
+        n = calibration_bins(bins, 20, r.rows, r.n, NULL);
+        CHECK(n >= 1 && n <= 20 && (uint64_t)n <= distinct);
+        for (int k = 0; k < n; k++) {
+            CHECK(bins[k].rows > 0 && (k == 0 || bins[k].score > bins[k - 1].score));
+            rows += bins[k].rows;
+            score += bins[k].score * (double)bins[k].rows;
+            label += bins[k].label * (double)bins[k].rows;
+        }
+        CHECK(rows == MAX_ROWS);
+        for (int i = 0; i < MAX_ROWS; i++) {
+            score -= r.rows[i].score;
+            label -= r.rows[i].label;
+            CHECK(i == 0 || r.rows[i].score >= r.rows[i - 1].score);
+        }
+        CHECK_NEAR(score, 0, 1e-9);
+        CHECK_NEAR(label, 0, 1e-9);
+    }
+}
+
 int
 main(void)
 {
@@ -260,5 +337,7 @@ main(void)
     RUN(test_long_streams);
     RUN(test_log_loss);
     RUN(test_accuracy);
+    RUN(test_roc_points);
+    RUN(test_calibration_bins);
     return unit_end();
 }
