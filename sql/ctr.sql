@@ -496,12 +496,12 @@ GRANT SELECT ON ctr_progress TO PUBLIC;
 CREATE FUNCTION ctr_plot(ctr_model, plot pg_catalog.text) RETURNS pg_catalog.text
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;
 COMMENT ON FUNCTION ctr_plot(ctr_model, pg_catalog.text) IS
-    'A picture of a model as SVG: ''loss'' or ''auc'' of training and validation rows by epoch, with the best epoch marked. Plain ASCII without scripts, right on light and dark screens.';
+    'A picture of a model as SVG: ''loss'' or ''auc'' of training and validation rows by epoch, with the best epoch marked; ''importance'' of the features, as ctr_importance has it, the first 60. Plain ASCII without scripts, right on light and dark screens.';
 
 CREATE FUNCTION ctr_report(ctr_model) RETURNS pg_catalog.text
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20000;
 COMMENT ON FUNCTION ctr_report(ctr_model) IS
-    'All that a model says of itself on one page of HTML: rows, quality, training curves, features and how many rows their categories cover, derived inputs, layers, options. It needs no network and no script.';
+    'All that a model says of itself on one page of HTML: rows, quality, training curves, the importance of features, how many rows their categories cover, derived inputs, layers, options. It needs no network and no script.';
 
 CREATE FUNCTION ctr_plot_roc_final(pg_catalog.internal) RETURNS pg_catalog.text
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;

@@ -52,6 +52,9 @@ SELECT name, plot, well_formed(svg) AS well_formed, svg ~ '^[ -~\n]*$' AS ascii,
        occurrences(svg, 'not measured') AS not_measured
 FROM models, unnest('{loss,auc}'::text[]) plot, ctr_plot(model, plot) svg
 WHERE name IN ('matrix', 'classes', 'no validation') ORDER BY id, plot DESC;
+SELECT name, well_formed(svg) AS well_formed, occurrences(svg, '<rect class="fill"') AS bars,
+       (regexp_match(svg, '<g><title>([a-z]+):'))[1] = (SELECT feature FROM ctr_importance(model) LIMIT 1) AS first
+FROM models, ctr_plot(model, 'importance') svg ORDER BY id;
 SELECT ctr_plot(model, 'los') FROM models WHERE name = 'matrix';
 
 -- long trainings have no dots, but every epoch is in the curve

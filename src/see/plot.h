@@ -52,4 +52,16 @@ typedef struct CtrSquareCurve {
 
 void plot_square(StringInfo out, const CtrSquareCurve *curve);
 
+/* ------------------------------------------------------------------ bars.c */
+
+/* Values of names, the largest first and none below 0. */
+typedef struct CtrBars {
+    const char *title, *unit;
+    const char *const *names;
+    const double *values;
+    int n;
+} CtrBars;
+
+void plot_bars(StringInfo out, const CtrBars *bars);
+
 #endif /* CTR_PLOT_H */

@@ -7,6 +7,7 @@
 #include "utils/builtins.h"
 
 #include "metrics/curve.h"
+#include "see/insights.h"
 #include "see/plot.h"
 
 #define ROC_POINTS_MOST 400
@@ -52,7 +53,28 @@ plot_auc(StringInfo out, const CtrModel *model)
     plot_epochs(out, &curves);
 }
 
-const CtrPlot plots[] = {{"loss", plot_loss}, {"auc", plot_auc}, {NULL, NULL}};
+static void
+plot_importance(StringInfo out, const CtrModel *model)
+{
+    int n;
+    const CtrImportance *rows = importance_rows(model, &n);
+    const char **names = palloc(sizeof(char *) * Max(n, 1));
+    double *values = palloc(sizeof(double) * Max(n, 1));
+    CtrBars bars = {.title = "Importance of features",
+                    .unit = "mean size of the contribution to a row's logit",
+                    .names = names,
+                    .values = values,
+                    .n = n};
+
+    for (int i = 0; i < n; i++) {
+        names[i] = rows[i].feature;
+        values[i] = rows[i].importance;
+    }
+    plot_bars(out, &bars);
+}
+
+const CtrPlot plots[] = {
+    {"loss", plot_loss}, {"auc", plot_auc}, {"importance", plot_importance}, {NULL, NULL}};
 
 static const CtrPlot *
 find_plot(const char *name)

@@ -120,6 +120,9 @@ foreach my $name (qw(3 long)) {
           foreach qw(loss auc);
     }
 }
+shows("importance of $_ features", 'svg', "SELECT ctr_plot(model, 'importance') FROM models WHERE name = '$_'",
+    { paper => 50000, one => 3000 }, size => '700,1400')
+  foreach qw(3 39 300);
 shows("report of $_ features", 'html', "SELECT ctr_report(model) FROM models WHERE name = '$_'",
     { %curves, one => 100 }, size => '1000,1600')
   foreach qw(3 39 300);
