@@ -98,7 +98,7 @@ put_summary(StringInfo page, const CtrModel *model, int64 size)
     put_card(page, "Training rows", psprintf(INT64_FORMAT "%s", model->train_rows, skipped));
     put_card(page, "Validation rows", psprintf(INT64_FORMAT, model->validation_rows));
     put_card(page, "Features", psprintf("%d", encoder->n_num + encoder->n_cat));
-    put_card(page, "Known categories", words_count(words_categories(encoder)));
+    put_card(page, "Categories", words_count(words_categories(encoder)));
     put_card(page, "Parameters", words_count(words_parameters(&model->net)));
     put_card(page, "Size", words_bytes(size));
     appendStringInfoString(page, "</dl>\n");
@@ -127,7 +127,7 @@ put_metrics(StringInfo page, const CtrModel *model)
         put_card(page, "Training AUC", metric_text(best->train_auc));
     if (!isnan(best->train_loss))
         put_card(page, "Training loss", metric_text(best->train_loss));
-    put_card(page, "Time of all epochs", psprintf("%.1f s", seconds));
+    put_card(page, "Time", psprintf("%.1f s", seconds));
     appendStringInfoString(page, "</dl>\n");
 }
 
