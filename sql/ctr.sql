@@ -538,6 +538,13 @@ CREATE FUNCTION ctr_importance(ctr_model, OUT feature pg_catalog.text, OUT impor
 COMMENT ON FUNCTION ctr_importance(ctr_model) IS
     'One row per feature, the most important first: the mean size of its contribution to the logit (as ctr_explain has it) over a sample of the validation rows, or of the training rows where there are none, and for FiBiNET the network''s mean attention to it.';
 
+CREATE FUNCTION ctr_interactions(ctr_model, OUT layer pg_catalog.text, OUT feature_a pg_catalog.text,
+    OUT feature_b pg_catalog.text, OUT strength double precision)
+    RETURNS SETOF pg_catalog.record
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20000 ROWS 1000;
+COMMENT ON FUNCTION ctr_interactions(ctr_model) IS
+    'One row per layer that multiplies features with one another and pair of features, the strongest first: how large the weights are between them, each times the standard deviations of the two inputs. Layer ''crosses'': what the inputs of chosen pairs of columns contribute.';
+
 CREATE FUNCTION ctr_explain(ctr_model, pg_catalog.record, OUT feature pg_catalog.text, OUT value pg_catalog.text,
     OUT status pg_catalog.text, OUT attention double precision, OUT contribution double precision)
     RETURNS SETOF pg_catalog.record

@@ -90,6 +90,20 @@ SELECT kept(ctr_train(v, ctr_fit(epochs => 1, ignore => '{id,held,class}', threa
 FROM (SELECT * FROM visits ORDER BY id DESC) v;
 SELECT kept(ctr_train(v, '{"epochs": 1}', m.model)) <> kept(m.model) AS anew FROM visits v, models m WHERE name = 'matrix' GROUP BY m.model;
 
+-- Interactions: the label depends on a and b and on their pair, not on the others. Each unordered pair has one row for each layer.
+CREATE TABLE paired AS
+SELECT (uniform(i, 11) < 1 / (1 + exp(-(s + t + 2 * s * t))))::int AS label, 'a' || a AS a, 'b' || b AS b,
+       'c' || i % 5 AS c, uniform(i, 14) AS x
+FROM generate_series(1, 12000) i, LATERAL (SELECT floor(6 * uniform(i, 12))::int AS a, floor(6 * uniform(i, 13))::int AS b) v, LATERAL (SELECT 2 * (a % 2) - 1 AS s, 2 * (b % 2) - 1 AS t) w;
+CREATE TABLE pairs AS
+SELECT name, i.*, row_number() OVER (PARTITION BY name, layer ORDER BY strength DESC) AS n
+FROM (SELECT name, (SELECT ctr_train(p, ctr_fit(epochs => 4, batch_size => 128, learning_rate => 0.005) || '{"mlp_layers": [32, 16]}' || options::jsonb) FROM paired p) AS model
+      FROM (VALUES ('matrix', '{}'), ('mix', '{"cross_type": "mix", "n_experts": 2, "low_rank": 4}'), ('vector', '{"cross_type": "vector"}'), ('deepfm', '{"architecture": "deepfm"}'),
+                   ('fibinet', '{"architecture": "fibinet"}'), ('wide', '{"architecture": "wide_deep"}'), ('crosses', '{"crosses": [["c", "a"], ["a", "b"]]}')) v (name, options) OFFSET 0) m,
+     LATERAL ctr_interactions(model) i;
+SELECT name, layer, count(*) AS pairs, bool_and(strength >= 0) AS sizes FROM pairs GROUP BY 1, 2 ORDER BY name, layer COLLATE "C";
+SELECT name, layer, feature_a, feature_b FROM pairs WHERE n = 1 AND name IN ('crosses', 'matrix') AND layer !~ '1' ORDER BY name, layer COLLATE "C";
+
 -- forged: what explanations read is checked as all else is
 SELECT try(format('SELECT overwritten(model::bytea, %L, %s, %L)::ctr_model FROM models WHERE name = %L', tensor, at, bytes, name)), tensor, at
 FROM (VALUES ('matrix', 'ctr.average.inputs', 4, '\x0000c07f'), ('matrix', 'ctr.average.inputs', 0, '\x0000807f'), ('matrix', 'ctr.average.spread', 0, '\x000080bf'),

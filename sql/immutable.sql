@@ -54,6 +54,7 @@ INSERT INTO calls VALUES
     ('ctr_plot(ctr_model,text)', 'public.ctr_plot(model, ''loss'')'),
     ('ctr_report(ctr_model)', 'public.ctr_report(model)'),
     ('ctr_importance(ctr_model)', 'array(SELECT i FROM public.ctr_importance(model) i)'),
+    ('ctr_interactions(ctr_model)', 'array(SELECT i FROM public.ctr_interactions(model) i)'),
     ('ctr_explain(ctr_model,record)',
      'array(SELECT e FROM public.facts f, LATERAL public.ctr_explain(model, f) e)'),
     ('ctr_explain(ctr_model,record,integer)',

@@ -1,5 +1,6 @@
 /*
- * insights.h: what a model has learned, for SQL and for pictures: which features matter.
+ * insights.h: what a model has learned, for SQL and for pictures: which features matter,
+ * and with which others.
  */
 #ifndef CTR_INSIGHTS_H
 #define CTR_INSIGHTS_H
@@ -16,5 +17,16 @@ typedef struct CtrImportance {
 
 /* A row for each feature, the most important first, in the current context. */
 CtrImportance *importance_rows(const CtrModel *model, int *n);
+
+/* ------------------------------------------------------------------ interactions.c */
+
+typedef struct CtrInteraction {
+    const char *layer; /* module path of a cross level; what another layer does; or "crosses" */
+    const char *feature_a, *feature_b;
+    double strength;
+} CtrInteraction;
+
+/* All pairs of features, layer after layer, the strongest first in each, in the current context. */
+CtrInteraction *interaction_rows(const CtrModel *model, int64 *n);
 
 #endif /* CTR_INSIGHTS_H */

@@ -16,6 +16,7 @@
 
 #include "nn/math/products.h"
 #include "nn/math/rows.h"
+#include "nn/net/interactions.h"
 
 #define STRIP 320 /* columns: with NN_BLOCK rows they stay in the L2 cache and make a good gemm */
 
@@ -366,8 +367,30 @@ describe(const NnLayer *l, const NnNet *net, NnModule *modules)
     return 4;
 }
 
-static const NnLayerType bilinear_type = {
-    .kind = "BilinearInteraction", .forward = forward, .backward = backward, .describe = describe};
+/* (v_i W^T) * v_j: column a of field i times W[c, a] times column c of field j */
+static void
+interact(const NnLayer *l, const NnNet *net, NnInteractions *all)
+{
+    const int d = l->size[WIDTH], fields = l->size[FIELDS];
+    int pair = 0;
+
+    for (int i = 0; i < fields; i++)
+        for (int j = i + 1; j < fields; j++, pair++) {
+            const int matrix = l->size[TYPE] == NN_FIELD_ALL ? 0 : l->size[TYPE] == NN_FIELD_EACH ? i : pair;
+            const float *w = all->params + net->params[l->param[BILINEAR] + matrix].offset;
+
+            if (all->pause)
+                all->pause();
+            for (int e = 0; e < d * d; e++)
+                interactions_add(all, i * d + e % d, j * d + e / d, w[e]);
+        }
+}
+
+static const NnLayerType bilinear_type = {.kind = "BilinearInteraction",
+                                          .forward = forward,
+                                          .backward = backward,
+                                          .describe = describe,
+                                          .interact = interact};
 
 /* the [d, d] matrices; returns the first */
 static int

@@ -10,6 +10,7 @@
 
 #include "nn/math/products.h"
 #include "nn/math/rows.h"
+#include "nn/net/interactions.h"
 
 enum { WEIGHT, BIAS }; /* param[]: [d, d], [d] */
 enum { U };            /* saved[]: [n, d] */
@@ -52,8 +53,25 @@ backward(const NnLayer *l, const NnBlock *b)
     gemm(false, false, n, d, d, du.in, block_weight(b, l->param[WEIGHT]), true, dx);
 }
 
-static const NnLayerType cross_matrix_type = {
-    .kind = "CrossNetMatrix", .forward = forward, .backward = backward};
+/* column i of the first input times W[i, j] times column j */
+static void
+interact(const NnLayer *l, const NnNet *net, NnInteractions *all)
+{
+    const float *w = all->params + net->params[l->param[WEIGHT]].offset;
+
+    for (int i = 0; i < all->d; i++) {
+        if (all->pause)
+            all->pause();
+        for (int j = 0; j < all->d; j++)
+            interactions_add(all, i, j, w[(size_t)i * (size_t)all->d + (size_t)j]);
+    }
+}
+
+static const NnLayerType cross_matrix_type = {.kind = "CrossNetMatrix",
+                                              .forward = forward,
+                                              .backward = backward,
+                                              .interact = interact,
+                                              .interact_first = true};
 
 int
 net_cross_matrix(NnNet *net, int x0, int n_cross, const char *name)

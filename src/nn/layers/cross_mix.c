@@ -16,6 +16,7 @@
 #include "nn/math/products.h"
 #include "nn/math/rows.h"
 #include "nn/math/vecmath.h"
+#include "nn/net/interactions.h"
 
 enum { U, V, C, BIAS, GATE }; /* param[]: [E, d, R], [E, d, R], [E, R, R], [d], first of E times [1, d] */
 enum { EXPERTS, RANK };       /* size[] */
@@ -267,8 +268,49 @@ describe(const NnLayer *l, const NnNet *net, NnModule *modules)
     return 2;
 }
 
-static const NnLayerType cross_mix_type = {
-    .kind = "CrossNetMix", .forward = forward, .backward = backward, .describe = describe};
+/* what an expert multiplies by column j, seen from row i of U: (U C^T V^T)[i, j], the tanh left out */
+static double
+expert_weight(const float *u, const float *c, const float *v, int rank)
+{
+    double sum = 0;
+
+    for (int k = 0; k < rank; k++) {
+        double inner = 0;
+
+        for (int m = 0; m < rank; m++)
+            inner += (double)v[m] * c[m * rank + k];
+        sum += inner * u[k];
+    }
+    return sum;
+}
+
+/* All experts' matrices: squares of the experts add up. */
+static void
+interact(const NnLayer *l, const NnNet *net, NnInteractions *all)
+{
+    const size_t d = (size_t)all->d, rank = (size_t)l->size[RANK];
+    const float *u = all->params + net->params[l->param[U]].offset;
+    const float *v = all->params + net->params[l->param[V]].offset;
+    const float *c = all->params + net->params[l->param[C]].offset;
+
+    for (size_t e = 0; e < (size_t)l->size[EXPERTS]; e++)
+        for (size_t i = 0; i < d; i++) {
+            for (size_t j = 0; j < d; j++) {
+                if (all->pause && j % 64 == 0)
+                    all->pause();
+                interactions_add(all, (int)i, (int)j,
+                                 expert_weight(u + (e * d + i) * rank, c + e * rank * rank,
+                                               v + (e * d + j) * rank, (int)rank));
+            }
+        }
+}
+
+static const NnLayerType cross_mix_type = {.kind = "CrossNetMix",
+                                           .forward = forward,
+                                           .backward = backward,
+                                           .describe = describe,
+                                           .interact = interact,
+                                           .interact_first = true};
 
 /* torch.nn.init.xavier_normal_ on [a, b, c]: b c inputs and a c outputs */
 static int

@@ -9,6 +9,7 @@
 #include <math.h>
 
 #include "nn/math/rows.h"
+#include "nn/net/interactions.h"
 
 enum { WEIGHT, BIAS }; /* param[]: [1, d], [d] */
 enum { S };            /* saved[]: [n, 1] */
@@ -113,8 +114,25 @@ backward(const NnLayer *l, const NnBlock *b)
     cross_vector_backward(&level, b->n, d, l->dx_add, l->dx2_add);
 }
 
-static const NnLayerType cross_vector_type = {
-    .kind = "CrossNetVector", .forward = forward, .backward = backward};
+/* every column of the first input times w[j] times column j: all rows of a matrix are the same */
+static void
+interact(const NnLayer *l, const NnNet *net, NnInteractions *all)
+{
+    const float *w = all->params + net->params[l->param[WEIGHT]].offset;
+
+    for (int i = 0; i < all->d; i++) {
+        if (all->pause)
+            all->pause();
+        for (int j = 0; j < all->d; j++)
+            interactions_add(all, i, j, w[j]);
+    }
+}
+
+static const NnLayerType cross_vector_type = {.kind = "CrossNetVector",
+                                              .forward = forward,
+                                              .backward = backward,
+                                              .interact = interact,
+                                              .interact_first = true};
 
 int
 net_cross_vector(NnNet *net, int x0, int n_cross, const char *name)

@@ -7,6 +7,7 @@
  * ((sum x[f])^2 - sum x[f]^2) / 2, is the same number and takes as long, but its difference loses digits.
  */
 #include "nn/layers/layers.h"
+#include "nn/net/interactions.h"
 
 enum { FIELDS, WIDTH }; /* size[] */
 enum { TOTAL };         /* saved[]: [n, d] */
@@ -76,7 +77,23 @@ backward(const NnLayer *l, const NnBlock *b)
                 block_value(b, l->x).in, b->n, l->size[FIELDS], l->size[WIDTH], l->dx_add);
 }
 
-static const NnLayerType fm_type = {.kind = "FactorizationMachine", .forward = forward, .backward = backward};
+/* the same columns of all pairs of fields, each product once */
+static void
+interact(const NnLayer *l, const NnNet *net, NnInteractions *all)
+{
+    const int d = l->size[WIDTH];
+
+    (void)net;
+    for (int i = 0; i < all->d; i++) {
+        if (all->pause)
+            all->pause();
+        for (int j = i + d; j < all->d; j += d)
+            interactions_add(all, i, j, 1);
+    }
+}
+
+static const NnLayerType fm_type = {
+    .kind = "FactorizationMachine", .forward = forward, .backward = backward, .interact = interact};
 
 int
 net_fm(NnNet *net, int x, int n_fields, int d, const char *name)

@@ -72,6 +72,7 @@ typedef struct NnTensor {
 typedef struct NnNet NnNet;
 typedef struct NnLayer NnLayer;
 typedef struct NnBlock NnBlock;
+typedef struct NnInteractions NnInteractions;
 
 /*
  * What a reader of PyTorch or ONNX knows as one step of the network. A layer stands for one of them or for
@@ -126,6 +127,12 @@ typedef struct NnLayerType {
                  int r);
     /* Writes the layer's modules, in order; returns how many. NULL: it is one, see layer_module. */
     int (*describe)(const NnLayer *l, const NnNet *net, NnModule *modules);
+    /*
+     * For layers that multiply inputs with one another, NULL for the others: adds all pairs of columns, see
+     * interactions.h. interact_first: they are columns of the layer's second input, the net's first tensor.
+     */
+    void (*interact)(const NnLayer *l, const NnNet *net, NnInteractions *all);
+    bool interact_first;
 } NnLayerType;
 
 struct NnLayer {
