@@ -30,7 +30,7 @@ CREATE FUNCTION trained(options jsonb DEFAULT '{}') RETURNS ctr_model LANGUAGE s
 -- auto finds the pair, first; the others say nothing besides
 CREATE TABLE models AS
 SELECT name, trained(options) AS model
-FROM (VALUES ('none', '{}'::jsonb), ('auto', '{"crosses": "auto"}'),
+FROM (VALUES ('none', '{"crosses": "none"}'::jsonb), ('auto', '{"crosses": "auto"}'),
              ('by hand', '{"crosses": [["visitor", "shop"]]}'),
              ('two', '{"crosses": [["device", "shop"], ["visitor", "shop"]]}'),
              ('FiBiNET', '{"architecture": "fibinet", "d_embed": 4, "crosses": "auto"}'),

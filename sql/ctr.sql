@@ -536,7 +536,7 @@ CREATE FUNCTION ctr_importance(ctr_model, OUT feature pg_catalog.text, OUT impor
     RETURNS SETOF pg_catalog.record
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000 ROWS 40;
 COMMENT ON FUNCTION ctr_importance(ctr_model) IS
-    'One row per feature, the most important first: the mean size of its contribution to the logit (as ctr_explain has it) over a sample of the validation rows, or of the training rows where there are none, and for FiBiNET the network''s mean attention to it.';
+    'One row per feature, the most important first: the mean size of its contribution to the logit (as ctr_explain has it) over a sample of the validation rows, or of the training rows where none are held back to the end, and for FiBiNET the network''s mean attention to it.';
 
 CREATE FUNCTION ctr_interactions(ctr_model, OUT layer pg_catalog.text, OUT feature_a pg_catalog.text,
     OUT feature_b pg_catalog.text, OUT strength double precision)

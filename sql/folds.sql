@@ -55,7 +55,7 @@ SELECT i AS id, (uniform(i, 1) < 1 / (1 + exp(-1.2 * sin(i % 40))))::int AS labe
     'v' || (hashint8extended(i, 7) & 1023) AS visitor
     FROM (SELECT i::bigint FROM generate_series(1, 10000) i) x;
 CREATE TABLE started AS
-SELECT ctr_train(v, ctr_fit(ignore => '{id}', epochs => 4, batch_size => 64) || '{"mlp_layers": [16]}')
+SELECT ctr_train(v, ctr_fit(ignore => '{id}', epochs => 4, batch_size => 64, lr_schedule => 'cosine', crosses => 'none') || '{"mlp_layers": [16]}')
        AS model FROM (SELECT * FROM visits WHERE id <= 5000 ORDER BY id) v;
 CREATE TABLE continued AS
 SELECT seed, (SELECT ctr_train(v, ctr_fit(seed => seed), model)

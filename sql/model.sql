@@ -11,10 +11,11 @@ SELECT (i * 7919 % 100 < 30)::int AS label, CASE i % 3 WHEN 0 THEN 'a' WHEN 1 TH
 FROM generate_series(1, 200) i;
 CREATE TABLE tried AS
 SELECT 'cross' AS name, ctr_train(s, ctr_deepcross(n_cross => 1, mlp_layers => '{4}') ||
-                                     ctr_fit(epochs => 2, patience => 5, min_count => 1)) AS model FROM seen s
+                                     ctr_fit(epochs => 2, patience => 5, min_count => 1, lr_schedule => 'cosine',
+                                             crosses => 'none')) AS model FROM seen s
 UNION ALL
 SELECT 'pairs', ctr_train(s, ctr_fibinet(d_embed => 2, mlp_layers => '{4}') || ctr_fit(epochs => 1,
-    min_count => 1)) FROM seen s;
+    min_count => 1, crosses => 'none')) FROM seen s;
 
 -- every way out and in again gives the same bytes; the type is stored as it is
 SELECT name, model::text::ctr_model::bytea = model::bytea AS text,

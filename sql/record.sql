@@ -9,7 +9,8 @@ CREATE TABLE rows AS
 SELECT i % 2 AS label, i % 5 = 0 AS held, 1.5 AS w, i % 7 AS x, 'c' || i % 5 AS c, 'd' || i % 3 AS d
 FROM generate_series(1, 40) i;
 CREATE FUNCTION trained(options jsonb) RETURNS ctr_model LANGUAGE sql AS
-$$ SELECT ctr_train(r, '{"epochs": 1, "min_count": 1, "mlp_layers": [2], "ignore": ["held", "w"]}' || options)
+$$ SELECT ctr_train(r, '{"epochs": 1, "min_count": 1, "mlp_layers": [2], "ignore": ["held", "w"], "lr_schedule": "cosine",
+             "crosses": "none"}' || options)
    FROM rows r $$;
 
 -- what the model's record makes of the options that were given, in the bytes and out of them again

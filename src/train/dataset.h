@@ -72,6 +72,7 @@ struct CtrDataset {
     MemoryContext *seen_contexts;
     int64 n_chance, n_training; /* rows whose role chance decides; training rows, once roles are known */
     RowSet sets[2];             /* training, validation */
+    bool all_train;             /* the rows of both are in the first */
     Pass pass;
     int window_rows;
     int batch_rows;

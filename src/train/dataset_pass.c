@@ -63,7 +63,14 @@ dataset_train_all(CtrDataset *ds)
         rowstore_append(ds->sets[0].rows, row);
     }
     ds->sets[0].weight += ds->sets[1].weight;
+    ds->all_train = true;
     prepare_window(ds);
+}
+
+bool
+dataset_can_validate(const CtrDataset *ds)
+{
+    return !ds->all_train && dataset_rows(ds, true) > 0;
 }
 
 void

@@ -157,7 +157,7 @@ static void
 explain_sample(CtrModel *model, CtrDataset *dataset, NnPool *pool)
 {
     const CtrEncoder *encoder = model->encoder;
-    const bool validation = dataset_rows(dataset, true) > 0;
+    const bool validation = dataset_can_validate(dataset);
     const int rows = sample_rows(model, dataset, validation);
     Sample sample = {.model = model, .features = encoder->n_num + encoder->n_cat};
 

@@ -45,6 +45,8 @@ double dataset_weight(const CtrDataset *dataset, bool validation);
  * stay those of the two sets. Serves interrupts.
  */
 void dataset_train_all(CtrDataset *dataset);
+/* Are there rows that validate and do not train? Only then has dataset_start a pass over them. */
+bool dataset_can_validate(const CtrDataset *dataset);
 /* Starts a pass: training rows in an order that seed and epoch decide, validation rows as they came. */
 void dataset_start(CtrDataset *dataset, bool validation, uint64 epoch);
 /* The pass's next rows, at most batch_size; rows = 0 at the end. Pointers are good until the next call. */
