@@ -18,7 +18,7 @@ sub train
 }
 
 my $all = 'SELECT * FROM noise';
-my ($epochs, $best, $said) = train("epochs => 3, patience => 0", $all);
+my ($epochs, $best, $said) = train("epochs => 3, patience => 0, lr_schedule => 'cosine'", $all);
 is($epochs, 3, 'three epochs in the history');
 is($best, 1, 'one of them is the best');
 my $number = qr/\d\.\d{4}/;
