@@ -12,16 +12,16 @@
 
 /*
  * What a backend's trainings have in common. A query can collect rows of many groups in turn, and can have
- * several calls of ctr_train; the status has room for one.
+ * several calls of ctr_train; the status has room for one of them.
  */
 static struct {
-    int shown;  /* trainings */
-    int64 rows; /* that have come in since there were none */
+    int shown;  /* trainings that are shown now */
+    int64 rows; /* read since the first of them began */
     TimestampTz began;
     ProgressCommandType outer; /* the command that was in the status before, such as COPY, and its numbers */
     Oid outer_target;
     int64 outer_numbers[PGSTAT_NUM_PROGRESS_PARAM];
-} all;
+} backend;
 
 static int64
 bits_of(double number)
@@ -64,11 +64,11 @@ show(const CtrProgress *progress)
 static void
 keep_outer_command(void)
 {
-    all.outer = current_command();
-    if (all.outer == PROGRESS_COMMAND_INVALID)
+    backend.outer = current_command();
+    if (backend.outer == PROGRESS_COMMAND_INVALID)
         return;
-    all.outer_target = MyBEEntry->st_progress_command_target;
-    memcpy(all.outer_numbers, MyBEEntry->st_progress_param, sizeof(all.outer_numbers));
+    backend.outer_target = MyBEEntry->st_progress_command_target;
+    memcpy(backend.outer_numbers, MyBEEntry->st_progress_param, sizeof(backend.outer_numbers));
 }
 
 /* Nothing to do where PostgreSQL has cleared the status at an error. */
@@ -78,10 +78,10 @@ restore_outer_command(void)
     if (current_command() != CTR_PROGRESS_COMMAND)
         return;
     pgstat_progress_end_command();
-    if (all.outer == PROGRESS_COMMAND_INVALID)
+    if (backend.outer == PROGRESS_COMMAND_INVALID)
         return;
-    pgstat_progress_start_command(all.outer, all.outer_target);
-    set_numbers(all.outer_numbers, PGSTAT_NUM_PROGRESS_PARAM);
+    pgstat_progress_start_command(backend.outer, backend.outer_target);
+    set_numbers(backend.outer_numbers, PGSTAT_NUM_PROGRESS_PARAM);
 }
 
 static void
@@ -93,13 +93,13 @@ end_with_context(void *progress)
 void
 progress_begin(CtrProgress *progress, MemoryContext context)
 {
-    if (all.shown++ == 0) {
+    if (backend.shown++ == 0) {
         keep_outer_command();
-        all.rows = 0;
-        all.began = GetCurrentTimestamp();
+        backend.rows = 0;
+        backend.began = GetCurrentTimestamp();
     }
     progress->shown = true;
-    progress->numbers[CTR_PROGRESS_BEGAN] = all.began;
+    progress->numbers[CTR_PROGRESS_BEGAN] = backend.began;
     progress->numbers[CTR_PROGRESS_LOSS] = progress->numbers[CTR_PROGRESS_BEST_METRIC] = bits_of(NAN);
     progress->at_end = (MemoryContextCallback){.func = end_with_context, .arg = progress};
     MemoryContextRegisterResetCallback(context, &progress->at_end);
@@ -112,17 +112,17 @@ progress_end(CtrProgress *progress)
     if (!progress->shown)
         return;
     progress->shown = false;
-    if (--all.shown == 0)
+    if (--backend.shown == 0)
         restore_outer_command();
 }
 
 void
 progress_row(CtrProgress *progress)
 {
-    all.rows++;
-    if (all.rows > ROWS_ONE_BY_ONE && all.rows % ROWS_STEP != 0)
+    backend.rows++;
+    if (backend.rows > ROWS_ONE_BY_ONE && backend.rows % ROWS_STEP != 0)
         return;
-    progress->numbers[CTR_PROGRESS_ROWS] = all.rows;
+    progress->numbers[CTR_PROGRESS_ROWS] = backend.rows;
     show(progress);
 }
 

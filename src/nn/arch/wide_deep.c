@@ -1,7 +1,7 @@
 /*
  * wide_deep.c: Wide & Deep (Cheng et al. 2016): a linear part over numbers and categories, and an MLP over
  * numbers and embeddings of categories. Their logits add up. Crossed columns, which the paper's wide part has
- * besides, are categories like any other: make them in the query.
+ * besides, are categories like any other: those that the option "crosses" makes.
  */
 #include "nn/arch/arch.h"
 

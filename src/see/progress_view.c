@@ -1,4 +1,4 @@
-/* progress.c: ctr_progress, which shows how far the trainings of this server are. */
+/* progress_view.c: ctr_progress, which shows how far the trainings of this server are. */
 #include "train/progress.h"
 
 #include <math.h>
@@ -23,7 +23,11 @@ may_see(Oid owner)
 static const char *
 phase_name(int64 phase)
 {
-    static const char *const names[] = {"reading", "encoding", "training", "validating", "finishing"};
+    static const char *const names[] = {[CTR_PHASE_READING] = "reading",
+                                        [CTR_PHASE_ENCODING] = "encoding",
+                                        [CTR_PHASE_TRAINING] = "training",
+                                        [CTR_PHASE_VALIDATING] = "validating",
+                                        [CTR_PHASE_FINISHING] = "finishing"};
 
     return phase >= 0 && phase < (int64)lengthof(names) ? names[phase] : NULL;
 }
