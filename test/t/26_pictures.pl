@@ -101,14 +101,14 @@ BEGIN
         SELECT string_agg(format(CASE WHEN k % 3 = 0 THEN '(hashint4(i * %1$s) & 1023) / 7.0 AS number_%1$s'
                                       ELSE $f$nullif('v' || (hashint4(i * %1$s) & 31), 'v7') AS category_%1$s$f$ END, k), ', ')
         INTO columns FROM generate_series(1, n) k;
-        EXECUTE format('INSERT INTO models SELECT %L, ctr_train(c, ctr_fit(epochs => 3, patience => 0)) FROM
+        EXECUTE format('INSERT INTO models SELECT %L, ctr_train(c, ctr_fit(epochs => 3, patience => 0, lr_schedule => ''cosine'')) FROM
                         (SELECT ((hashint4(i) & 31) + (hashint4(i * 7) & 7) > 20)::int AS label, %s
                          FROM generate_series(1, 1500) i) c', n, columns);
     END LOOP;
 END $$;
 INSERT INTO models SELECT 'hostile', ctr_train(c, ctr_fit(epochs => 1)) FROM
     (SELECT i % 2 AS label, i % 7 AS "<script>alert(1)</script>", 'a' || i % 3 AS U&"\0001\001b</td>" FROM generate_series(1, 500) i) c;
-INSERT INTO models SELECT 'long', ctr_train(c, ctr_fit(epochs => 50, patience => 0)) FROM
+INSERT INTO models SELECT 'long', ctr_train(c, ctr_fit(epochs => 50, patience => 0, lr_schedule => 'cosine')) FROM
     (SELECT i % 2 AS label, i % 7 AS a, 'a' || i % 3 AS b FROM generate_series(1, 500) i) c;
 EOS
 
