@@ -43,15 +43,21 @@ score_argument(FunctionCallInfo fcinfo)
     return score;
 }
 
+void
+check_probability(double score, const char *why)
+{
+    if (!(score >= 0 && score <= 1))
+        ereport(ERROR,
+                (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                 errmsg("score has value %s", double_to_shortest_decimal(score)), errdetail("%s", why)));
+}
+
 double
 probability_argument(FunctionCallInfo fcinfo, const char *why)
 {
     double score = PG_GETARG_FLOAT8(2);
 
-    if (!(score >= 0 && score <= 1))
-        ereport(ERROR,
-                (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                 errmsg("score has value %s", double_to_shortest_decimal(score)), errdetail("%s", why)));
+    check_probability(score, why);
     return score;
 }
 

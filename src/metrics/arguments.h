@@ -10,7 +10,9 @@ bool argument_missing(FunctionCallInfo fcinfo);
 double label_argument(FunctionCallInfo fcinfo, bool is_boolean);
 /* the score. Error where it is NaN */
 double score_argument(FunctionCallInfo fcinfo);
-/* the same where it must be a probability. why: the error's detail */
+/* Error where a score is no probability. why: the error's detail */
+void check_probability(double score, const char *why);
+/* the score where it must be a probability */
 double probability_argument(FunctionCallInfo fcinfo, const char *why);
 /* the weight; 1 where the aggregate was called without */
 double weight_argument(FunctionCallInfo fcinfo);

@@ -5,7 +5,6 @@
 #include "metrics/curve.h"
 
 #include "access/htup_details.h"
-#include "common/shortest_dec.h"
 #include "funcapi.h"
 #include "utils/array.h"
 #include "utils/lsyscache.h"
@@ -112,24 +111,16 @@ curve_sorted(const CtrCurve *curve)
     return sorted;
 }
 
-static void
-check_probability(double score)
-{
-    if (score < 0 || score > 1)
-        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                        errmsg("score has value %s", double_to_shortest_decimal(score)),
-                        errdetail("Calibration is that of probabilities, from 0 to 1.")));
-}
-
 NnCalibrationBin *
 curve_calibration(const CtrCurve *curve, int *n)
 {
+    const char *why = "Calibration is that of probabilities, from 0 to 1.";
     NnScore *sorted = curve_sorted(curve);
     NnCalibrationBin *bins = palloc(sizeof(NnCalibrationBin) * Max(curve->bins, 1));
 
     if (curve->scores.n > 0) {
-        check_probability(sorted[0].score);
-        check_probability(sorted[curve->scores.n - 1].score);
+        check_probability(sorted[0].score, why);
+        check_probability(sorted[curve->scores.n - 1].score, why);
     }
     *n = calibration_bins(bins, curve->bins, sorted, curve->scores.n, ctr_pause);
     pfree(sorted);

@@ -8,8 +8,8 @@
 
 #include "threads.h"
 
-#define CROSSES_AT_ONCE                                                                                      \
-    8 /* whose pairs are counted in one scan: memory for all that occur, rare ones included */
+/* Crosses counted in one scan; more would take more memory, because rare pairs are counted too. */
+#define CROSSES_AT_ONCE 8
 
 /* The pairs of codes that occur in one cross, and how often. */
 typedef struct Counted {

@@ -253,8 +253,8 @@ restore_best(CtrFit *fit)
 }
 
 /*
- * The cooldown goes on from the best epoch. Validation rows have done their work, and train as well: that a
- * rate which falls to 0 does good needs no proof. Rows of a validation_column stay apart: a user may want to
+ * The cooldown goes on from the best epoch. The rows that chance held back have chosen it, and now train as
+ * well; nothing measures the epochs that follow. Rows of a validation_column stay apart: a user may want to
  * score them as rows that the model has never seen.
  */
 static void
