@@ -79,7 +79,15 @@ sub end_session
     return said($session);
 }
 
-my $alive = q{SELECT 'alive with ' || count(*) || ' thread' FROM pg_ls_dir('/proc/' || pg_backend_pid() || '/task');};
+# A joined thread stays in /proc for a moment: the kernel wakes whoever joins it before it takes its entry away.
+my $tasks = q{FROM pg_ls_dir('/proc/' || pg_backend_pid() || '/task')};
+my $alive = qq{DO \$\$ BEGIN
+    FOR i IN 1 .. 100 LOOP
+        EXIT WHEN (SELECT count(*) $tasks) = 1;
+        PERFORM pg_sleep(0.01);
+    END LOOP;
+END \$\$;
+SELECT 'alive with ' || count(*) || ' thread' $tasks;};
 my (%seconds, %done);
 
 # One end; false: it was not as it should be. What was under way may have ended before.
@@ -111,7 +119,8 @@ my %ways = (
     'timed out' => sub {
         my ($work) = @_;
         my $milliseconds = 1 + int rand 1000 * $seconds{$work};
-        return end_session(start_session("SET statement_timeout = $milliseconds;\n" . work($work) . ";\n$alive"));
+        # LOCAL: only the work has the limit, not the statement that tells what is left of it
+        return end_session(start_session("BEGIN; SET LOCAL statement_timeout = $milliseconds;\n" . work($work) . ";\nROLLBACK;\n$alive"));
     },
     'its client killed' => sub {
         my ($work) = @_;
