@@ -16,5 +16,5 @@ RUN make -j"$(nproc)"
 RUN make install DESTDIR=/built
 
 FROM postgres:${PG_MAJOR}-${DEBIAN}
-RUN apt-get update && apt-get install --no-install-recommends -y libopenblas0 && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install --no-install-recommends -y libopenblas0 libprotobuf-c1 && rm -rf /var/lib/apt/lists/*
 COPY --from=build /built /

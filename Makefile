@@ -6,17 +6,30 @@ EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" ctr.control)
 EXTSCRIPT = sql/ctr--$(EXTVERSION).sql
 DATA_built = $(EXTSCRIPT)
 DATA = $(wildcard sql/ctr--*--*.sql)
-SOURCES = $(sort $(wildcard src/*.c src/*/*.c src/nn/*/*.c))
-OWN_HEADERS = $(wildcard src/*.h src/*/*.h src/nn/*/*.h)
-OBJS = $(SOURCES:.c=.o)
+GENERATED = src/io/onnx.pb-c.c src/io/onnx.pb-c.h
+SOURCES = $(sort $(filter-out $(GENERATED),$(wildcard src/*.c src/*/*.c src/nn/*/*.c)))
+OWN_HEADERS = $(filter-out $(GENERATED),$(wildcard src/*.h src/*/*.h src/nn/*/*.h))
+OBJS = $(BUILT:.c=.o)
 REGRESS = options immutable model alike compare record restorable types features train predict columns rights metrics evaluate errors fibinet baselines continue collisions cache threads untrainable folds order numbers weights crosses see cooldown explain
-EXTRA_CLEAN = test/unit/build
+EXTRA_CLEAN = test/unit/build $(GENERATED) $(wildcard src/io/*.o)
+
+# ctr_to_onnx needs protobuf-c: its library, and protoc-c while building. WITH_ONNX=no builds without, also where they are.
+PKG_CONFIG ?= pkg-config
+PROTOC_C ?= protoc-c
+WITH_ONNX ?= $(if $(and $(shell $(PKG_CONFIG) --exists libprotobuf-c 2>/dev/null && echo there),$(shell command -v $(PROTOC_C))),yes,no)
+ifeq ($(WITH_ONNX),yes)
+BUILT = $(SOURCES) src/io/onnx.pb-c.c
+ONNX_CPPFLAGS = -DCTR_WITH_ONNX $(shell $(PKG_CONFIG) --cflags libprotobuf-c)
+ONNX_LIBS = $(shell $(PKG_CONFIG) --libs libprotobuf-c)
+else
+BUILT = $(filter-out src/io/onnx_%,$(SOURCES))
+endif
 
 # PGXS adds -Wdeclaration-after-statement, and -Wextra meets unused parameters in PostgreSQL's own headers.
-PG_CPPFLAGS = -Isrc
+PG_CPPFLAGS = -Isrc $(ONNX_CPPFLAGS)
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-declaration-after-statement $(if $(WERROR),-Werror)
 # No BLAS here: it is loaded at run time. The version script keeps our names from meeting those of other extensions.
-SHLIB_LINK = -ldl -lpthread -lm -Wl,--version-script=src/ctr.map
+SHLIB_LINK = -ldl -lpthread -lm $(ONNX_LIBS) -Wl,--version-script=src/ctr.map
 
 # Bitcode for the JIT compiler would need clang, and there is nothing to inline.
 override with_llvm = no
@@ -45,6 +58,10 @@ $(EXTSCRIPT): sql/ctr.sql ctr.control | needs
 	cp $< $@
 
 $(OBJS): $(OWN_HEADERS) | needs
+$(filter src/io/onnx%,$(OBJS)): src/io/onnx.pb-c.h
+src/io/onnx.pb-c.h: src/io/onnx.pb-c.c ;
+src/io/onnx.pb-c.c: src/io/onnx.proto
+	$(PROTOC_C) --proto_path=src/io --c_out=src/io $<
 $(shlib): src/ctr.map
 $(filter src/nn/%,$(OBJS)): override CFLAGS += -std=gnu11 -O3 -fno-math-errno -fno-trapping-math -fopenmp-simd
 

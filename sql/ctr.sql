@@ -565,6 +565,11 @@ CREATE FUNCTION ctr_state_dict(ctr_model) RETURNS pg_catalog.bytea
 COMMENT ON FUNCTION ctr_state_dict(ctr_model) IS
     'A safetensors file of the network''s weights and buffers alone, which PyTorch''s load_state_dict(strict=True) of the same network takes.';
 
+CREATE FUNCTION ctr_to_onnx(ctr_model) RETURNS pg_catalog.bytea
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20000;
+COMMENT ON FUNCTION ctr_to_onnx(ctr_model) IS
+    'An ONNX file of the network, operator set 17: from x_num [batch, numbers] float and x_cat [batch, fields] int64, as ctr_encode gives them, to probability, [batch] or [batch, classes]. The metadata entry "ctr.encoder" says in JSON how a raw row becomes x_num and x_cat. Error 0A000 in a build without protobuf-c.';
+
 CREATE FUNCTION ctr_encode(ctr_model, pg_catalog.record, OUT x_num real[], OUT x_cat integer[])
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
 COMMENT ON FUNCTION ctr_encode(ctr_model, pg_catalog.record) IS
@@ -573,7 +578,7 @@ COMMENT ON FUNCTION ctr_encode(ctr_model, pg_catalog.record) IS
 -- ------------------------------------------------------------------ build information
 
 CREATE FUNCTION ctr_build_info(OUT version pg_catalog.text, OUT postgresql pg_catalog.text, OUT blas pg_catalog.text,
-    OUT threads integer)
+    OUT threads integer, OUT onnx pg_catalog.text)
     AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION ctr_build_info() IS
-    'The extension''s version, the PostgreSQL it was built for, what makes its matrix products (kernels of its own, or a BLAS library), and the threads that a training would use.';
+    'The extension''s version, the PostgreSQL it was built for, what makes its matrix products (kernels of its own, or a BLAS library), the threads that a training would use, and the library by which ctr_to_onnx writes; NULL: the build has none.';

@@ -88,13 +88,12 @@ scorer_size(const NnNet *net, int capacity)
     return arena.used;
 }
 
-/* Batch normalisation into the linear layers before it, in a copy of the dense parameters. */
-static void
-fuse_layers(const NnScorer *s, const float *params, NnPause pause)
+bool
+scorer_fuse(const NnNet *net, const float *params, float *fused, NnPause pause)
 {
-    const NnNet *net = s->net;
-
-    copy_floats(s->copy, params, net->n_dense, pause);
+    if (!can_fuse(net))
+        return false;
+    copy_floats(fused, params, net->n_dense, pause);
     for (const NnLayer *l = net->layers; l < net->layers + net->n_layers; l++) {
         const NnLayer *linear = l->type->forward_stats ? linear_before(net, l) : NULL;
         const int rows = linear ? tensor_width(net, l->x) : 0;
@@ -102,9 +101,10 @@ fuse_layers(const NnScorer *s, const float *params, NnPause pause)
         for (int r = 0; r < rows; r++) {
             if (pause)
                 pause();
-            l->type->fuse(l, net, params, s->copy, linear->linear_weight, linear->linear_bias, r);
+            l->type->fuse(l, net, params, fused, linear->linear_weight, linear->linear_bias, r);
         }
     }
+    return true;
 }
 
 NnStatus
@@ -120,10 +120,8 @@ scorer_create(NnScorer **scorer, const NnNet *net, const float *params, int capa
     if (!arena.base)
         return NN_NO_MEMORY;
     scorer_layout(&s, scorer, capacity, &arena);
-    if (s.fused) {
-        fuse_layers(&s, params, pause);
+    if (scorer_fuse(net, params, s.copy, pause))
         s.params = s.copy;
-    }
     for (int i = 0; i < net->n_params; i++) {
         if (s.transposed[i])
             transpose_weight((float *)s.transposed[i], &net->params[i], s.params + net->params[i].offset,

@@ -8,6 +8,11 @@
 
 typedef struct NnScorer NnScorer;
 
+/*
+ * fused [n_dense] = the dense parameters with batch normalisation moved into the linear layers before it,
+ * as a scorer uses them. false: not all of it can be moved, and nothing is written.
+ */
+bool scorer_fuse(const NnNet *net, const float *params, float *fused, NnPause pause);
 size_t scorer_size(const NnNet *net, int capacity);
 /* params must outlive it. Batch normalisation is fused into the linear layers before it. */
 NnStatus scorer_create(NnScorer **scorer, const NnNet *net, const float *params, int capacity, NnAlloc alloc,
