@@ -496,12 +496,12 @@ GRANT SELECT ON ctr_progress TO PUBLIC;
 CREATE FUNCTION ctr_plot(ctr_model, plot pg_catalog.text) RETURNS pg_catalog.text
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;
 COMMENT ON FUNCTION ctr_plot(ctr_model, pg_catalog.text) IS
-    'A picture of a model as SVG: ''loss'' or ''auc'' of training and validation rows by epoch, with the best epoch marked; ''importance'' of the features, as ctr_importance has it, the first 60. Plain ASCII without scripts, right on light and dark screens.';
+    'A picture of a model as SVG: ''loss'' or ''auc'' of training and validation rows by epoch, with the best epoch marked; ''importance'' of the features, as ctr_importance has it, the first 60; ''interactions'', a heat map of what each two features have together, as ctr_interactions has it of the whole network, for the 40 features of the strongest pairs. Plain ASCII without scripts, right on light and dark screens.';
 
 CREATE FUNCTION ctr_report(ctr_model) RETURNS pg_catalog.text
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20000;
 COMMENT ON FUNCTION ctr_report(ctr_model) IS
-    'All that a model says of itself on one page of HTML: rows, quality, training curves, the importance of features, how many rows their categories cover, derived inputs, layers, options. It needs no network and no script.';
+    'All that a model says of itself on one page of HTML: rows, quality, training curves, the importance and the interactions of features, how many rows their categories cover, derived inputs, layers, options. It needs no network and no script.';
 
 CREATE FUNCTION ctr_plot_roc_final(pg_catalog.internal) RETURNS pg_catalog.text
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
@@ -543,7 +543,7 @@ CREATE FUNCTION ctr_interactions(ctr_model, OUT layer pg_catalog.text, OUT featu
     RETURNS SETOF pg_catalog.record
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20000 ROWS 1000;
 COMMENT ON FUNCTION ctr_interactions(ctr_model) IS
-    'One row per layer that multiplies features with one another and pair of features, the strongest first: how large the weights are between them, each times the standard deviations of the two inputs. Layer ''crosses'': what the inputs of chosen pairs of columns contribute.';
+    'One row per pair of features, the strongest first: in layer ''network'' what they have together in the whole network, in logits; then for each layer that multiplies features how large the weights are between them, each times the standard deviations of the two inputs. Layer ''crosses'': what the inputs of chosen pairs of columns contribute.';
 
 CREATE FUNCTION ctr_explain(ctr_model, pg_catalog.record, OUT feature pg_catalog.text, OUT value pg_catalog.text,
     OUT status pg_catalog.text, OUT attention double precision, OUT contribution double precision)

@@ -98,11 +98,13 @@ FROM generate_series(1, 12000) i, LATERAL (SELECT floor(6 * uniform(i, 12))::int
 CREATE TABLE pairs AS
 SELECT name, i.*, row_number() OVER (PARTITION BY name, layer ORDER BY strength DESC) AS n
 FROM (SELECT name, (SELECT ctr_train(p, ctr_fit(epochs => 4, batch_size => 128, learning_rate => 0.005) || '{"mlp_layers": [32, 16]}' || options::jsonb) FROM paired p) AS model
-      FROM (VALUES ('matrix', '{}'), ('mix', '{"cross_type": "mix", "n_experts": 2, "low_rank": 4}'), ('vector', '{"cross_type": "vector"}'), ('deepfm', '{"architecture": "deepfm"}'),
+      FROM (VALUES ('matrix', '{}'), ('no crosses', '{"crosses": "none"}'), ('mix', '{"cross_type": "mix", "n_experts": 2, "low_rank": 4}'), ('vector', '{"cross_type": "vector"}'), ('deepfm', '{"architecture": "deepfm"}'),
                    ('fibinet', '{"architecture": "fibinet"}'), ('wide', '{"architecture": "wide_deep"}'), ('crosses', '{"crosses": [["c", "a"], ["a", "b"]]}')) v (name, options) OFFSET 0) m,
      LATERAL ctr_interactions(model) i;
 SELECT name, layer, count(*) AS pairs, bool_and(strength >= 0) AS sizes FROM pairs GROUP BY 1, 2 ORDER BY name, layer COLLATE "C";
-SELECT name, layer, feature_a, feature_b FROM pairs WHERE n = 1 AND name IN ('crosses', 'matrix') AND layer !~ '1' ORDER BY name, layer COLLATE "C";
+SELECT name, feature_a, feature_b, strength > 3 * (SELECT strength FROM pairs o WHERE o.name = p.name AND layer = 'network' AND n = 2) AS clear
+FROM pairs p WHERE layer = 'network' AND n = 1 ORDER BY name;
+SELECT name, layer, feature_a, feature_b FROM pairs WHERE n = 1 AND layer <> 'network' AND name IN ('crosses', 'matrix') AND layer !~ '1' ORDER BY name, layer COLLATE "C";
 
 -- forged: what explanations read is checked as all else is
 SELECT try(format('SELECT overwritten(model::bytea, %L, %s, %L)::ctr_model FROM models WHERE name = %L', tensor, at, bytes, name)), tensor, at

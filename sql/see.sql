@@ -55,6 +55,11 @@ WHERE name IN ('matrix', 'classes', 'no validation') ORDER BY id, plot DESC;
 SELECT name, well_formed(svg) AS well_formed, occurrences(svg, '<rect class="fill"') AS bars,
        (regexp_match(svg, '<g><title>([a-z]+):'))[1] = (SELECT feature FROM ctr_importance(model) LIMIT 1) AS first
 FROM models, ctr_plot(model, 'importance') svg ORDER BY id;
+SELECT name, well_formed(svg) AS well_formed, occurrences(svg, '<path class="h[0-8]"') AS pairs, occurrences(svg, '<path class="h8"') > 0 AS strongest,
+       occurrences(svg, '<rect class="h[0-8]"') AS scale
+FROM models, ctr_plot(model, 'interactions') svg ORDER BY id;
+SELECT well_formed(svg) AS well_formed, svg ~ 'needs two features' AS says_so
+FROM (SELECT ctr_plot(ctr_train(c, ctr_fit(epochs => 1)), 'interactions') AS svg FROM (SELECT label, price FROM clicks) c) s;
 SELECT ctr_plot(model, 'los') FROM models WHERE name = 'matrix';
 
 -- long trainings have no dots, but every epoch is in the curve

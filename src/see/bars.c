@@ -3,24 +3,10 @@
 
 #include <math.h>
 
-#include "mb/pg_wchar.h"
-
 #define WIDTH     640
 #define BARS_MOST 60 /* the picture says how many are left out */
 #define PITCH     21 /* from bar to bar */
 #define NAME_MOST 26 /* letters; the whole name is shown where the pointer rests on the bar */
-
-/* at most NAME_MOST letters of a name */
-static char *
-shortened(const char *name)
-{
-    const int length = (int)strlen(name);
-    const int most = pg_mbcharcliplen(name, length, NAME_MOST);
-
-    if (most == length)
-        return pstrdup(name);
-    return psprintf("%.*s...", pg_mbcharcliplen(name, length, NAME_MOST - 2), name);
-}
 
 static void
 draw_bar(StringInfo out, const CtrBars *bars, int i, double top, double left, double width)
@@ -30,7 +16,7 @@ draw_bar(StringInfo out, const CtrBars *bars, int i, double top, double left, do
     appendStringInfoString(out, "<g><title>");
     markup_append(out, bars->names[i]);
     appendStringInfo(out, ": %s</title>", value);
-    svg_text(out, "end", left - 8, top + 12, shortened(bars->names[i]));
+    svg_text(out, "end", left - 8, top + 12, svg_shortened(bars->names[i], NAME_MOST));
     svg_rect(out, "fill", left, top, Max(width, 0.5), PITCH - 6);
     svg_text(out, "soft", left + width + 7, top + 12, value);
     appendStringInfoString(out, "</g>");

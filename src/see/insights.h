@@ -21,12 +21,14 @@ CtrImportance *importance_rows(const CtrModel *model, int *n);
 /* ------------------------------------------------------------------ interactions.c */
 
 typedef struct CtrInteraction {
-    const char *layer; /* module path of a cross level; what another layer does; or "crosses" */
+    const char *layer; /* "network"; "crosses"; module path of a cross level; what another layer does */
     const char *feature_a, *feature_b;
     double strength;
 } CtrInteraction;
 
 /* All pairs of features, layer after layer, the strongest first in each, in the current context. */
 CtrInteraction *interaction_rows(const CtrModel *model, int64 *n);
+/* The strengths in the whole network, [features, features], symmetric, in the current context. */
+double *interaction_matrix(const CtrModel *model);
 
 #endif /* CTR_INSIGHTS_H */

@@ -1,6 +1,7 @@
 /*
- * interactions.c: ctr_interactions: which features the network multiplies with one another, and how strongly.
- * Strengths between the network's inputs are told of the columns that these come from.
+ * interactions.c: ctr_interactions: which features act on one another, in the network as a whole and in each
+ * layer that multiplies them, and how strongly. Strengths between the network's inputs are told of the
+ * columns that these come from.
  */
 #include "see/insights.h"
 
@@ -10,6 +11,7 @@
 #include "utils/builtins.h"
 
 #include "srf.h"
+#include "nn/infer/couplings.h"
 #include "nn/net/interactions.h"
 
 /* the columns of a net input: one, or the two of a cross; none of a sum over all */
@@ -94,38 +96,97 @@ add_crosses(const CtrModel *model, CtrInteraction *rows)
     qsort(rows, encoder->n_crosses, sizeof(CtrInteraction), compare_strength);
 }
 
+/*
+ * folded [features, features], of which a < b counts: squares of what pairs of features have together in the
+ * whole network; what a chosen pair's own inputs contribute is theirs, too. squares: room for the net inputs'
+ */
+static void
+fold_network(const CtrModel *model, double *squares, double *folded)
+{
+    const CtrEncoder *encoder = model->encoder;
+    const CtrInsight *insight = &model->insight;
+    const int features = encoder->n_num + encoder->n_cat;
+    MemoryContext scratch =
+        AllocSetContextCreate(CurrentMemoryContext, "ctr couplings", ALLOCSET_DEFAULT_SIZES);
+
+    ctr_check_status(couplings(&model->net, model->params, insight->average, insight->spread, squares,
+                               NN_COUPLINGS_WORK, ctr_nn_alloc(scratch), ctr_pause),
+                     "look for interactions");
+    MemoryContextDelete(scratch);
+    fold_squares(model, squares, folded);
+    for (int k = 0; k < encoder->n_crosses; k++) {
+        const int *columns = encoder->crosses[k].columns;
+
+        folded[(Size)(encoder->n_num + columns[0]) * features + encoder->n_num + columns[1]] +=
+            (double)insight->crosses[k] * insight->crosses[k];
+    }
+}
+
+/* room for n squares of numbers */
+static double *
+squares_create(Size n)
+{
+    return MemoryContextAllocHuge(CurrentMemoryContext, mul_size(mul_size(n, n), sizeof(double)));
+}
+
+double *
+interaction_matrix(const CtrModel *model)
+{
+    const Size features = model->encoder->n_num + model->encoder->n_cat;
+    double *squares = squares_create(model->net.config.n_num + model->net.config.n_cat);
+    double *folded = squares_create(features);
+
+    fold_network(model, squares, folded);
+    pfree(squares);
+    for (Size a = 0; a < features; a++)
+        for (Size b = a + 1; b < features; b++)
+            folded[a * features + b] = folded[b * features + a] = sqrt(folded[a * features + b]);
+    return folded;
+}
+
+/* Appends the rows of every layer that multiplies. squares, folded: room, as above. Returns how many. */
+static int64
+add_layers(const CtrModel *model, double *squares, double *folded, int64 pairs, CtrInteraction *rows)
+{
+    const NnNet *net = &model->net;
+    const Size columns = interactions_columns(net);
+    float *spread = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(float) * columns);
+    int *input = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(int) * columns);
+    int64 n = 0;
+
+    for (const NnLayer *l = net->layers; l < net->layers + net->n_layers; l++) {
+        if (!interactions_of_layer(net, l, model->params, model->insight.spread, spread, input, squares,
+                                   ctr_pause))
+            continue;
+        fold_squares(model, squares, folded);
+        /* a cross level has its name; what FiBiNET and DeepFM multiply is part of a layer of another name */
+        add_layer(model, l->type->interact_first ? l->name : l->type->kind, folded, rows + n);
+        n += pairs;
+    }
+    return n;
+}
+
 CtrInteraction *
 interaction_rows(const CtrModel *model, int64 *n)
 {
     const NnNet *net = &model->net;
     const int64 features = model->encoder->n_num + model->encoder->n_cat,
                 pairs = features * (features - 1) / 2;
-    const Size inputs = net->config.n_num + net->config.n_cat, columns = interactions_columns(net);
-    float *spread = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(float) * columns);
-    int *input = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(int) * columns);
-    double *squares = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(double) * inputs * inputs);
-    double *folded = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(double) * features * features);
+    double *squares = squares_create(net->config.n_num + net->config.n_cat);
+    double *folded = squares_create(features);
     CtrInteraction *rows;
-    Size layers = 0;
+    Size layers = 1;
 
     for (int i = 0; i < net->n_layers; i++)
         layers += net->layers[i].type->interact != NULL;
     rows = MemoryContextAllocHuge(
         CurrentMemoryContext,
         mul_size(add_size(mul_size(layers, pairs), model->encoder->n_crosses + 1), sizeof(CtrInteraction)));
-    add_crosses(model, rows);
-    *n = model->encoder->n_crosses;
-    for (int i = 0; i < net->n_layers; i++) {
-        if (!interactions_of_layer(net, &net->layers[i], model->params, model->insight.spread, spread, input,
-                                   squares, ctr_pause))
-            continue;
-        fold_squares(model, squares, folded);
-        /* a cross level has its name; what FiBiNET and DeepFM multiply is part of a layer of another name */
-        add_layer(model,
-                  net->layers[i].type->interact_first ? net->layers[i].name : net->layers[i].type->kind,
-                  folded, rows + *n);
-        *n += pairs;
-    }
+    fold_network(model, squares, folded);
+    add_layer(model, "network", folded, rows);
+    add_crosses(model, rows + pairs);
+    *n = pairs + model->encoder->n_crosses;
+    *n += add_layers(model, squares, folded, pairs, rows + *n);
     return rows;
 }
 

@@ -64,4 +64,16 @@ typedef struct CtrBars {
 
 void plot_bars(StringInfo out, const CtrBars *bars);
 
+/* ------------------------------------------------------------------ heatmap.c */
+
+/* Values [n, n], symmetric and none below 0, of pairs of names; the diagonal does not count. */
+typedef struct CtrHeatmap {
+    const char *title, *unit;
+    const char *const *names;
+    const double *values;
+    int n;
+} CtrHeatmap;
+
+void plot_heatmap(StringInfo out, const CtrHeatmap *map);
+
 #endif /* CTR_PLOT_H */

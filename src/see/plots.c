@@ -73,8 +73,28 @@ plot_importance(StringInfo out, const CtrModel *model)
     plot_bars(out, &bars);
 }
 
-const CtrPlot plots[] = {
-    {"loss", plot_loss}, {"auc", plot_auc}, {"importance", plot_importance}, {NULL, NULL}};
+static void
+plot_interactions(StringInfo out, const CtrModel *model)
+{
+    const CtrEncoder *encoder = model->encoder;
+    const int n = encoder->n_num + encoder->n_cat;
+    const char **names = palloc(sizeof(char *) * Max(n, 1));
+    CtrHeatmap map = {.title = "Interactions of features",
+                      .unit = "what two features have together: its size in a row's logit",
+                      .names = names,
+                      .values = interaction_matrix(model),
+                      .n = n};
+
+    for (int i = 0; i < n; i++)
+        names[i] = encoder->features[i].name;
+    plot_heatmap(out, &map);
+}
+
+const CtrPlot plots[] = {{"loss", plot_loss},
+                         {"auc", plot_auc},
+                         {"importance", plot_importance},
+                         {"interactions", plot_interactions},
+                         {NULL, NULL}};
 
 static const CtrPlot *
 find_plot(const char *name)

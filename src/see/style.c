@@ -2,15 +2,21 @@
  * style.c: the colours and letters of pictures and pages, for light and dark surroundings and for paper.
  *
  * The palette is that of Okabe and Ito (2008), Color Universal Design, whose blue and vermilion everybody can
- * tell apart; in the dark its lighter sky blue and orange. Curves differ in dashes and dots besides.
+ * tell apart; in the dark its lighter sky blue and orange. Curves differ in dashes and dots besides. The
+ * steps of a heat map are one blue that only grows darker (ColorBrewer's Blues, Brewer and Harrower 2003), in
+ * the dark one that only grows lighter: so they need no eye for colours.
  */
 #include "see/style.h"
 
 #define LIGHT                                                                                                \
-    "--paper:#fff;--ink:#1b1f24;--soft:#57606a;--grid:#e3e6ea;--one:#0072b2;--two:#d55e00;--mark:#007a5a;"
+    "--paper:#fff;--ink:#1b1f24;--soft:#57606a;--grid:#e3e6ea;--one:#0072b2;--two:#d55e00;--mark:#007a5a;"   \
+    "--h0:#f1f5fa;--h1:#deebf7;--h2:#c6dbef;--h3:#9ecae1;--h4:#6baed6;"                                      \
+    "--h5:#4292c6;--h6:#2171b5;--h7:#08519c;--h8:#08306b;"
 #define DARK                                                                                                 \
-    "--paper:#15181d;--ink:#e6e8eb;--soft:#a3acb8;--grid:#2e343c;--one:#56b4e9;--two:#e69f00;--mark:#"       \
-    "2fbf94;"
+    "--paper:#15181d;--ink:#e6e8eb;--soft:#a3acb8;--grid:#2e343c;--one:#56b4e9;--two:#e69f00;"               \
+    "--mark:#2fbf94;"                                                                                        \
+    "--h0:#1d2229;--h1:#1d3146;--h2:#1f4466;--h3:#235a8a;--h4:#2c73b0;"                                      \
+    "--h5:#4a90cf;--h6:#74aee0;--h7:#a6cdf0;--h8:#deefff;"
 
 const char style_picture[] =
     ".ctr{" LIGHT "max-width:100%;height:auto;font:13px system-ui,sans-serif}"
@@ -33,7 +39,11 @@ const char style_picture[] =
     ".ctr .dot-two{fill:var(--two)}"
     ".ctr .dot-mark{fill:none;stroke:var(--mark);stroke-width:2}"
     ".ctr text.best{fill:var(--mark);font-weight:600}"
-    ".ctr .fill{fill:var(--one)}";
+    ".ctr .fill{fill:var(--one)}"
+    ".ctr .small{font-size:11px}"
+    ".ctr .h0{fill:var(--h0)}.ctr .h1{fill:var(--h1)}.ctr .h2{fill:var(--h2)}.ctr .h3{fill:var(--h3)}"
+    ".ctr .h4{fill:var(--h4)}.ctr .h5{fill:var(--h5)}.ctr .h6{fill:var(--h6)}.ctr .h7{fill:var(--h7)}"
+    ".ctr .h8{fill:var(--h8)}";
 
 const char style_page[] =
     ":root{color-scheme:light dark;" LIGHT "}"

@@ -57,6 +57,16 @@ markup_append(StringInfo out, const char *text)
     }
 }
 
+char *
+svg_shortened(const char *name, int most)
+{
+    const int length = (int)strlen(name);
+
+    if (pg_mbcharcliplen(name, length, most) == length)
+        return pstrdup(name);
+    return psprintf("%.*s...", pg_mbcharcliplen(name, length, most - 2), name);
+}
+
 /* ------------------------------------------------------------------ shapes */
 
 void

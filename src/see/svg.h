@@ -15,6 +15,9 @@
  */
 void markup_append(StringInfo out, const char *text);
 
+/* at most so many letters of a name, the last of them dots where it is longer */
+char *svg_shortened(const char *name, int most);
+
 /* title: what the picture shows, for those who do not see it; not drawn */
 void svg_begin(StringInfo out, double width, double height, const char *title);
 void svg_end(StringInfo out);

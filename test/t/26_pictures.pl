@@ -10,8 +10,8 @@ my ($browser) = grep { defined } map { my $name = $_; (grep { -x } map { "$_/$na
   qw(chromium chromium-browser google-chrome);
 plan skip_all => 'left out: there is no Chromium here that could open pictures and pages' unless $browser;
 
-my %light = (paper => [255, 255, 255], one => [0, 114, 178], two => [213, 94, 0], mark => [0, 122, 90]);
-my %dark = (paper => [21, 24, 29], one => [86, 180, 233], two => [230, 159, 0], mark => [47, 191, 148]);
+my %light = (paper => [255, 255, 255], one => [0, 114, 178], two => [213, 94, 0], mark => [0, 122, 90], heat => [8, 48, 107]);
+my %dark = (paper => [21, 24, 29], one => [86, 180, 233], two => [230, 159, 0], mark => [47, 191, 148], heat => [222, 239, 255]);
 
 # Opens a file; the console's lines, the document that it became, and the screen's pixels by colour
 sub open_in_browser
@@ -123,6 +123,11 @@ foreach my $name (qw(3 long)) {
 shows("importance of $_ features", 'svg', "SELECT ctr_plot(model, 'importance') FROM models WHERE name = '$_'",
     { paper => 50000, one => 3000 }, size => '700,1400')
   foreach qw(3 39 300);
+shows("interactions of $_ features", 'svg', "SELECT ctr_plot(model, 'interactions') FROM models WHERE name = '$_'",
+    { paper => 100000, heat => 400 })
+  foreach qw(3 39 300);
+shows('interactions, dark', 'svg', "SELECT ctr_plot(model, 'interactions') FROM models WHERE name = '39'", { paper => 100000, heat => 400 },
+    dark => 1);
 shows("report of $_ features", 'html', "SELECT ctr_report(model) FROM models WHERE name = '$_'",
     { %curves, one => 100 }, size => '1000,1600')
   foreach qw(3 39 300);
