@@ -57,10 +57,25 @@ SELECT attempt(with_seconds(model::bytea, '[        1.000000,        2.000000]')
 
 -- the seconds stand second, or nowhere
 SELECT attempt(changed(model::bytea, '"epoch_seconds"', '"epoch_sekonds"')) FROM models LIMIT 1;
-SELECT attempt(changed(model::bytea, '"epoch_seconds":"' || seconds(model::bytea) || '","format_version":"2"',
-                       '"format_version":"2","epoch_seconds":"' || seconds(model::bytea) || '"'))
+SELECT attempt(changed(model::bytea, '"epoch_seconds":"' || seconds(model::bytea) || '","trained_at"',
+                       '"epoch_sekonds":"","epoch_seconds":"' || seconds(model::bytea) || '","trained_at"'))
                        FROM models LIMIT 1;
 
+-- the time of the training is left out likewise: it stands third, in its form, or is not there
+SELECT abs(extract(epoch FROM now() - (ctr_config(model)->>'trained_at')::timestamptz)) < 600 AS just_now FROM models LIMIT 1;
+CREATE FUNCTION with_time(file bytea, entry text) RETURNS bytea LANGUAGE sql AS
+$$ SELECT file(regexp_replace(header(file), '"trained_at":"[^"]*",', $2), data(file)) $$;
+SELECT model = other AS equal, ctr_config(other)->>'trained_at' AS trained_at, ctr_describe(other) ~ ' 1999-12-31$' AS described,
+       ctr_report(other) ~ 'on 1999-12-31, 23:59 UTC' AS reported
+FROM (SELECT model, with_time(model::bytea, '"trained_at":"1999-12-31T23:59:58Z",')::ctr_model AS other FROM models LIMIT 1) m;
+SELECT ctr_config(other)->'trained_at' AS none, ctr_describe(other) ~ '\d\d-\d\d$' AS described, ctr_report(other) ~ 'UTC' AS reported
+FROM (SELECT signed(with_time(model::bytea, ''))::ctr_model AS other FROM models LIMIT 1) m;
+SELECT t AS time, attempt(with_time(model::bytea, '"trained_at":"' || t || '",')),
+       attempt(signed(with_time(model::bytea, '"trained_at":"' || t || '",'))) AS signed
+FROM (SELECT model FROM models LIMIT 1) m, unnest(ARRAY[
+    '2026-02-31T00:00:00Z', '2026-13-01T00:00:00Z', '2026-00-10T00:00:00Z', '2026-01-01T24:00:00Z', '0000-01-01T00:00:00Z',
+    '2026-01-01 00:00:00Z', '2026-1-01T00:00:00.0Z', '', '12026-01-01T00:00:00Z']) t;
+
 DROP TABLE rows, models;
-DROP FUNCTION trained, seconds, with_seconds, attempt, changed, overwritten, signed, file, data, header,
+DROP FUNCTION trained, seconds, with_seconds, with_time, attempt, changed, overwritten, signed, file, data, header,
 header_size, little_endian;

@@ -44,10 +44,10 @@ COMMENT ON CAST (ctr_model AS pg_catalog.bytea) IS 'a model''s bytes, one safete
 
 CREATE FUNCTION ctr_model_eq(ctr_model, ctr_model) RETURNS boolean
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10;
-COMMENT ON FUNCTION ctr_model_eq(ctr_model, ctr_model) IS 'whether two models are the same but for the wall-clock seconds of their epochs, by their SHA-256; reads their first slices only';
+COMMENT ON FUNCTION ctr_model_eq(ctr_model, ctr_model) IS 'whether two models are the same but for the time of their training and the seconds that it took, by their SHA-256; reads their first slices only';
 CREATE FUNCTION ctr_model_ne(ctr_model, ctr_model) RETURNS boolean
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10;
-COMMENT ON FUNCTION ctr_model_ne(ctr_model, ctr_model) IS 'whether two models differ in more than the wall-clock seconds of their epochs, by their SHA-256; reads their first slices only';
+COMMENT ON FUNCTION ctr_model_ne(ctr_model, ctr_model) IS 'whether two models differ in more than the time of their training and the seconds that it took, by their SHA-256; reads their first slices only';
 CREATE FUNCTION ctr_model_lt(ctr_model, ctr_model) RETURNS boolean
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10;
 COMMENT ON FUNCTION ctr_model_lt(ctr_model, ctr_model) IS 'whether a model''s SHA-256 is less than another''s';
@@ -73,7 +73,7 @@ COMMENT ON FUNCTION ctr_model_hash_extended(ctr_model, bigint) IS 'hash of a mod
 CREATE OPERATOR = (
     LEFTARG = ctr_model, RIGHTARG = ctr_model, FUNCTION = ctr_model_eq, COMMUTATOR = =, NEGATOR = <>,
     RESTRICT = pg_catalog.eqsel, JOIN = pg_catalog.eqjoinsel, HASHES, MERGES);
-COMMENT ON OPERATOR = (ctr_model, ctr_model) IS 'the same model: all but the wall-clock seconds of its epochs';
+COMMENT ON OPERATOR = (ctr_model, ctr_model) IS 'the same model: all but the time of its training and the seconds that it took';
 CREATE OPERATOR <> (
     LEFTARG = ctr_model, RIGHTARG = ctr_model, FUNCTION = ctr_model_ne, COMMUTATOR = <>, NEGATOR = =,
     RESTRICT = pg_catalog.neqsel, JOIN = pg_catalog.neqjoinsel);
@@ -435,12 +435,12 @@ COMMENT ON FUNCTION ctr_predict_batch(ctr_model, pg_catalog.record) IS
 CREATE FUNCTION ctr_config(ctr_model) RETURNS pg_catalog.jsonb
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;
 COMMENT ON FUNCTION ctr_config(ctr_model) IS
-    'A model''s architecture, options (all of them, with the recipe''s values), columns, row counts, epochs, number of trained parameters, and versions.';
+    'A model''s architecture, options (all of them, with the recipe''s values), columns, row counts, epochs, number of trained parameters, end of the training (UTC), and versions.';
 
 CREATE FUNCTION ctr_describe(ctr_model) RETURNS pg_catalog.text
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;
 COMMENT ON FUNCTION ctr_describe(ctr_model) IS
-    'A model in one line, for lists: architecture, features, known categories, size, and the quality of the epoch whose weights it has.';
+    'A model in one line, for lists: architecture, features, known categories, size, the quality of the epoch whose weights it has, and the day of its training (UTC).';
 
 CREATE FUNCTION ctr_summary(ctr_model, OUT layer pg_catalog.text, OUT kind pg_catalog.text, OUT output_shape integer[],
     OUT parameters bigint)

@@ -33,7 +33,7 @@ SELECT typstorage, typlen FROM pg_type WHERE typname = 'ctr_model';
 SELECT NULL::bytea::ctr_model IS NULL AS null_cast, ctr_config(NULL) IS NULL AS null_config;
 
 -- inside
-SELECT name, ctr_config(model) - '{options,best_epoch,ctr_version,format_version}'::text[] AS config,
+SELECT name, ctr_config(model) - '{options,best_epoch,ctr_version,format_version,trained_at}'::text[] AS config,
        (ctr_config(model)->'best_epoch')::int BETWEEN 1 AND 2 AS has_best FROM tried;
 SELECT name, ctr_options(ctr_config(model)->'options') = ctr_config(model)->'options' AS options_are_valid,
        ctr_config(model)->'options'->>'recipe' AS recipe FROM tried;

@@ -24,7 +24,7 @@ SELECT row_number() OVER () AS id, name, trained(options) AS model FROM (VALUES
     ('no validation', ctr_fit(validation => 0))) v (name, options);
 
 -- one line; sizes and figures differ between CPUs
-SELECT name, regexp_replace(ctr_describe(model), '[0-9]+ (kB|bytes)|0\.[0-9]{4}|[12] of', '#', 'g') AS describe
+SELECT name, regexp_replace(ctr_describe(model), '[0-9]+ (kB|bytes)|0\.[0-9]{4}|[12] of|\d{4}-\d\d-\d\d$', '#', 'g') AS describe
 FROM models ORDER BY id;
 
 -- layers

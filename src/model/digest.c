@@ -1,11 +1,12 @@
 /*
- * digest.c: the digest in a model's first bytes: SHA-256 of the whole model but for its own digits and the
- * wall-clock seconds of the epochs. So trainings that are alike give models with the same digest, and the
- * digest names all that a model does.
+ * digest.c: the digest in a model's first bytes: SHA-256 of the whole model but for its own digits, the
+ * wall-clock seconds of the epochs and the time of the training. So trainings that are alike give models with
+ * the same digest, and the digest names all that a model does.
  *
  * A model begins with the 8 bytes of its header's length and
- *   {"__metadata__":{"digest":"<64 hexadecimal digits>","epoch_seconds":"<seconds>"
- * where <seconds> has only digits, points, commas, blanks and brackets: no other bytes can hide there.
+ *   {"__metadata__":{"digest":"<64 hexadecimal digits>","epoch_seconds":"<seconds>","trained_at":"<time>"
+ * where <seconds> has only digits, points, commas, blanks and brackets, and <time> has the form of
+ * TIME_FORM: no other bytes can hide there. The last entry may be missing.
  */
 #include "model/model.h"
 
@@ -17,11 +18,14 @@
 #define LENGTH_SIZE    8
 #define DIGEST_PREFIX  "{\"__metadata__\":{\"digest\":\""
 #define SECONDS_PREFIX "\",\"epoch_seconds\":\""
+#define TIME_PREFIX    "\",\"trained_at\":\""
+#define TIME_FORM      "0000-00-00T00:00:00Z" /* 0: any digit */
 #define DIGEST_BEGIN   (LENGTH_SIZE + sizeof(DIGEST_PREFIX) - 1)
 #define DIGEST_END     (DIGEST_BEGIN + CTR_MODEL_DIGEST_SIZE)
 #define SECONDS_BEGIN  (DIGEST_END + sizeof(SECONDS_PREFIX) - 1)
 #define HASHED_PIECE   ((Size)4 * 1024 * 1024)
 
+StaticAssertDecl(sizeof(TIME_FORM) - 1 == CTR_MODEL_TIME_SIZE, "a time has that form");
 StaticAssertDecl(DIGEST_END <= CTR_MODEL_HEAD_SIZE, "the digest lies in a model's head");
 
 bool
@@ -56,6 +60,23 @@ seconds_end(const char *bytes, Size size)
     return at < size && bytes[at] == '"' ? at : 0;
 }
 
+/* The offset, from the seconds' end, at which the time begins; 0: there is none, or it has another form. */
+static Size
+time_begin(const char *bytes, Size size, Size end)
+{
+    const Size prefix = sizeof(TIME_PREFIX) - 1, begin = end + prefix;
+
+    if (size <= begin + CTR_MODEL_TIME_SIZE || memcmp(bytes + end, TIME_PREFIX, prefix) != 0)
+        return 0;
+    for (Size i = 0; i < CTR_MODEL_TIME_SIZE; i++) {
+        const char c = bytes[begin + i];
+
+        if (TIME_FORM[i] == '0' ? c < '0' || c > '9' : c != TIME_FORM[i])
+            return 0;
+    }
+    return bytes[begin + CTR_MODEL_TIME_SIZE] == '"' ? begin : 0;
+}
+
 /* Hashes in pieces and serves interrupts in between; at an error the resource owner frees the hash. */
 static bool
 update_hash(pg_cryptohash_ctx *hash, const char *bytes, Size n)
@@ -76,10 +97,13 @@ compute_digest(const char *bytes, Size size, Size end, char *digest)
 {
     pg_cryptohash_ctx *hash = pg_cryptohash_create(PG_SHA256);
     uint8 sum[PG_SHA256_DIGEST_LENGTH];
+    const Size time = time_begin(bytes, size, end);
+    const Size rest = time > 0 ? time + CTR_MODEL_TIME_SIZE : end;
 
     if (hash == NULL || pg_cryptohash_init(hash) < 0 || !update_hash(hash, bytes, DIGEST_BEGIN) ||
         !update_hash(hash, bytes + DIGEST_END, SECONDS_BEGIN - DIGEST_END) ||
-        !update_hash(hash, bytes + end, size - end) || pg_cryptohash_final(hash, sum, sizeof(sum)) < 0)
+        !update_hash(hash, bytes + end, time > 0 ? time - end : 0) ||
+        !update_hash(hash, bytes + rest, size - rest) || pg_cryptohash_final(hash, sum, sizeof(sum)) < 0)
         ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not compute a model's SHA-256")));
     pg_cryptohash_free(hash);
     hex_encode((const char *)sum, sizeof(sum), digest);

@@ -47,10 +47,12 @@
  *   ctr.history                  F64 [epochs, 6]   the members of CtrEpoch but seconds
  *
  * Metadata (all of them strings):
- *   digest          SHA-256 of all but itself and epoch_seconds; always first, so that a file's head has it
+ *   digest          SHA-256 of all but itself and the next two; always first, so that a file's head has it
  *   epoch_seconds   wall-clock seconds of each epoch, CTR_MODEL_SECONDS_WIDTH characters each, as in
  *                   "[  0.012345,  0.012311]"; always second, because the digest leaves it out (digest.c):
  *                   the same training gives the same digest
+ *   trained_at      when the training ended, in UTC, as in "2026-11-27T08:15:00Z"; always third, and left out
+ *                   likewise. Files of before have none
  *   format_version  of this layout; version 1 was never released
  *   ctr_version     of the extension that wrote the file
  *   options         JSON object, see record.c

@@ -5,9 +5,12 @@
 #include "encode/encode.h"
 #include "model/safetensors.h"
 
+#include "datatype/timestamp.h"
+
 /* ---------------------------------------------------------------- digest.c: what a model is recognised by */
 
 #define CTR_MODEL_DIGEST_SIZE 64  /* hexadecimal SHA-256 */
+#define CTR_MODEL_TIME_SIZE   20  /* "2026-11-27T08:15:00Z" */
 #define CTR_MODEL_HEAD_SIZE   128 /* the digest lies within the first so many bytes */
 
 /*
@@ -66,11 +69,14 @@ typedef struct CtrModel {
     int64 train_rows, validation_rows, skipped_rows;
     int best_epoch; /* 1-based, in history; 0: none */
     CtrInsight insight;
-    const char *version; /* version of ctr that wrote it; NULL: it is not written yet */
+    char trained_at[CTR_MODEL_TIME_SIZE + 1]; /* end of the training, UTC; "": an older file does not say */
+    const char *version;                      /* version of ctr that wrote it; NULL: it is not written yet */
 } CtrModel;
 
 /* The bytes of a model, in `context`. Error when they would pass 1 GB. */
 ctr_model *model_pack(const CtrModel *model, MemoryContext context);
+/* A time as models keep it, text [CTR_MODEL_TIME_SIZE + 1]; false: it has no year of four digits. */
+bool model_time_text(TimestampTz time, char *text);
 /*
  * The only reader. The model gets a memory context of its own under `parent`. The value was validated when
  * it came in.

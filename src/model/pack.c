@@ -8,6 +8,7 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 
 #include "model/record.h"
 #include "rows/spelling.h"
@@ -304,6 +305,8 @@ pack_metadata(CtrSafeFile *file, const CtrModel *model)
     /* room for the digest, which model_sign writes */
     safetensors_add_entry(file, "digest", psprintf("%0*d", CTR_MODEL_DIGEST_SIZE, 0));
     safetensors_add_entry(file, "epoch_seconds", seconds_text(model));
+    if (model->trained_at[0] != '\0')
+        safetensors_add_entry(file, "trained_at", model->trained_at);
     safetensors_add_entry(file, "format_version", psprintf("%d", CTR_FORMAT_VERSION));
     safetensors_add_entry(file, "ctr_version", CTR_VERSION);
     add_json(file, "options", record_write(&model->options));
@@ -313,6 +316,19 @@ pack_metadata(CtrSafeFile *file, const CtrModel *model)
     safetensors_add_entry(file, "validation_rows", psprintf(INT64_FORMAT, model->validation_rows));
     safetensors_add_entry(file, "skipped_rows", psprintf(INT64_FORMAT, model->skipped_rows));
     safetensors_add_entry(file, "best_epoch", psprintf("%d", model->best_epoch));
+}
+
+bool
+model_time_text(TimestampTz time, char *text)
+{
+    struct pg_tm tm;
+    fsec_t fsec;
+
+    if (timestamp2tm(time, NULL, &tm, &fsec, NULL, NULL) != 0 || tm.tm_year < 1 || tm.tm_year > 9999)
+        return false;
+    snprintf(text, CTR_MODEL_TIME_SIZE + 1, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year, tm.tm_mon,
+             tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+    return true;
 }
 
 ctr_model *

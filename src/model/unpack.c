@@ -34,8 +34,8 @@ unpack_parts(CtrUnpacker *u, Datum value)
     if (u->file == NULL)
         return false;
     u->used = palloc0(Max(u->file->n_tensors, 1));
-    return unpack_version(u) && unpack_digest(u) && unpack_options(u) && unpack_features(u) &&
-           unpack_transforms(u) && unpack_vocabs(u, unpack_rest);
+    return unpack_version(u) && unpack_digest(u) && unpack_time(u) && unpack_options(u) &&
+           unpack_features(u) && unpack_transforms(u) && unpack_vocabs(u, unpack_rest);
 }
 
 /* NULL: the bytes are invalid; all memory is freed again. */

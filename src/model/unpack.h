@@ -39,6 +39,7 @@ const CtrJsonNode *unpack_json(CtrUnpacker *u, const char *key);
 
 bool unpack_version(CtrUnpacker *u);
 bool unpack_digest(CtrUnpacker *u);
+bool unpack_time(CtrUnpacker *u);
 bool unpack_options(CtrUnpacker *u);
 bool unpack_counts(CtrUnpacker *u); /* after unpack_history */
 

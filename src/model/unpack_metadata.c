@@ -1,6 +1,8 @@
 /* unpack_metadata.c: which version wrote a model, its digest, its options and its counts of rows. */
 #include "model/unpack.h"
 
+#include "utils/timestamp.h"
+
 #include "model/record.h"
 
 #define VERSION_LONGEST 64 /* characters; messages quote it */
@@ -52,6 +54,27 @@ unpack_digest(CtrUnpacker *u)
     return model_peek_digest(head, size, u->model->digest, u->escontext) &&
            (u->use != CTR_UNPACK_TO_VALIDATE ||
             model_verify_digest(bytes->memory, bytes->size, u->escontext));
+}
+
+bool
+unpack_time(CtrUnpacker *u)
+{
+    const char *text = safetensors_entry(u->file, "trained_at");
+    char again[CTR_MODEL_TIME_SIZE + 1];
+    struct pg_tm tm = {0};
+    TimestampTz time;
+
+    if (text == NULL)
+        return true;
+    if (strlen(text) != CTR_MODEL_TIME_SIZE ||
+        sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2dZ", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
+               &tm.tm_min, &tm.tm_sec) != 6 ||
+        tm.tm_mon < 1 || tm.tm_mon > MONTHS_PER_YEAR || tm2timestamp(&tm, 0, NULL, &time) != 0 ||
+        !model_time_text(time, again) || strcmp(text, again) != 0)
+        return safetensors_invalid(u->escontext, "metadata entry \"trained_at\" is no time like "
+                                                 "\"2026-11-27T08:15:00Z\"");
+    strlcpy(u->model->trained_at, text, sizeof(u->model->trained_at));
+    return true;
 }
 
 bool

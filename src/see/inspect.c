@@ -131,6 +131,11 @@ ctr_config(PG_FUNCTION_ARGS)
                      model->train_rows, model->validation_rows, model->skipped_rows, model->n_epochs,
                      model->best_epoch, words_parameters(&model->net));
     append_inputs(&text, encoder);
+    appendStringInfoString(&text, ",\"trained_at\":");
+    if (model->trained_at[0] != '\0')
+        escape_json(&text, model->trained_at);
+    else
+        appendStringInfoString(&text, "null");
     appendStringInfo(&text, ",\"format_version\":%d,\"ctr_version\":", CTR_FORMAT_VERSION);
     escape_json(&text, model->version);
     appendStringInfoChar(&text, '}');

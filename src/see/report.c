@@ -90,10 +90,11 @@ put_summary(StringInfo page, const CtrModel *model, int64 size)
     appendStringInfoString(page, "<h1>");
     markup_append(page, words_architecture(&model->options));
     appendStringInfoString(page, "</h1>\n<p class=\"soft\">");
-    markup_append(
-        page, psprintf("Predicts \"%s\" from %d numerical and %d categorical columns. Written by ctr "
-                       "%s. SHA-256 %s.",
-                       model->options.label, encoder->n_num, encoder->n_cat, model->version, model->digest));
+    markup_append(page,
+                  psprintf("Predicts \"%s\" from %d numerical and %d categorical columns. Written by ctr "
+                           "%s%s. SHA-256 %s.",
+                           model->options.label, encoder->n_num, encoder->n_cat, model->version,
+                           words_time(model), model->digest));
     appendStringInfoString(page, "</p>\n<dl class=\"cards\">");
     put_card(page, "Training rows", psprintf(INT64_FORMAT "%s", model->train_rows, skipped));
     put_card(page, "Validation rows", psprintf(INT64_FORMAT, model->validation_rows));

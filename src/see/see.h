@@ -23,6 +23,9 @@ int64 words_parameters(const NnNet *net);
 /* "val AUC 0.7735 (epoch 4 of 5)": the first of what was measured in the epoch whose weights the model has */
 char *words_quality(const CtrModel *model);
 
+/* " on 2026-11-27, 08:15 UTC", the end of the training; "": the file does not say */
+char *words_time(const CtrModel *model);
+
 /* ------------------------------------------------------------------ plots.c */
 
 /* A picture of a model, by the name that ctr_plot knows it by. */

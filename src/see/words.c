@@ -100,6 +100,14 @@ words_quality(const CtrModel *model)
     return psprintf("train loss %.4f %s", best->train_loss, epoch);
 }
 
+char *
+words_time(const CtrModel *model)
+{
+    return model->trained_at[0] == '\0'
+               ? pstrdup("")
+               : psprintf(" on %.10s, %.5s UTC", model->trained_at, model->trained_at + sizeof("2026-11-27"));
+}
+
 /* CREATE FUNCTION ctr_describe(ctr_model) RETURNS text */
 PG_FUNCTION_INFO_V1(ctr_describe);
 Datum
@@ -114,9 +122,10 @@ ctr_describe(PG_FUNCTION_ARGS)
 
     if (between == NULL)
         between = " - ";
-    line = psprintf("%s%s%d feature%s%s%s categories%s%s%s%s", words_architecture(&model->options), between,
-                    features, features == 1 ? "" : "s", between, words_count(words_categories(encoder)),
-                    between, words_bytes(size), between, words_quality(model));
+    line = psprintf("%s%s%d feature%s%s%s categories%s%s%s%s%s%.10s", words_architecture(&model->options),
+                    between, features, features == 1 ? "" : "s", between,
+                    words_count(words_categories(encoder)), between, words_bytes(size), between,
+                    words_quality(model), model->trained_at[0] != '\0' ? between : "", model->trained_at);
 
     MemoryContextDelete(model->context);
     PG_RETURN_TEXT_P(cstring_to_text(line));

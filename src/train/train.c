@@ -10,6 +10,7 @@
 
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 
 #include "model/cache.h"
 #include "threads.h"
@@ -308,6 +309,7 @@ train(Training *t, CtrReport *report, MemoryContext aggregate)
         return NULL;
     insight_fit(model, t->dataset, t->shared->pool);
     training_close(PointerGetDatum(t));
+    model_time_text(GetCurrentTimestamp(), model->trained_at);
     return model_pack(model, aggregate);
 }
 

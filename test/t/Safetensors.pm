@@ -41,7 +41,8 @@ sub write_model
 {
     my ($model) = @_;
     my %metadata = (%{$model->{metadata}}, digest => '0' x 64);
-    my @keys = ('digest', 'epoch_seconds', grep { !/^(digest|epoch_seconds)$/ } sort keys %metadata);
+    my @first = grep { exists $metadata{$_} } qw(digest epoch_seconds trained_at);
+    my @keys = (@first, grep { !/^(digest|epoch_seconds|trained_at)$/ } sort keys %metadata);
     my $header = '{"__metadata__":{' . join(',', map { quoted($_) . ':' . quoted($metadata{$_}) } @keys) . '}';
     my ($data, $at) = ('', 0);
 
@@ -55,10 +56,11 @@ sub write_model
     }
     $header .= ($model->{more} // '') . '}';
     my $bytes = pack('Q<', length $header) . $header . $data;
-    # all but the digest's digits and the seconds
+    # all but the digest's digits, the seconds and the time of the training
     my $seconds = 8 + length '{"__metadata__":{"digest":"' . '0' x 64 . '","epoch_seconds":"';
     my $rest = index $bytes, '"', $seconds;
-    my $covered = substr($bytes, 0, 35) . substr($bytes, 99, $seconds - 99) . substr($bytes, $rest);
+    my $covered = substr($bytes, 0, 35) . substr($bytes, 99, $seconds - 99)
+      . (substr($bytes, $rest) =~ s/^(","trained_at":")\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ(?=")/$1/r);
     substr($bytes, 35, 64) = sha256_hex($covered);
     return $bytes;
 }

@@ -14,6 +14,7 @@
  */
 #include "nn/infer/couplings.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "nn/infer/gradients.h"
@@ -77,7 +78,7 @@ draw_points(Walk *w, NnRng *rng)
     const int d = w->net->d_input;
 
     for (int i = 0; i < POINTS * d; i++)
-        w->points[i] = (float)(w->average[i % d] + w->spread[i % d] * rng_normal(rng));
+        w->points[i] = (float)(w->average[i % d] + w->spread[i % d] * sqrt(3) * (2 * rng_uniform(rng) - 1));
 }
 
 /* The gradients of all rows that wait, in slices between which the caller may be interrupted. */
