@@ -2,6 +2,8 @@
 \set VERBOSITY terse
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS ctr;
+-- scores are compared to the bit, blocks are another order of sums: sql/blocks.sql
+SET ctr.block_scoring = off;
 CREATE TABLE cached AS SELECT i % 2 AS label, 'c' || i % 10 AS c FROM generate_series(1, 200) i;
 CREATE TABLE cached_models AS
 SELECT name, ctr_train(r, ctr_deepcross(mlp_layers => layers::int[]) || ctr_fit(epochs => 1)) AS model

@@ -2,6 +2,8 @@
 \set VERBOSITY terse
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS ctr;
+-- scores are compared to the bit, blocks are another order of sums: sql/blocks.sql
+SET ctr.block_scoring = off;
 \i sql/clicks.psql
 \i sql/try.psql
 \pset null '-'

@@ -2,6 +2,8 @@
 \set VERBOSITY terse
 SET client_min_messages = error;
 CREATE EXTENSION IF NOT EXISTS ctr;
+-- scores are compared to the bit, blocks are another order of sums: sql/blocks.sql
+SET ctr.block_scoring = off;
 \i sql/clicks.psql
 \i sql/try.psql
 \pset null '-'
@@ -100,11 +102,13 @@ INSERT INTO models
 SELECT 'large', ctr_train(c, ctr_deepcross(mlp_layers => '{800,800}') || ctr_fit(epochs => 1,
     ignore => '{id}')) FROM clicks c;
 \c -
+SET ctr.block_scoring = off;
 SET client_min_messages = warning;
 CREATE TABLE whole AS WITH m AS MATERIALIZED (SELECT model::bytea::ctr_model AS model FROM models
     WHERE name = 'large')
     SELECT id, ctr_predict(model, c) AS p FROM m, clicks c;
 \c -
+SET ctr.block_scoring = off;
 SET client_min_messages = warning;
 SELECT octet_length(model::bytea) > 2 * 1024 * 1024 AS large, s.* FROM models,
     LATERAL (SELECT count(*) AS rows,

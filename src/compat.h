@@ -203,6 +203,11 @@ may_execute(Oid function, Oid role)
 #endif
 }
 
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
+#endif
+
 #include "utils/backend_status.h"
 
 /* A backend's status, from 1 to pgstat_fetch_stat_numbackends(); renamed in 16. */

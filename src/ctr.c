@@ -1,5 +1,5 @@
 /*
- * ctr.c: what the extension does when it is loaded (its settings), and what all folders need: memory for
+ * ctr.c: settings, and what all folders need: memory for
  * the engine, interrupts, and the engine's errors.
  */
 #include "threads.h"
@@ -14,8 +14,6 @@
 
 #include "nn/math/products.h"
 
-PG_MODULE_MAGIC;
-
 #define HUGE_PAGES_LEAST ((Size)4 * 1024 * 1024)
 /* bytes of memory touched between two checks for interrupts */
 #define MEMORY_PIECE ((Size)8 * 1024 * 1024)
@@ -23,8 +21,7 @@ PG_MODULE_MAGIC;
 int ctr_threads = 0;
 int ctr_max_threads = 0;
 int ctr_model_cache_size = 262144;
-
-void _PG_init(void);
+bool ctr_block_scoring = true;
 
 void (*ctr_model_cache_resized)(int kilobytes) = NULL;
 
@@ -37,7 +34,7 @@ assign_model_cache_size(int kilobytes, void *extra)
 }
 
 void
-_PG_init(void)
+ctr_define_settings(void)
 {
     DefineCustomIntVariable(
         "ctr.threads", "Threads that a training, a ctr_predict_batch or the reading of a large model uses.",
@@ -53,6 +50,9 @@ _PG_init(void)
                             "stay until it ends. Models that a query uses in turn should all fit.",
                             &ctr_model_cache_size, 262144, 1024, MAX_KILOBYTES, PGC_USERSET, GUC_UNIT_KB,
                             NULL, assign_model_cache_size, NULL);
+    DefineCustomBoolVariable("ctr.block_scoring", "Scores the rows of a plain ctr_predict in blocks.",
+                             "Rows are then read a little ahead of those that are returned.",
+                             &ctr_block_scoring, true, PGC_USERSET, 0, NULL, NULL, NULL);
 #if PG_VERSION_NUM >= 150000
     MarkGUCPrefixReserved("ctr");
 #else

@@ -36,6 +36,9 @@
 extern int ctr_threads;          /* 0 = one per core */
 extern int ctr_max_threads;      /* 0 = the cores */
 extern int ctr_model_cache_size; /* kB */
+extern bool ctr_block_scoring;
+/* Once, when the library is loaded. */
+void ctr_define_settings(void);
 /* set by model/cache.c: called when ctr.model_cache_size changes; raises no error */
 extern void (*ctr_model_cache_resized)(int kilobytes);
 

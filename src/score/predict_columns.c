@@ -159,6 +159,14 @@ simplify(PlannerInfo *root, FuncExpr *call)
     return (Node *)changed;
 }
 
+static int64 calls_planned = 0;
+
+int64
+predict_calls_planned(void)
+{
+    return calls_planned;
+}
+
 /* CREATE FUNCTION ctr_predict_support(internal) RETURNS internal */
 PG_FUNCTION_INFO_V1(ctr_predict_support);
 Datum
@@ -167,6 +175,7 @@ ctr_predict_support(PG_FUNCTION_ARGS)
     Node *request = (Node *)PG_GETARG_POINTER(0);
     Node *answer = NULL;
 
+    calls_planned++;
     if (IsA(request, SupportRequestSimplify))
         answer =
             simplify(((SupportRequestSimplify *)request)->root, ((SupportRequestSimplify *)request)->fcall);

@@ -75,6 +75,11 @@ const float *site_score(CtrSite *site, int n);
  */
 const float *site_score_during(CtrSite *site, int n, void (*meanwhile)(void *), void *arg);
 
+/* ------------------------------------------------------------------ predict_columns.c */
+
+/* How often the planner has looked at a call of ctr_predict in this backend: did a query have one? */
+int64 predict_calls_planned(void);
+
 /* ------------------------------------------------------------------ rights.c */
 
 /*

@@ -1,0 +1,14 @@
+/* init.c: what happens when the library is loaded. */
+#include "score/blocks.h"
+
+PG_MODULE_MAGIC;
+
+void _PG_init(void);
+
+void
+_PG_init(void)
+{
+    ctr_define_settings();
+    block_scan_register();
+    blocks_set_hooks();
+}
