@@ -565,6 +565,24 @@ CREATE FUNCTION ctr_state_dict(ctr_model) RETURNS pg_catalog.bytea
 COMMENT ON FUNCTION ctr_state_dict(ctr_model) IS
     'A safetensors file of the network''s weights and buffers alone, which PyTorch''s load_state_dict(strict=True) of the same network takes.';
 
+CREATE FUNCTION ctr_chunks(ctr_model, size integer DEFAULT 16777216, OUT part integer, OUT bytes pg_catalog.bytea)
+    RETURNS SETOF pg_catalog.record
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 40;
+COMMENT ON FUNCTION ctr_chunks(ctr_model, integer) IS
+    'A model''s bytes in parts of a size (the last may be shorter), numbered from 1: for pg_dump, COPY as text and drivers, whose values end at a text of 1 GB. ctr_from_chunks puts them together.';
+
+CREATE FUNCTION ctr_from_chunks_transition(pg_catalog.internal, integer, pg_catalog.bytea) RETURNS pg_catalog.internal
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ctr_from_chunks_transition(pg_catalog.internal, integer, pg_catalog.bytea) IS 'transition function of ctr_from_chunks';
+CREATE FUNCTION ctr_from_chunks_final(pg_catalog.internal) RETURNS ctr_model
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ctr_from_chunks_final(pg_catalog.internal) IS 'final function of ctr_from_chunks';
+CREATE AGGREGATE ctr_from_chunks(part integer, bytes pg_catalog.bytea) (
+    SFUNC = ctr_from_chunks_transition, STYPE = pg_catalog.internal, SSPACE = 16777216,
+    FINALFUNC = ctr_from_chunks_final, FINALFUNC_MODIFY = READ_WRITE, PARALLEL = SAFE);
+COMMENT ON AGGREGATE ctr_from_chunks(integer, pg_catalog.bytea) IS
+    'A model from the parts that ctr_chunks made of it, in whatever order they arrive. Its bytes are validated as by the cast. Error 22P03 where a part is missing or there twice; rows with a NULL are left out; NULL without rows.';
+
 CREATE FUNCTION ctr_to_onnx(ctr_model) RETURNS pg_catalog.bytea
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20000;
 COMMENT ON FUNCTION ctr_to_onnx(ctr_model) IS

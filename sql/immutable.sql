@@ -66,6 +66,7 @@ INSERT INTO calls VALUES
     ('ctr_tensor(ctr_model,text)', 'array(SELECT ROW(public.ctr_tensor(model, name)) '
                                    'FROM public.ctr_tensors(model) WHERE dtype = ''F32'' AND bytes > 0)'),
     ('ctr_state_dict(ctr_model)', 'public.ctr_state_dict(model)'),
+    ('ctr_chunks(ctr_model,integer)', 'array(SELECT c FROM public.ctr_chunks(model, 1000) c)'),
     ('ctr_to_onnx(ctr_model)', -- which a build without protobuf-c does not have
      'CASE WHEN (public.ctr_build_info()).onnx IS NOT NULL THEN public.ctr_to_onnx(model) END');
 

@@ -101,7 +101,8 @@ ctr_model_out(PG_FUNCTION_ARGS)
     if (bytes->size > CTR_MODEL_TEXT_LARGEST)
         ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
                         errmsg("model of %zu MB is too large for text", bytes->size >> 20),
-                        errhint("Read it in binary format, as by COPY (FORMAT binary).")));
+                        errhint("Read it in binary format, as by COPY (FORMAT binary), or in parts, by "
+                                "ctr_chunks(model).")));
     text = palloc(strlen("\\x") + 2 * bytes->size + 1);
     end = stpcpy(text, "\\x");
     for (Size at = 0, n; at < bytes->size; at += n) {

@@ -35,10 +35,11 @@ check_sizes(CtrFit *fit)
                  ? errhint("Raise \"min_count\" to pool rare categories, or lower the embedding size.")
                  : errhint("Lower \"mlp_layers\" or other sizes of the network.")));
     if (bytes > CTR_MODEL_TEXT_LARGEST)
-        ereport(WARNING, (errmsg("the model may take %zu MB, too much for its text form", bytes >> 20),
-                          errdetail("pg_dump and COPY in text format could not write it: they end at %zu MB.",
-                                    CTR_MODEL_TEXT_LARGEST >> 20),
-                          errhint("COPY in binary format can.")));
+        ereport(WARNING,
+                (errmsg("the model may take %zu MB, too much for its text form", bytes >> 20),
+                 errdetail("pg_dump and COPY in text format could not write it: they end at %zu MB.",
+                           CTR_MODEL_TEXT_LARGEST >> 20),
+                 errhint("COPY in binary format can; for pg_dump there are parts, by ctr_chunks(model).")));
     ereport(DEBUG1,
             (errmsg("ctr: model %zu kB, training memory %zu kB besides rows", bytes >> 10, memory >> 10)));
 }
