@@ -206,7 +206,7 @@ SELECT q.i, e.* FROM (VALUES
  (12, 'SELECT ctr_train(l, ''{}'', model) FROM late l, started'),
  (13, 'SELECT ctr_train(l, ''{}'', CASE WHEN price < 50 THEN model END) FROM late l, started '
       'WHERE name = ''matrix stacked'''),
- (14, 'SELECT ctr_train(l, ''{"epochs": 0}'', model) FROM late l, started WHERE name = ''matrix stacked'''),
+ (14, 'SELECT ctr_train(l, ''{"epochs": -1}'', model) FROM late l, started WHERE name = ''matrix stacked'''),
  (15, 'SELECT ctr_train(l, ''{}'', model) FROM late l, started WHERE name = ''none'''),
  (16, 'SELECT ctr_train(l, ''{"categorical": ["nosuch"]}'', model) FROM late l, started '
       'WHERE name = ''matrix stacked'''),

@@ -588,6 +588,11 @@ CREATE FUNCTION ctr_to_onnx(ctr_model) RETURNS pg_catalog.bytea
 COMMENT ON FUNCTION ctr_to_onnx(ctr_model) IS
     'An ONNX file of the network, operator set 17: from x_num [batch, numbers] float and x_cat [batch, fields] int64, as ctr_encode gives them, to probability, [batch] or [batch, classes]. The metadata entry "ctr.encoder" says in JSON how a raw row becomes x_num and x_cat. Error 0A000 in a build without protobuf-c.';
 
+CREATE FUNCTION ctr_load_weights(ctr_model, pg_catalog.bytea) RETURNS ctr_model
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100000;
+COMMENT ON FUNCTION ctr_load_weights(ctr_model, pg_catalog.bytea) IS
+    'The model with the weights and buffers of a safetensors file, as save_file writes the state_dict of the same network: all names and shapes must be the model''s, weights may be F32, F16, BF16 or F64. History and importances, which were those of other weights, are left out.';
+
 CREATE FUNCTION ctr_encode(ctr_model, pg_catalog.record, OUT x_num real[], OUT x_cat integer[])
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
 COMMENT ON FUNCTION ctr_encode(ctr_model, pg_catalog.record) IS

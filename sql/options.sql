@@ -78,7 +78,7 @@ SELECT o AS options, misuse.* FROM unnest(ARRAY[
     -- values of the training's options
     $$ctr_fit(validation => 0.95)$$,
     $$ctr_fit(recipe => 'robst')$$,
-    $$ctr_fit(epochs => 0)$$,
+    $$ctr_fit(epochs => -1)$$,
     $$ctr_options('{"epochs": 2.5}')$$,
     $$ctr_options('{"epochs": "2"}')$$,
     $$ctr_options('{"epochs": 1e300}')$$,

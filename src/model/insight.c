@@ -49,3 +49,20 @@ unpack_insight(CtrUnpacker *u)
     }
     return true;
 }
+
+void
+model_check_insight(const CtrModel *model)
+{
+    if (!model_has_insight(model))
+        ereport(
+            ERROR,
+            (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+             model->weights == CTR_WEIGHTS_INITIAL
+                 ? errmsg("the model's weights have not been trained")
+                 : errmsg("the model has not seen rows with its weights, which ctr_load_weights brought"),
+             errdetail("What features contribute is measured on rows, by ctr_train."),
+             model->weights == CTR_WEIGHTS_INITIAL
+                 ? errhint("Train it: SELECT ctr_train(r, NULL, model) FROM rows r.")
+                 : errhint("Measure it without training: SELECT ctr_train(r, ctr_fit(epochs => 0), model) "
+                           "FROM rows r.")));
+}

@@ -8,3 +8,8 @@ const CtrModelStatistic model_statistics[CTR_MODEL_N_STATISTICS] = {
     {"ctr.numerical.shift", offsetof(NnTransform, shift)},
     {"ctr.numerical.scale", offsetof(NnTransform, scale)},
 };
+
+const char *const model_weights_names[CTR_MODEL_N_WEIGHTS] = {[CTR_WEIGHTS_TRAINED] = "trained",
+                                                              [CTR_WEIGHTS_INITIAL] = "initial",
+                                                              [CTR_WEIGHTS_LOADED] = "loaded",
+                                                              [CTR_WEIGHTS_MEASURED] = "measured"};

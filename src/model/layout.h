@@ -57,6 +57,7 @@
  *   ctr_version     of the extension that wrote the file
  *   options         JSON object, see record.c
  *   numerical       JSON array of column names; categorical likewise
+ *   weights         where they come from, unless they were trained (CtrWeights): initial, loaded, measured
  *   training_rows, validation_rows, skipped_rows, best_epoch
  */
 #ifndef CTR_LAYOUT_H
@@ -91,6 +92,7 @@
 #define CTR_MODEL_CROSS_IMPORTANCE   "ctr.importance.crosses"
 #define CTR_MODEL_INSIGHTS           6 /* of these tensors */
 
+#define CTR_MODEL_N_WEIGHTS       (CTR_WEIGHTS_MEASURED + 1)
 #define CTR_MODEL_EPOCH_MEMBERS   6
 #define CTR_MODEL_SECONDS_WIDTH   16 /* "%16.6f" */
 #define CTR_MODEL_SECONDS_LARGEST 999999999.0
@@ -112,6 +114,7 @@ typedef struct CtrInsightTensor {
 /* Writes the tensors of the model's insight into tensors [CTR_MODEL_INSIGHTS]. */
 void insight_tensors(CtrModel *model, CtrInsightTensor *tensors);
 
+extern const char *const model_weights_names[CTR_MODEL_N_WEIGHTS]; /* by CtrWeights */
 extern const CtrModelStatistic model_statistics[CTR_MODEL_N_STATISTICS];
 
 #endif /* CTR_LAYOUT_H */

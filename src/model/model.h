@@ -54,6 +54,17 @@ typedef struct CtrInsight {
     float *crosses; /* [n_crosses]: as importance, of each cross's own inputs; NULL: there are none */
 } CtrInsight;
 
+/*
+ * Where a model's weights come from. The two in the middle have no insight, whose tensors are then zero: no
+ * rows have been seen with these weights.
+ */
+typedef enum CtrWeights {
+    CTR_WEIGHTS_TRAINED,
+    CTR_WEIGHTS_INITIAL, /* epochs => 0 */
+    CTR_WEIGHTS_LOADED,  /* ctr_load_weights */
+    CTR_WEIGHTS_MEASURED /* loaded, and since then rows have been seen with them, by epochs => 0 */
+} CtrWeights;
+
 #define CTR_MODEL_EPOCHS_MOST 1000000 /* of a history, over all trainings that went on from one another */
 
 /* An unpacked model. */
@@ -68,6 +79,7 @@ typedef struct CtrModel {
     CtrEpoch *history;
     int64 train_rows, validation_rows, skipped_rows;
     int best_epoch; /* 1-based, in history; 0: none */
+    CtrWeights weights;
     CtrInsight insight;
     char trained_at[CTR_MODEL_TIME_SIZE + 1]; /* end of the training, UTC; "": an older file does not say */
     const char *version;                      /* version of ctr that wrote it; NULL: it is not written yet */
@@ -102,6 +114,14 @@ bool model_create_net(CtrModel *model, Node *escontext);
  * follows "invalid ctr_model: ", in the current context; NULL: nothing is wrong.
  */
 const char *model_fault(const CtrModel *model);
+/* Is there an insight into these weights? */
+static inline bool
+model_has_insight(const CtrModel *model)
+{
+    return model->weights == CTR_WEIGHTS_TRAINED || model->weights == CTR_WEIGHTS_MEASURED;
+}
+/* insight.c: the error where there is none */
+void model_check_insight(const CtrModel *model);
 /* insight.c: room for what a training keeps for explanations, once the net is there; zeroed */
 void insight_create(CtrModel *model);
 /*

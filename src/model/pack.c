@@ -312,6 +312,8 @@ pack_metadata(CtrSafeFile *file, const CtrModel *model)
     add_json(file, "options", record_write(&model->options));
     add_json(file, "numerical", names_json(encoder->features, encoder->n_num));
     add_json(file, "categorical", names_json(encoder->features + encoder->n_num, encoder->n_cat));
+    if (model->weights != CTR_WEIGHTS_TRAINED)
+        safetensors_add_entry(file, "weights", model_weights_names[model->weights]);
     safetensors_add_entry(file, "training_rows", psprintf(INT64_FORMAT, model->train_rows));
     safetensors_add_entry(file, "validation_rows", psprintf(INT64_FORMAT, model->validation_rows));
     safetensors_add_entry(file, "skipped_rows", psprintf(INT64_FORMAT, model->skipped_rows));

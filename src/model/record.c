@@ -109,7 +109,7 @@ static const RecordField fields[] = {
     FIELD(TRAINING, "recipe", OPTION_NAMED, ALL, recipe, 0, 0, recipes),
     FIELD(TRAINING, "mlp_dropout", OPTION_NUMBER, ALL, net.mlp_dropout, 0, 0.99, NULL),
     FIELD(TRAINING, "validation", OPTION_NUMBER, ALL, validation, 0, 0.9, NULL),
-    FIELD(TRAINING, "epochs", OPTION_INTEGER, ALL, epochs, 1, 100000, NULL),
+    FIELD(TRAINING, "epochs", OPTION_INTEGER, ALL, epochs, 0, 100000, NULL),
     FIELD(TRAINING, "batch_size", OPTION_INTEGER, ALL, batch_size, 1, 1048576, NULL),
     FIELD(TRAINING, "learning_rate", OPTION_NUMBER, ALL, learning_rate, 1e-9, 10, NULL),
     FIELD(TRAINING, "lr_schedule", OPTION_NAMED, ALL, lr_schedule, 0, 0, schedules),

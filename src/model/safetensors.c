@@ -20,8 +20,9 @@
 #endif
 
 const CtrSafeDtypeInfo safetensors_dtypes[SAFETENSORS_DTYPES] = {
-    [CTR_SAFE_U8] = {"U8", 1},   [CTR_SAFE_I32] = {"I32", 4}, [CTR_SAFE_U32] = {"U32", 4},
-    [CTR_SAFE_I64] = {"I64", 8}, [CTR_SAFE_F32] = {"F32", 4}, [CTR_SAFE_F64] = {"F64", 8},
+    [CTR_SAFE_U8] = {"U8", 1},   [CTR_SAFE_I32] = {"I32", 4},   [CTR_SAFE_U32] = {"U32", 4},
+    [CTR_SAFE_I64] = {"I64", 8}, [CTR_SAFE_F32] = {"F32", 4},   [CTR_SAFE_F64] = {"F64", 8},
+    [CTR_SAFE_F16] = {"F16", 2}, [CTR_SAFE_BF16] = {"BF16", 2},
 };
 
 const char *
@@ -30,26 +31,67 @@ safetensors_dtype_name(CtrSafeDtype dtype)
     return safetensors_dtypes[dtype].name;
 }
 
+char *
+safetensors_shape_text(int ndim, const int64 *shape)
+{
+    StringInfoData text;
+
+    initStringInfo(&text);
+    appendStringInfoChar(&text, '[');
+    for (int i = 0; i < ndim; i++)
+        appendStringInfo(&text, "%s" INT64_FORMAT, i > 0 ? ", " : "", shape[i]);
+    appendStringInfoChar(&text, ']');
+    return text.data;
+}
+
+/* Formats into text; false: it has been enlarged instead, so the same call is made again. */
+static bool append_formatted(StringInfo text, const char *format, va_list args) pg_attribute_printf(2, 0);
+
+static bool
+append_formatted(StringInfo text, const char *format, va_list args)
+{
+    const int needed = appendStringInfoVA(text, format, args);
+
+    if (needed > 0)
+        enlargeStringInfo(text, needed);
+    return needed == 0;
+}
+
+static bool
+report_invalid(Node *escontext, const char *what, const char *why)
+{
+    errsave(escontext, (errcode(ERRCODE_INVALID_BINARY_REPRESENTATION), errmsg("invalid %s: %s", what, why)));
+    return false;
+}
+
+#define FORMAT_ARGUMENTS(text, format)                                                                       \
+    do {                                                                                                     \
+        bool whole;                                                                                          \
+        initStringInfo(&(text));                                                                             \
+        do {                                                                                                 \
+            va_list args;                                                                                    \
+            va_start(args, format);                                                                          \
+            whole = append_formatted(&(text), format, args);                                                 \
+            va_end(args);                                                                                    \
+        } while (!whole);                                                                                    \
+    } while (0)
+
 bool
 safetensors_invalid(Node *escontext, const char *format, ...)
 {
     StringInfoData text;
 
-    initStringInfo(&text);
-    for (;;) {
-        va_list args;
-        int needed;
+    FORMAT_ARGUMENTS(text, format);
+    return report_invalid(escontext, "ctr_model", text.data);
+}
 
-        va_start(args, format);
-        needed = appendStringInfoVA(&text, format, args);
-        va_end(args);
-        if (needed == 0)
-            break;
-        enlargeStringInfo(&text, needed);
-    }
-    errsave(escontext,
-            (errcode(ERRCODE_INVALID_BINARY_REPRESENTATION), errmsg("invalid ctr_model: %s", text.data)));
-    return false;
+bool
+safetensors_refuse(Node *escontext, const char *what, const char *format, ...)
+{
+    StringInfoData text;
+
+    FORMAT_ARGUMENTS(text, format);
+    return report_invalid(escontext, what, text.data);
 }
 
 void

@@ -23,7 +23,7 @@ CtrValueBytes *value_bytes(Datum value);
 /* to [n] = the bytes from `at` on. Serves interrupts. */
 void value_read(CtrValueBytes *bytes, Size at, Size n, void *to);
 
-/* ----------------------- safetensors.c, safetensors_parse.c, safetensors_write.c: the container format */
+/* ----------------------- safetensors*.c: the container format */
 
 #define CTR_SAFE_HEADER_SIZE     ((Size)100 * 1000 * 1000) /* largest header, as in Hugging Face's library */
 #define CTR_SAFE_TENSORS_MOST    800000 /* a header of so many entries is about as large as it may be */
@@ -36,7 +36,9 @@ typedef enum CtrSafeDtype {
     CTR_SAFE_U32,
     CTR_SAFE_I64,
     CTR_SAFE_F32,
-    CTR_SAFE_F64
+    CTR_SAFE_F64,
+    CTR_SAFE_F16, /* these two only in files of others */
+    CTR_SAFE_BF16
 } CtrSafeDtype;
 
 typedef struct CtrSafeTensor {
@@ -67,6 +69,9 @@ typedef struct CtrSafeFile {
  * error is raised unless that is an ErrorSaveContext. Returns false.
  */
 bool safetensors_invalid(Node *escontext, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same for what should be something else: "invalid <what>: …". */
+bool safetensors_refuse(Node *escontext, const char *what, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 const char *safetensors_dtype_name(CtrSafeDtype dtype); /* "F32" */
 
 /*
@@ -74,8 +79,17 @@ const char *safetensors_dtype_name(CtrSafeDtype dtype); /* "F32" */
  * reported to escontext, and the result is NULL. Memory from the current context.
  */
 CtrSafeFile *safetensors_parse(Datum value, Node *escontext);
+/*
+ * The same for a safetensors file that others wrote: errors are raised and call it that, and its metadata are
+ * left out, however many there are.
+ */
+CtrSafeFile *safetensors_parse_foreign(Datum value);
 /* to [tensor->size] = its data */
 void safetensors_read(const CtrSafeFile *file, const CtrSafeTensor *tensor, void *to);
+/* to [elements] = its elements, of whatever type, as floats (safetensors_floats.c) */
+void safetensors_read_floats(const CtrSafeFile *file, const CtrSafeTensor *tensor, float *to);
+/* "[3, 4]" */
+char *safetensors_shape_text(int ndim, const int64 *shape);
 /*
  * An empty file to write, with room for so many tensors and CTR_SAFE_ENTRIES_WRITTEN entries, in the current
  * context

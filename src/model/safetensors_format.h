@@ -12,7 +12,7 @@ typedef struct CtrSafeDtypeInfo {
     int size; /* of an element, in bytes */
 } CtrSafeDtypeInfo;
 
-#define SAFETENSORS_DTYPES (CTR_SAFE_F64 + 1)
+#define SAFETENSORS_DTYPES (CTR_SAFE_BF16 + 1)
 
 extern const CtrSafeDtypeInfo safetensors_dtypes[SAFETENSORS_DTYPES];
 

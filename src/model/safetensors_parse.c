@@ -13,6 +13,8 @@
 
 typedef struct HeaderReader {
     CtrSafeFile *file;
+    const char *what; /* it should be, for messages */
+    bool foreign;     /* a file of others, whose metadata say nothing here */
     Node *escontext;
     int max_tensors;
     Size data, data_size; /* where they begin, how many there are */
@@ -25,13 +27,15 @@ typedef struct HeaderReader {
     int n_offsets;
 } HeaderReader;
 
+#define refuse(reader, ...) safetensors_refuse((reader)->escontext, (reader)->what, __VA_ARGS__)
+
 static bool
 begin_tensor(HeaderReader *reader, const char *name)
 {
     CtrSafeFile *file = reader->file;
 
     if (file->n_tensors == CTR_SAFE_TENSORS_MOST)
-        return safetensors_invalid(reader->escontext, "it has more than %d tensors", CTR_SAFE_TENSORS_MOST);
+        return refuse(reader, "it has more than %d tensors", CTR_SAFE_TENSORS_MOST);
     if (file->n_tensors == reader->max_tensors) {
         reader->max_tensors *= 2;
         file->tensors = repalloc(file->tensors, mul_size(reader->max_tensors, sizeof(CtrSafeTensor)));
@@ -51,21 +55,18 @@ end_tensor(HeaderReader *reader)
     int64 size;
 
     if (!reader->seen_dtype || !reader->seen_shape || reader->n_offsets != 2)
-        return safetensors_invalid(reader->escontext,
-                                   "tensor \"%s\" lacks a dtype, a shape or two data_offsets", tensor->name);
+        return refuse(reader, "tensor \"%s\" lacks a dtype, a shape or two data_offsets", tensor->name);
     size = safetensors_dtypes[tensor->dtype].size;
     for (int i = 0; i < tensor->ndim; i++) {
         if (pg_mul_s64_overflow(size, tensor->shape[i], &size))
-            return safetensors_invalid(reader->escontext, "tensor \"%s\" is too large", tensor->name);
+            return refuse(reader, "tensor \"%s\" is too large", tensor->name);
     }
     if (reader->offsets[0] > reader->offsets[1] || reader->offsets[1] > (int64)reader->data_size)
-        return safetensors_invalid(reader->escontext, "data_offsets of tensor \"%s\" are out of bounds",
-                                   tensor->name);
+        return refuse(reader, "data_offsets of tensor \"%s\" are out of bounds", tensor->name);
     if (reader->offsets[1] - reader->offsets[0] != size)
-        return safetensors_invalid(reader->escontext,
-                                   "tensor \"%s\" has " INT64_FORMAT " bytes, not the " INT64_FORMAT
-                                   " of its shape",
-                                   tensor->name, reader->offsets[1] - reader->offsets[0], size);
+        return refuse(reader,
+                      "tensor \"%s\" has " INT64_FORMAT " bytes, not the " INT64_FORMAT " of its shape",
+                      tensor->name, reader->offsets[1] - reader->offsets[0], size);
     tensor->at = reader->data + (Size)reader->offsets[0];
     tensor->size = (Size)size;
     return true;
@@ -76,9 +77,10 @@ add_entry(HeaderReader *reader, const char *key)
 {
     CtrSafeFile *file = reader->file;
 
+    if (reader->foreign)
+        return true;
     if (file->n_entries == CTR_SAFE_ENTRIES_MOST)
-        return safetensors_invalid(reader->escontext, "it has more than %d metadata entries",
-                                   CTR_SAFE_ENTRIES_MOST);
+        return refuse(reader, "it has more than %d metadata entries", CTR_SAFE_ENTRIES_MOST);
     file->entries[file->n_entries++] = (CtrSafeEntry){.key = key};
     return true;
 }
@@ -88,8 +90,7 @@ on_object_start(void *state)
 {
     HeaderReader *reader = state;
 
-    CTR_JSON_ACTION_END(++reader->depth <= 2 ||
-                        safetensors_invalid(reader->escontext, "its header is nested too deeply"));
+    CTR_JSON_ACTION_END(++reader->depth <= 2 || refuse(reader, "its header is nested too deeply"));
 }
 
 static CTR_JSON_ACTION
@@ -107,7 +108,7 @@ on_array_start(void *state)
 
     CTR_JSON_ACTION_END(
         (++reader->depth == 3 && !reader->in_metadata && strcmp(reader->field, "dtype") != 0) ||
-        safetensors_invalid(reader->escontext, "its header has a list where none belongs"));
+        refuse(reader, "its header has a list where none belongs"));
 }
 
 static CTR_JSON_ACTION
@@ -127,11 +128,9 @@ begin_field(HeaderReader *reader, const char *field)
                                                       : NULL;
 
     if (seen == NULL)
-        return safetensors_invalid(reader->escontext, "tensor \"%s\" has an unknown key \"%s\"",
-                                   reader->tensor->name, field);
+        return refuse(reader, "tensor \"%s\" has an unknown key \"%s\"", reader->tensor->name, field);
     if (*seen)
-        return safetensors_invalid(reader->escontext, "tensor \"%s\" has two keys \"%s\"",
-                                   reader->tensor->name, field);
+        return refuse(reader, "tensor \"%s\" has two keys \"%s\"", reader->tensor->name, field);
     *seen = true;
     reader->field = field;
     return true;
@@ -145,7 +144,7 @@ begin_part(HeaderReader *reader, const char *name)
     if (!reader->in_metadata)
         return begin_tensor(reader, name);
     if (reader->seen_metadata)
-        return safetensors_invalid(reader->escontext, "its header has two keys \"__metadata__\"");
+        return refuse(reader, "its header has two keys \"__metadata__\"");
     reader->seen_metadata = true;
     return true;
 }
@@ -170,8 +169,7 @@ set_dtype(HeaderReader *reader, const char *name)
             return true;
         }
     }
-    return safetensors_invalid(reader->escontext, "tensor \"%s\" has an unknown dtype \"%s\"",
-                               reader->tensor->name, name);
+    return refuse(reader, "tensor \"%s\" has an unknown dtype \"%s\"", reader->tensor->name, name);
 }
 
 /* Only digits will do: no sign, no fraction, no exponent. */
@@ -195,11 +193,9 @@ add_number(HeaderReader *reader, const char *digits)
     int64 value;
 
     if (!parse_size(digits, &value))
-        return safetensors_invalid(reader->escontext, "tensor \"%s\" has \"%s\" in its %s", tensor->name,
-                                   digits, reader->field);
+        return refuse(reader, "tensor \"%s\" has \"%s\" in its %s", tensor->name, digits, reader->field);
     if (is_shape ? tensor->ndim == lengthof(tensor->shape) : reader->n_offsets == 2)
-        return safetensors_invalid(reader->escontext, "tensor \"%s\" has too many numbers in its %s",
-                                   tensor->name, reader->field);
+        return refuse(reader, "tensor \"%s\" has too many numbers in its %s", tensor->name, reader->field);
     if (is_shape)
         tensor->shape[tensor->ndim++] = value;
     else
@@ -212,16 +208,17 @@ on_scalar(void *state, char *token, JsonTokenType type)
 {
     HeaderReader *reader = state;
 
-    if (reader->depth == 2 && reader->in_metadata && type == JSON_TOKEN_STRING)
-        reader->file->entries[reader->file->n_entries - 1].value = token;
-    else if (reader->depth == 2 && !reader->in_metadata && type == JSON_TOKEN_STRING &&
-             strcmp(reader->field, "dtype") == 0)
+    if (reader->depth == 2 && reader->in_metadata && type == JSON_TOKEN_STRING) {
+        if (!reader->foreign)
+            reader->file->entries[reader->file->n_entries - 1].value = token;
+    } else if (reader->depth == 2 && !reader->in_metadata && type == JSON_TOKEN_STRING &&
+               strcmp(reader->field, "dtype") == 0)
         CTR_JSON_ACTION_END(set_dtype(reader, token));
     else if (reader->depth == 3 && type == JSON_TOKEN_NUMBER)
         CTR_JSON_ACTION_END(add_number(reader, token));
     else
-        CTR_JSON_ACTION_END(safetensors_invalid(
-            reader->escontext, "its header has a value %s where none of its kind belongs", token));
+        CTR_JSON_ACTION_END(
+            refuse(reader, "its header has a value %s where none of its kind belongs", token));
     CTR_JSON_ACTION_END(true);
 }
 
@@ -240,22 +237,21 @@ parse_header(HeaderReader *reader, const char *header, Size size)
     JsonParseErrorType status;
 
     if (size == 0 || header[0] != '{')
-        return safetensors_invalid(reader->escontext, "its header is no JSON object");
+        return refuse(reader, "its header is no JSON object");
     if (!pg_verify_mbstr(PG_UTF8, header, (int)size, true))
-        return safetensors_invalid(reader->escontext, "its header is not UTF-8");
+        return refuse(reader, "its header is not UTF-8");
     text = spelling_for_database(header, size);
     if (text == NULL) {
-        errsave(reader->escontext,
-                (errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
-                 errmsg("ctr_model has names that encoding \"%s\" cannot spell", GetDatabaseEncodingName())));
+        errsave(reader->escontext, (errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
+                                    errmsg("%s has names that encoding \"%s\" cannot spell", reader->what,
+                                           GetDatabaseEncodingName())));
         return false;
     }
     lexer = json_lexer(text, (int)strlen(text), GetDatabaseEncoding());
     status = pg_parse_json(lexer, &actions);
     if (status == JSON_SUCCESS || json_action_ended(status))
         return status == JSON_SUCCESS;
-    return safetensors_invalid(reader->escontext, "its header is no valid JSON: %s",
-                               json_errdetail(status, lexer));
+    return refuse(reader, "its header is no valid JSON: %s", json_errdetail(status, lexer));
 }
 
 static int
@@ -284,14 +280,13 @@ check_layout(HeaderReader *reader)
     sort_interruptible(file->tensors, file->n_tensors, sizeof(CtrSafeTensor), compare_positions);
     for (int i = 0; i < file->n_tensors; i++) {
         if (file->tensors[i].at != at)
-            return safetensors_invalid(reader->escontext,
-                                       "tensor \"%s\" does not begin where the one before it ends",
-                                       file->tensors[i].name);
+            return refuse(reader, "tensor \"%s\" does not begin where the one before it ends",
+                          file->tensors[i].name);
         at += file->tensors[i].size;
     }
     if (at != reader->data + reader->data_size)
-        return safetensors_invalid(reader->escontext, "it has %zu bytes after its last tensor",
-                                   reader->data + reader->data_size - at);
+        return refuse(reader, "it has %zu bytes after its last tensor",
+                      reader->data + reader->data_size - at);
     return true;
 }
 
@@ -306,41 +301,38 @@ check_names(HeaderReader *reader)
     sort_interruptible(file->by_name, file->n_tensors, sizeof(CtrSafeTensor *), compare_names);
     for (int i = 1; i < file->n_tensors; i++) {
         if (compare_names(&file->by_name[i - 1], &file->by_name[i], NULL) == 0)
-            return safetensors_invalid(reader->escontext, "it has two tensors \"%s\"",
-                                       file->by_name[i]->name);
+            return refuse(reader, "it has two tensors \"%s\"", file->by_name[i]->name);
     }
     qsort(file->entries, file->n_entries, sizeof(CtrSafeEntry), safetensors_compare_keys);
     for (int i = 1; i < file->n_entries; i++) {
         if (safetensors_compare_keys(&file->entries[i - 1], &file->entries[i]) == 0)
-            return safetensors_invalid(reader->escontext, "it has two metadata entries \"%s\"",
-                                       file->entries[i].key);
+            return refuse(reader, "it has two metadata entries \"%s\"", file->entries[i].key);
     }
     return true;
 }
 
-CtrSafeFile *
-safetensors_parse(Datum value, Node *escontext)
+static CtrSafeFile *
+parse(Datum value, HeaderReader reader)
 {
     CtrValueBytes *bytes = value_bytes(value);
-    HeaderReader reader = {.max_tensors = 64, .escontext = escontext};
     uint64 header_size;
     char *header;
     bool good;
 
     if (bytes->size < SAFETENSORS_LENGTH_SIZE)
-        return safetensors_invalid(escontext, "its size in bytes is %zu", bytes->size), NULL;
+        return refuse(&reader, "its size in bytes is %zu", bytes->size), NULL;
     value_read(bytes, 0, SAFETENSORS_LENGTH_SIZE, &header_size);
     if (header_size > bytes->size - SAFETENSORS_LENGTH_SIZE)
-        return safetensors_invalid(escontext,
-                                   "its header of " UINT64_FORMAT " bytes ends after its %zu bytes",
-                                   header_size, bytes->size),
+        return refuse(&reader, "its header of " UINT64_FORMAT " bytes ends after its %zu bytes", header_size,
+                      bytes->size),
                NULL;
     if (header_size > CTR_SAFE_HEADER_SIZE)
-        return safetensors_invalid(escontext, "its header of " UINT64_FORMAT " bytes is larger than %zu",
-                                   header_size, CTR_SAFE_HEADER_SIZE),
+        return refuse(&reader, "its header of " UINT64_FORMAT " bytes is larger than %zu", header_size,
+                      CTR_SAFE_HEADER_SIZE),
                NULL;
     header = palloc(Max(header_size, 1));
     value_read(bytes, SAFETENSORS_LENGTH_SIZE, header_size, header);
+    reader.max_tensors = 64;
     reader.data = SAFETENSORS_LENGTH_SIZE + header_size;
     reader.data_size = bytes->size - reader.data;
     reader.file = palloc0(sizeof(CtrSafeFile));
@@ -349,4 +341,16 @@ safetensors_parse(Datum value, Node *escontext)
     reader.file->entries = palloc(CTR_SAFE_ENTRIES_MOST * sizeof(CtrSafeEntry));
     good = parse_header(&reader, header, header_size) && check_layout(&reader) && check_names(&reader);
     return good ? reader.file : NULL;
+}
+
+CtrSafeFile *
+safetensors_parse(Datum value, Node *escontext)
+{
+    return parse(value, (HeaderReader){.what = "ctr_model", .escontext = escontext});
+}
+
+CtrSafeFile *
+safetensors_parse_foreign(Datum value)
+{
+    return parse(value, (HeaderReader){.what = "safetensors file", .foreign = true});
 }

@@ -24,7 +24,7 @@ unpack_rest(void *arg)
 
     u->good = unpack_buckets(u) && unpack_statistics(u) && unpack_label_sums(u) && unpack_net(u) &&
               unpack_params(u) && unpack_insight(u) && unpack_history(u) && unpack_counts(u) &&
-              check_nothing_else(u);
+              unpack_weights_source(u) && check_nothing_else(u);
 }
 
 static bool

@@ -42,6 +42,7 @@ bool unpack_digest(CtrUnpacker *u);
 bool unpack_time(CtrUnpacker *u);
 bool unpack_options(CtrUnpacker *u);
 bool unpack_counts(CtrUnpacker *u); /* after unpack_history */
+bool unpack_weights_source(CtrUnpacker *u);
 
 /* ------------------------------------------------------------------ unpack_encoder.c */
 

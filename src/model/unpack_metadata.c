@@ -105,3 +105,21 @@ unpack_counts(CtrUnpacker *u)
     model->best_epoch = (int)best;
     return true;
 }
+
+/* A model without the entry was trained. */
+bool
+unpack_weights_source(CtrUnpacker *u)
+{
+    const char *source = safetensors_entry(u->file, "weights");
+
+    u->model->weights = CTR_WEIGHTS_TRAINED;
+    for (int i = CTR_WEIGHTS_TRAINED + 1; source != NULL && i < CTR_MODEL_N_WEIGHTS; i++) {
+        if (strcmp(source, model_weights_names[i]) == 0)
+            u->model->weights = (CtrWeights)i;
+    }
+    if (source != NULL && u->model->weights == CTR_WEIGHTS_TRAINED)
+        return safetensors_invalid(u->escontext, "metadata entry \"weights\" is none of its values");
+    return source == NULL || u->model->n_epochs == 0 ||
+           safetensors_invalid(u->escontext, "it has epochs, but metadata entry \"weights\" says \"%s\"",
+                               model_weights_names[u->model->weights]);
+}

@@ -1,21 +1,6 @@
 /* unpack_take.c: takes tensors and metadata entries out of a model's bytes by name: they must be as asked. */
 #include "model/unpack.h"
 
-#include "lib/stringinfo.h"
-
-static char *
-shape_text(int ndim, const int64 *shape)
-{
-    StringInfoData text;
-
-    initStringInfo(&text);
-    appendStringInfoChar(&text, '[');
-    for (int i = 0; i < ndim; i++)
-        appendStringInfo(&text, "%s" INT64_FORMAT, i > 0 ? ", " : "", shape[i]);
-    appendStringInfoChar(&text, ']');
-    return text.data;
-}
-
 /* The tensor of this name, which must have this type and shape. */
 const CtrSafeTensor *
 unpack_tensor(CtrUnpacker *u, const char *name, CtrSafeDtype dtype, int ndim, const int64 *shape)
@@ -31,8 +16,8 @@ unpack_tensor(CtrUnpacker *u, const char *name, CtrSafeDtype dtype, int ndim, co
     if (!same)
         return safetensors_invalid(u->escontext, "tensor \"%s\" is %s %s, not %s %s", name,
                                    safetensors_dtype_name(tensor->dtype),
-                                   shape_text(tensor->ndim, tensor->shape), safetensors_dtype_name(dtype),
-                                   shape_text(ndim, shape)),
+                                   safetensors_shape_text(tensor->ndim, tensor->shape),
+                                   safetensors_dtype_name(dtype), safetensors_shape_text(ndim, shape)),
                NULL;
     u->used[tensor - u->file->tensors] = true;
     return tensor;

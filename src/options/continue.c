@@ -32,6 +32,16 @@ check_continues(const CtrOptions *options, const CtrOptions *given, const Option
                         errhint("Leave the option out, or train a new model.")));
 }
 
+/* The recipe's number of epochs, for a model that was only set up: who goes on from it wants it trained. */
+static void
+set_default_epochs(CtrOptions *options)
+{
+    CtrOptions defaults = *options;
+
+    options_set_defaults(&defaults);
+    options->epochs = defaults.epochs;
+}
+
 /*
  * Takes the defaults of another recipe than the model's for what concerns the training; what concerns the
  * model stays.
@@ -63,6 +73,8 @@ options_check_continues(CtrOptions *options, const Jsonb *json, const CtrOptions
     check_continues(options, given, architecture);
     if (options->recipe != given->recipe)
         options_set_training_defaults(options, given);
+    else if (given->epochs == 0)
+        set_default_epochs(options);
     options->numerical = options->categorical = options->ignore = (CtrNameList){0};
     if (json != NULL)
         options_take(options, json);

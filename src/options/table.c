@@ -97,8 +97,8 @@ const OptionSpec option_specs[] = {
     {"validation", OPTION_NUMBER, ALL, MEMBER(validation), 0, 0.9, NULL, EVERY(0.2),
      "share of the rows held back by chance for validation, unless validation_column is given"},
 
-    {"epochs", OPTION_INTEGER, ALL, MEMBER(epochs), 1, 100000, NULL, DEFAULTS(10, 5, 10, 10, 100),
-     "passes over the training rows, at most"},
+    {"epochs", OPTION_INTEGER, ALL, MEMBER(epochs), 0, 100000, NULL, DEFAULTS(10, 5, 10, 10, 100),
+     "passes over the training rows, at most; 0: none"},
     {"batch_size", OPTION_INTEGER, ALL, MEMBER(batch_size), 1, 1048576, NULL, RECIPES(512, 2048),
      "rows of a training step"},
     {"learning_rate", OPTION_NUMBER, ALL, MEMBER(learning_rate), 1e-9, 10, NULL,

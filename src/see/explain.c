@@ -137,6 +137,7 @@ ctr_explain(PG_FUNCTION_ARGS)
 
     site_use(call->site, PG_GETARG_DATUM(0), &row);
     site_take(call->site, &row, 0);
+    model_check_insight(site_model(call->site));
     site_inputs(call->site, &x_num, &x_cat);
     explainer = call_explainer(call);
     path = explainer_run(explainer, x_num, x_cat, 1, argument_class(fcinfo, explainer->model), NN_PATH_MOST);

@@ -43,8 +43,10 @@ ctr_importance(PG_FUNCTION_ARGS)
     Tuplestorestate *store = srf_begin(fcinfo, &desc);
     CtrModel *model = model_unpack(PG_GETARG_DATUM(0), CurrentMemoryContext);
     int n;
-    const CtrImportance *rows = importance_rows(model, &n);
+    const CtrImportance *rows;
 
+    model_check_insight(model);
+    rows = importance_rows(model, &n);
     for (int i = 0; i < n; i++) {
         Datum values[] = {CStringGetTextDatum(rows[i].feature), Float8GetDatum(rows[i].importance),
                           Float8GetDatum(rows[i].attention)};

@@ -101,6 +101,15 @@ append_inputs(StringInfo text, const CtrEncoder *encoder)
     appendStringInfoChar(text, '}');
 }
 
+/* For users, weights that came from elsewhere are loaded, whether or not rows have been seen with them. */
+static const char *
+weights_word(const CtrModel *model)
+{
+    return model->weights == CTR_WEIGHTS_TRAINED   ? "trained"
+           : model->weights == CTR_WEIGHTS_INITIAL ? "initial"
+                                                   : "loaded";
+}
+
 /* CREATE FUNCTION ctr_config(ctr_model) RETURNS jsonb */
 PG_FUNCTION_INFO_V1(ctr_config);
 Datum
@@ -127,9 +136,9 @@ ctr_config(PG_FUNCTION_ARGS)
     appendStringInfo(&text,
                      "},\"rows\":{\"training\":" INT64_FORMAT ",\"validation\":" INT64_FORMAT
                      ",\"skipped\":" INT64_FORMAT
-                     "},\"epochs\":%d,\"best_epoch\":%d,\"parameters\":" INT64_FORMAT,
-                     model->train_rows, model->validation_rows, model->skipped_rows, model->n_epochs,
-                     model->best_epoch, words_parameters(&model->net));
+                     "},\"weights\":\"%s\",\"epochs\":%d,\"best_epoch\":%d,\"parameters\":" INT64_FORMAT,
+                     model->train_rows, model->validation_rows, model->skipped_rows, weights_word(model),
+                     model->n_epochs, model->best_epoch, words_parameters(&model->net));
     append_inputs(&text, encoder);
     appendStringInfoString(&text, ",\"trained_at\":");
     if (model->trained_at[0] != '\0')
@@ -269,44 +278,6 @@ ctr_tensors(PG_FUNCTION_ARGS)
     return (Datum)0;
 }
 
-#define CONVERT(type)                                                                                        \
-    for (Size i = 0; i < n; i++) {                                                                           \
-        type x;                                                                                              \
-        ctr_pause_at((int64)i);                                                                              \
-        memcpy(&x, data + i * sizeof(x), sizeof(x));                                                         \
-        values[i] = (float4)x;                                                                               \
-    }
-
-/* values [n]: the tensor's elements */
-static void
-read_elements(float4 *values, const CtrSafeFile *file, const CtrSafeTensor *tensor, Size n)
-{
-    char *data =
-        tensor->dtype == CTR_SAFE_F32 ? (char *)values : palloc_extended(tensor->size, MCXT_ALLOC_HUGE);
-
-    safetensors_read(file, tensor, data);
-    switch (tensor->dtype) {
-    case CTR_SAFE_F32:
-        return;
-    case CTR_SAFE_U8:
-        CONVERT(uint8)
-        break;
-    case CTR_SAFE_I32:
-        CONVERT(int32)
-        break;
-    case CTR_SAFE_U32:
-        CONVERT(uint32)
-        break;
-    case CTR_SAFE_I64:
-        CONVERT(int64)
-        break;
-    case CTR_SAFE_F64:
-        CONVERT(double)
-        break;
-    }
-    pfree(data);
-}
-
 /* An array of the tensor's shape; a single number becomes an array of one. */
 static ArrayType *
 tensor_array(const CtrSafeFile *file, const CtrSafeTensor *tensor)
@@ -337,7 +308,7 @@ tensor_array(const CtrSafeFile *file, const CtrSafeTensor *tensor)
         ARR_DIMS(array)[i] = tensor->ndim > 0 ? (int)tensor->shape[i] : 1;
         ARR_LBOUND(array)[i] = 1;
     }
-    read_elements((float4 *)((char *)array + ARR_OVERHEAD_NONULLS(ndim)), file, tensor, n);
+    safetensors_read_floats(file, tensor, (float4 *)((char *)array + ARR_OVERHEAD_NONULLS(ndim)));
     return array;
 }
 

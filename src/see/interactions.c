@@ -203,8 +203,10 @@ ctr_interactions(PG_FUNCTION_ARGS)
     MemoryContext old = MemoryContextSwitchTo(context);
     const CtrModel *model = model_unpack(PG_GETARG_DATUM(0), context);
     int64 n;
-    const CtrInteraction *rows = interaction_rows(model, &n);
+    const CtrInteraction *rows;
 
+    model_check_insight(model);
+    rows = interaction_rows(model, &n);
     MemoryContextSwitchTo(row);
     for (int64 i = 0; i < n; i++) {
         Datum values[] = {CStringGetTextDatum(rows[i].layer), CStringGetTextDatum(rows[i].feature_a),

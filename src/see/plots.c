@@ -90,11 +90,11 @@ plot_interactions(StringInfo out, const CtrModel *model)
     plot_heatmap(out, &map);
 }
 
-const CtrPlot plots[] = {{"loss", plot_loss},
-                         {"auc", plot_auc},
-                         {"importance", plot_importance},
-                         {"interactions", plot_interactions},
-                         {NULL, NULL}};
+const CtrPlot plots[] = {{"loss", plot_loss, false},
+                         {"auc", plot_auc, false},
+                         {"importance", plot_importance, true},
+                         {"interactions", plot_interactions, true},
+                         {0}};
 
 static const CtrPlot *
 find_plot(const char *name)
@@ -120,6 +120,8 @@ ctr_plot(PG_FUNCTION_ARGS)
     CtrModel *model = model_unpack(PG_GETARG_DATUM(0), CurrentMemoryContext);
     StringInfoData svg;
 
+    if (plot->needs_insight)
+        model_check_insight(model);
     initStringInfo(&svg);
     plot->draw(&svg, model);
     MemoryContextDelete(model->context);

@@ -139,10 +139,19 @@ put_history(StringInfo page, const CtrModel *model)
                                         "#val_auc", "#learning_rate", "#seconds",   NULL};
 
     put_heading(page, "Training");
+    if (model->n_epochs == 0)
+        appendStringInfo(page, "<p>%s</p>\n",
+                         model->weights == CTR_WEIGHTS_INITIAL
+                             ? "Nothing has been trained: the weights are those that a training starts from."
+                             : "The weights were trained elsewhere and came by ctr_load_weights.");
     appendStringInfoString(page, "<div class=\"pictures\">");
-    for (const CtrPlot *plot = plots; plot->name != NULL; plot++)
-        plot->draw(page, model);
+    for (const CtrPlot *plot = plots; plot->name != NULL; plot++) {
+        if (plot->needs_insight ? model_has_insight(model) : model->n_epochs > 0)
+            plot->draw(page, model);
+    }
     appendStringInfoString(page, "</div>\n");
+    if (model->n_epochs == 0)
+        return;
     begin_table(page, heads);
     for (int i = Max(model->n_epochs - EPOCHS_MOST, 0); i < model->n_epochs; i++) {
         const CtrEpoch *e = &model->history[i];

@@ -32,6 +32,7 @@ char *words_time(const CtrModel *model);
 typedef struct CtrPlot {
     const char *name;
     void (*draw)(StringInfo out, const CtrModel *model);
+    bool needs_insight; /* model_has_insight */
 } CtrPlot;
 
 extern const CtrPlot plots[]; /* ends with a name that is NULL */

@@ -21,7 +21,8 @@ typedef enum CtrEventKind {
     CTR_EVENT_COOLDOWN,      /* epoch: the last one; best_epoch, from which the next go on, or 0; all_rows */
     CTR_EVENT_FINISHING,     /* no epoch follows */
     CTR_EVENT_DIVERGED,      /* epoch, whose loss is not finite; or fault: what is wrong with the model */
-    CTR_EVENT_TRAINED        /* best_epoch: the model is that of this epoch */
+    CTR_EVENT_TRAINED,       /* best_epoch: the model is that of this epoch */
+    CTR_EVENT_UNTRAINED      /* epochs is 0: the model's weights are those that it began with */
 } CtrEventKind;
 
 /* Epochs are those of this training, from 1. The comments above say what is set. */

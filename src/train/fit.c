@@ -317,23 +317,34 @@ check_model(const CtrFit *fit)
     return fault == NULL;
 }
 
+/* The end of a training without epochs. */
+static bool
+finish_untrained(const CtrFit *fit)
+{
+    if (!check_model(fit))
+        return false;
+    tell(fit, (CtrEvent){.kind = CTR_EVENT_UNTRAINED});
+    return true;
+}
+
 bool
 model_fit(CtrModel *model, CtrDataset *dataset, const CtrModel *given, NnPool *pool,
           const CtrListeners *listeners)
 {
     CtrFit *fit = fit_create(model, dataset, given, pool, listeners);
+    const bool trains = fit->options->epochs > 0;
     int best_epoch;
     bool trained;
 
     tell(fit, (CtrEvent){.kind = CTR_EVENT_FIT_BEGINS});
-    if (fit->options->recipe == CTR_RECIPE_ROBUST)
+    if (fit->options->recipe == CTR_RECIPE_ROBUST && (trains || given == NULL))
         fit->calibration = calibrate_start(fit, given != NULL);
-    best_epoch = run_training(fit);
+    best_epoch = trains ? run_training(fit) : 0;
     tell(fit, (CtrEvent){.kind = CTR_EVENT_FINISHING});
     if (best_epoch > 0 && fit->calibration)
         calibrate_result(fit);
-    trained = best_epoch > 0 && check_model(fit);
-    if (trained)
+    trained = trains ? best_epoch > 0 && check_model(fit) : finish_untrained(fit);
+    if (trained && trains)
         tell(fit, (CtrEvent){.kind = CTR_EVENT_TRAINED, .best_epoch = best_epoch});
     MemoryContextDelete(fit->context);
     return trained;

@@ -14,6 +14,7 @@ history_begin(CtrModel *model, const CtrModel *given)
     if (before > 0)
         memcpy(model->history, given->history, sizeof(CtrEpoch) * before);
     model->n_epochs = before;
+    model->best_epoch = given ? given->best_epoch : 0;
     return (CtrHistory){.model = model, .before = before};
 }
 

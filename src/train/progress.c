@@ -187,6 +187,7 @@ phase_after(CtrEventKind kind)
         return CTR_PHASE_VALIDATING;
     case CTR_EVENT_FINISHING:
     case CTR_EVENT_TRAINED:
+    case CTR_EVENT_UNTRAINED:
     case CTR_EVENT_DIVERGED:
         return CTR_PHASE_FINISHING;
     default:

@@ -212,8 +212,12 @@ report_group(const CtrReport *report, const CtrModel *model, const CtrDataset *d
     if (report->options->net.n_classes == 1)
         appendStringInfo(&line, ", %.3g %% have label 1",
                          100.0 * (double)class_rows[1] / (double)(class_rows[0] + class_rows[1]));
-    appendStringInfo(&line, "; epoch %d: ", model->best_epoch);
-    append_metrics(&line, &model->history[model->best_epoch - 1]);
+    if (report->options->epochs == 0)
+        appendStringInfoString(&line, "; nothing is trained: epochs is 0");
+    else {
+        appendStringInfo(&line, "; epoch %d: ", model->best_epoch);
+        append_metrics(&line, &model->history[model->best_epoch - 1]);
+    }
     ereport(NOTICE, (errmsg_internal("%s", line.data)));
     pfree(line.data);
 }
@@ -247,6 +251,9 @@ hear_alone(const CtrReport *report, const CtrEvent *event)
     case CTR_EVENT_COOLDOWN:
         report_cooldown(event);
         break;
+    case CTR_EVENT_UNTRAINED:
+        ereport(NOTICE, (errmsg("nothing is trained: epochs is 0")));
+        break;
     default:
         break;
     }
@@ -265,6 +272,6 @@ report_hear(void *arg, const CtrEvent *event)
         report_no_better(report, event->model, event->dataset);
     if (!report->of_many)
         hear_alone(report, event);
-    else if (event->kind == CTR_EVENT_TRAINED)
+    else if (event->kind == CTR_EVENT_TRAINED || event->kind == CTR_EVENT_UNTRAINED)
         report_group(report, event->model, event->dataset);
 }

@@ -280,6 +280,17 @@ model_create(Training *t)
     return model;
 }
 
+/* Where the weights of the model come from. */
+static CtrWeights
+weights_source(const CtrModel *model, const CtrModel *given)
+{
+    if (model->options.epochs > 0)
+        return CTR_WEIGHTS_TRAINED;
+    if (given == NULL)
+        return CTR_WEIGHTS_INITIAL;
+    return given->weights == CTR_WEIGHTS_LOADED ? CTR_WEIGHTS_MEASURED : given->weights;
+}
+
 /*
  * Returns the model in the aggregate's context; all other memory of the training may be freed afterwards.
  * NULL: no model can be trained, which is reported.
@@ -307,9 +318,14 @@ train(Training *t, CtrReport *report, MemoryContext aggregate)
     if (!trainable_labels(report, &t->counts, t->dataset) ||
         !model_fit(model, t->dataset, t->given, t->shared->pool, &listeners))
         return NULL;
-    insight_fit(model, t->dataset, t->shared->pool);
+    model->weights = weights_source(model, t->given);
+    if (model_has_insight(model))
+        insight_fit(model, t->dataset, t->shared->pool);
     training_close(PointerGetDatum(t));
-    model_time_text(GetCurrentTimestamp(), model->trained_at);
+    if (model->options.epochs > 0)
+        model_time_text(GetCurrentTimestamp(), model->trained_at);
+    else if (t->given)
+        strlcpy(model->trained_at, t->given->trained_at, sizeof(model->trained_at));
     return model_pack(model, aggregate);
 }
 

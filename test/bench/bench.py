@@ -103,7 +103,7 @@ def categories(name):
 
 def reference_network(name, sizes):
     import runpy
-    classes = runpy.run_path(str(HERE.parent / "parity" / "reference.py"))
+    classes = runpy.run_path(str(HERE.resolve().parents[1] / "python" / "ctr_torch.py"))
     torch.manual_seed(1)
     if name.startswith("field"):
         return classes["FiBiNET"](13, sizes, 8, [128, 64, 32], 0.25, bilinear_type=name)
@@ -256,7 +256,7 @@ def plpython(directory):
              "quantiles": [np.sort(np.random.rand(1000) * 100)] * 13}
     with open(f"{directory}/state.pickle", "wb") as file:
         pickle.dump(state, file)
-    (pathlib.Path(directory) / "reference.py").write_text((HERE.parent / "parity" / "reference.py").read_text())
+    (pathlib.Path(directory) / "reference.py").write_text((HERE.resolve().parents[1] / "python" / "ctr_torch.py").read_text())
     os.chmod(directory, 0o755)
     psql(PLPYTHON.format(torch_path=path, reference=f"{directory}/reference.py", state=f"{directory}/state.pickle"))
     return None

@@ -24,7 +24,7 @@
 # only these), OPTIONS (SQL like "ctr_fit(epochs => 10)": options of ours besides the defaults).
 #
 # Peers. PyTorch, pandas, scikit-learn: pip install torch pandas scikit-learn, for the python3 in PATH (or PYTHON=). The
-# networks are those of test/parity/reference.py. PL/Python: apt install postgresql-plpython3-15, and TORCH_PATH=, a
+# networks are those of python/ctr_torch.py. PL/Python: apt install postgresql-plpython3-15, and TORCH_PATH=, a
 # directory with torch (pip install --target) that the server's user can read. A peer that is absent is named as absent.
 # Boosted trees: pip install lightgbm xgboost catboost pandas; boosted_trees.py says how they are set.
 # `train` has PyTorch twice: as it comes, and tuned (fused Adam; a C library that keeps memory).

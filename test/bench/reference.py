@@ -6,7 +6,7 @@
                             [--deepcross FILE.md] [--fibinet FILE.md]
 
 CRITEO is tab-separated, plain or gzipped, without a header: label, 13 numbers, 26 categories. The network
-classes come from the fenced code of the Markdown documents given, or else from test/parity/reference.py.
+classes come from the fenced code of the Markdown documents given, or else from python/ctr_torch.py.
 
 Roles: the first 80 % of the rows train, a random 20 % of them (by the seed) being for validation; the last 20 %
 test.
@@ -45,7 +45,7 @@ LEARNING_RATE, WEIGHT_DECAY = 0.002, 0.001
 def network_class(name, document):
     """The class of that name from the document's code, or from this project's own implementation of it."""
     if document is None:
-        path = pathlib.Path(__file__).parent.parent / "parity" / "reference.py"
+        path = pathlib.Path(__file__).resolve().parents[2] / "python" / "ctr_torch.py"
         return runpy.run_path(str(path))[name]
     text = pathlib.Path(document).read_text(encoding="utf-8")
     blocks = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the fixtures that test/unit/test_parity.c compares the engine with: a safetensors file per network.
 
-    python3 generate.py                                 our own classes (reference.py, baselines.py) into fixtures/
+    python3 generate.py                                 our own classes (python/ctr_torch.py) into fixtures/
     python3 generate.py --reference FILE.md --output D  the classes in FILE.md's fenced Python code instead;
                                                         they must take our state_dict with strict=True
 

@@ -1,11 +1,12 @@
-"""Where the PyTorch networks come from: our own reference.py and baselines.py, or a Markdown document's fenced code."""
+"""Where the PyTorch networks come from: python/ctr_torch.py, or a Markdown document's fenced code."""
 
 import ast
 import pathlib
 import re
+import sys
 
-import baselines
-import reference
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "python"))
+import ctr_torch  # noqa: E402
 
 
 def classes_of_document(path):
@@ -30,4 +31,4 @@ def classes_of_document(path):
 
 def network_classes(document=None):
     """{"DeepCross": class, "FiBiNET": class, "DeepFM": class, "WideDeep": class}, or those that the document defines."""
-    return classes_of_document(document) if document else vars(reference) | vars(baselines)
+    return classes_of_document(document) if document else vars(ctr_torch)

@@ -141,7 +141,7 @@ sub run_python
         open my $file, '>', scratch('document.py') or die;
         print $file $block->{text};
         close $file;
-        local @ENV{qw(PGDATABASE PYTHONPATH)} = ($CtrTest::database, "$root/test/parity");
+        local @ENV{qw(PGDATABASE PYTHONPATH)} = ($CtrTest::database, "$root/python");
         my $output = qx($python @{[scratch('document.py')]} 2>&1);
         is($?, 0, "$block->{line} runs") or diag($output);
         shows($block, $shown, $output);
