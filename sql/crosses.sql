@@ -81,6 +81,32 @@ SELECT ctr_train(f, ctr_fit(epochs => 1, validation => 0, min_count => 3, crosse
 SELECT x, y, (ctr_encode(model, r)).x_cat
 FROM small, (VALUES ('a', 'v'), ('b', NULL), (NULL, 'v'), (NULL, NULL), ('a', 'rare'), ('a', 'new'), ('new', 'v')) r (x, y);
 
+-- How often a row's pair occurs in other rows is an input: half the logarithm of that number plus one. A scored row is
+-- another one. The average of the inputs is that of the training's rows, none of which counts itself. Rows that chance
+-- holds back are counted, those of a validation_column are not.
+CREATE TABLE visited AS SELECT *, age > 4 AS held FROM train WHERE visitor IS NOT NULL AND age < 5;
+CREATE TABLE counting AS
+SELECT name, (SELECT ctr_train(v, ctr_fit(epochs => 1, crosses => '[["shop", "visitor"]]', ignore => '{held}') ||
+                                  '{"mlp_layers": [2]}' || options) FROM visited v) AS model, held
+FROM (VALUES ('all', '{"validation": 0}'::jsonb, true), ('chance', '{"validation": 0.3}', true),
+             ('FiBiNET', '{"validation": 0, "architecture": "fibinet", "d_embed": 2}', true),
+             ('column', '{"validation_column": "held", "ignore": []}', false)) o (name, options, held);
+CREATE FUNCTION count_of(rows bigint) RETURNS float8 LANGUAGE sql IMMUTABLE AS $$ SELECT ln(coalesce(rows, 0) + 1) / 2 $$;
+WITH counted AS (SELECT c.name, v.shop, v.visitor, count(*) AS rows FROM counting c, visited v
+                 WHERE c.held OR NOT v.held GROUP BY 1, 2, 3),
+scored AS (SELECT c.name, t.shop, t.visitor, (ctr_encode(c.model, v)).x_num AS x, r.rows
+           FROM counting c CROSS JOIN (SELECT DISTINCT ON (shop, visitor) * FROM train WHERE visitor IS NOT NULL
+                                       ORDER BY shop, visitor, age) t CROSS JOIN LATERAL (SELECT t.*, false AS held) v
+                LEFT JOIN counted r ON r.name = c.name AND r.shop = t.shop AND r.visitor = t.visitor)
+SELECT c.name, ctr_config(c.model) #> '{inputs,derived_numerical,-1}' AS input,
+       (SELECT max(abs(s.x[array_length(s.x, 1)] - count_of(s.rows))) < 1e-6 FROM scored s WHERE s.name = c.name) AS scored,
+       (SELECT count(*) FILTER (WHERE s.rows IS NULL) > 5 AND count(*) FILTER (WHERE s.rows < 3) > 0 FROM scored s
+        WHERE s.name = c.name) AS some_rare,
+       abs((SELECT sum(r.rows * count_of(r.rows - 1)) / sum(r.rows) FROM counted r WHERE r.name = c.name) -
+           (ctr_tensor(c.model, 'ctr.average.inputs'))[(ctr_config(c.model) #>> '{inputs,d_numerical}')::int]) <
+           CASE WHEN c.name = 'chance' THEN 0.05 ELSE 1e-5 END AS average
+FROM counting c ORDER BY 1;
+
 -- every way to score says the same
 CREATE TABLE scores AS
 SELECT m.name, t.ctid AS row, ctr_predict(m.model, t) AS by_columns, ctr_predict(m.model, r) AS by_record,

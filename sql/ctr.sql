@@ -166,14 +166,14 @@ CREATE FUNCTION ctr_fit(
     threads integer DEFAULT NULL, max_seconds double precision DEFAULT NULL,
     embedding_init double precision DEFAULT NULL, clip_norm double precision DEFAULT NULL,
     numerical_buckets integer DEFAULT NULL, if_untrainable pg_catalog.text DEFAULT NULL,
-    crosses pg_catalog.text DEFAULT NULL)
+    crosses pg_catalog.text DEFAULT NULL, cross_counts boolean DEFAULT NULL)
 RETURNS pg_catalog.jsonb
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION ctr_fit(pg_catalog.text, pg_catalog.text, pg_catalog.text[], pg_catalog.text[], pg_catalog.text[],
     double precision, pg_catalog.text, pg_catalog.text, integer, integer, double precision, pg_catalog.text,
     double precision, double precision, integer, pg_catalog.text, integer, pg_catalog.text, boolean, bigint, integer,
-    double precision, double precision, double precision, integer, pg_catalog.text, pg_catalog.text) IS
-    'Options of columns and training; what is NULL comes from the recipe (''robust'' or ''reference''), label from ''label'', validation (a random share of the rows) from 0.2. lr_schedule: constant, cosine, plateau, cooldown. monitor: val_auc, val_loss. numerical_transform: quantile, standard, log, none. numerical_buckets: parts into which numerical columns are cut to be categories besides. target_statistics: whether the label''s log odds in each category, from other rows than the row itself, are inputs. crosses: pairs of categorical columns that are categories besides, ''none'', ''auto'' or a JSON array like ''[["user", "item"]]''. patience: epochs without a better metric before training stops, 0 is never. max_seconds: seconds, 0 is no limit. threads: 0 is ctr.threads. if_untrainable: error, or null for NULL and a warning where no model can be trained on the rows, as on a group with one label only. SELECT * FROM ctr_options() explains every argument.';
+    double precision, double precision, double precision, integer, pg_catalog.text, pg_catalog.text, boolean) IS
+    'Options of columns and training; what is NULL comes from the recipe (''robust'' or ''reference''), label from ''label'', validation (a random share of the rows) from 0.2. lr_schedule: constant, cosine, plateau, cooldown. monitor: val_auc, val_loss. numerical_transform: quantile, standard, log, none. numerical_buckets: parts into which numerical columns are cut to be categories besides. target_statistics: whether the label''s log odds in each category, from other rows than the row itself, are inputs. crosses: pairs of categorical columns that are categories besides, ''none'', ''auto'' or a JSON array like ''[["user", "item"]]''. cross_counts: whether in how many other rows the row''s pair of these columns occurs is an input. patience: epochs without a better metric before training stops, 0 is never. max_seconds: seconds, 0 is no limit. threads: 0 is ctr.threads. if_untrainable: error, or null for NULL and a warning where no model can be trained on the rows, as on a group with one label only. SELECT * FROM ctr_options() explains every argument.';
 
 -- ------------------------------------------------------------------ aggregates
 

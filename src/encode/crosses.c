@@ -22,22 +22,37 @@ cross_key(const CtrCross *cross, const int32 *x_cat, Size ld_cat, CtrCrossKey *k
 }
 
 void
-crosses_encode(const CtrEncoder *encoder, int32 *x_cat, Size ld_cat)
+crosses_encode(const CtrEncoder *encoder, bool itself, float *x_num, int32 *x_cat, Size ld_cat)
 {
-    int32 *codes = x_cat + encoder_first_cross(encoder) * ld_cat;
+    const int first = encoder_first_cross(encoder);
+    float *count = x_num ? x_num + encoder_first_count(encoder) : NULL;
 
     for (int k = 0; k < encoder->n_crosses; k++) {
-        const CtrVocab *vocab = encoder->vocabs[encoder->n_cat + k];
-        int32 *code = &codes[k * ld_cat];
+        int32 *code = &x_cat[(first + k) * ld_cat], id = -1;
         CtrCrossKey key;
 
         if (cross_key(&encoder->crosses[k], x_cat, ld_cat, &key, code)) {
             const char *bytes = (const char *)&key;
-            const int32 id = vocab_find(vocab, bytes, sizeof(key), vocab_hash(bytes, sizeof(key)));
 
-            *code = id < 0 ? CTR_CODE_UNSEEN : id + CTR_CODE_KNOWN;
+            id = vocab_find(encoder->vocabs[encoder->n_cat + k], bytes, sizeof(key),
+                            vocab_hash(bytes, sizeof(key)));
+            *code = id + CTR_CODE_KNOWN;
+            if (id < 0 || *code >= encoder->categories[first + k])
+                *code = CTR_CODE_UNSEEN;
         }
+        if (count && encoder->pair_rows && encoder->pair_rows[k])
+            *count++ = count_input(id < 0 ? 0 : encoder->pair_rows[k][id] - itself);
     }
+}
+
+int
+cross_of_count(const CtrEncoder *encoder, int i)
+{
+    int k = 0;
+
+    while (encoder->pair_rows[k] == NULL || i-- > 0)
+        k++;
+    return k;
 }
 
 char *

@@ -106,16 +106,25 @@ typedef struct CtrEncoder {
     CtrFeature *features; /* [n_num + n_cat], numerical ones first */
     int n_crosses;
     CtrCross *crosses; /* [n_crosses], in the order in which they were chosen */
-    int d_num;         /* width of the network's numerical input: n_num, then target statistics */
-    int d_cat;         /* its fields: n_cat, then the buckets of the n_num if there are any, n_crosses */
-    int n_statistics;  /* fields with target statistics: d_cat or 0 */
+    /*
+     * [n_crosses]: rows that each pair in the cross's vocabulary occurs in, of all but those of a
+     * validation_column. NULL: the cross is not counted, and its vocabulary has known categories only.
+     */
+    int32 **pair_rows;
+    int n_counted; /* crosses that are; how often a row's pair occurs is an input each */
+    int d_num; /* width of the network's numerical input: n_num, then target statistics, then the n_counted */
+    int d_cat; /* its fields: n_cat, then the buckets of the n_num if there are any, n_crosses */
+    int n_statistics; /* fields with target statistics: d_cat or 0 */
     /* The sum of the crosses' and that of all others are one numerical input each, instead of every one. */
     bool sums_statistics;
     NnTransform *transforms; /* [n_num] */
     CtrBuckets *buckets;     /* [n_num]; NULL: none */
-    /* [n_cat + n_crosses]: known categories, code = id + CTR_CODE_KNOWN; a cross's are those of cross_key */
+    /*
+     * [n_cat + n_crosses]: known categories, code = id + CTR_CODE_KNOWN; a cross's are those of cross_key, and
+     * after them, if it is counted, the pairs that are too rare to have codes.
+     */
     CtrVocab **vocabs;
-    int32 **frequencies; /* [n_cat + n_crosses][known]: training rows of each known category */
+    int32 **frequencies; /* [n_cat + n_crosses][in the vocabulary]: training rows of each */
     int *categories;     /* [d_cat]: rows of each field's table = known + CTR_CODE_KNOWN */
     float **statistics;  /* [n_statistics][categories]: target statistics (nn/math/derive.c) */
     /*
@@ -126,7 +135,10 @@ typedef struct CtrEncoder {
     NnKeptSum *totals; /* [NN_STATISTICS_GROUPS]: of all rows */
 } CtrEncoder;
 
-/* Sets d_num, d_cat and what says which inputs are derived, from n_num, n_cat, n_crosses and the options. */
+/*
+ * Sets d_num, d_cat and what says which inputs are derived, from n_num, n_cat, n_crosses, n_counted and the
+ * options.
+ */
 void encoder_widths(CtrEncoder *encoder, const CtrOptions *options);
 /*
  * Encodes the current row of map: x_num [d_num], and the code of field f at x_cat[f * ld_cat]. No value is
@@ -162,8 +174,20 @@ encoder_first_cross(const CtrEncoder *encoder)
  * categories if they are frequent enough.
  */
 bool cross_key(const CtrCross *cross, const int32 *x_cat, Size ld_cat, CtrCrossKey *key, int32 *code);
-/* Sets the codes of the crosses from those of the columns. */
-void crosses_encode(const CtrEncoder *encoder, int32 *x_cat, Size ld_cat);
+/* the first numerical input that is a count */
+static inline int
+encoder_first_count(const CtrEncoder *encoder)
+{
+    return encoder->d_num - encoder->n_counted;
+}
+
+/*
+ * Sets the codes of the crosses from those of the columns and, unless x_num is NULL, how often the pairs
+ * occur. itself: the row is among those that were counted, and does not count for itself.
+ */
+void crosses_encode(const CtrEncoder *encoder, bool itself, float *x_num, int32 *x_cat, Size ld_cat);
+/* the cross that counted input i, from 0, belongs to */
+int cross_of_count(const CtrEncoder *encoder, int i);
 /* "a*b" for columns a and b */
 char *cross_name(const CtrEncoder *encoder, int k);
 

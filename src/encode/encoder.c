@@ -10,7 +10,6 @@
 
 #include "miscadmin.h"
 
-#include "encode/hash.h"
 #include "nn/arch/arch.h"
 #include "nn/denormals.h"
 
@@ -24,7 +23,7 @@ encoder_widths(CtrEncoder *encoder, const CtrOptions *options)
     encoder->n_statistics = options->target_statistics ? encoder->d_cat : 0;
     encoder->sums_statistics = nn_arch(options->net.architecture)->statistics == NN_STATISTICS_SUM;
     derived = encoder->sums_statistics ? (plain > 0) + (encoder->n_crosses > 0) : encoder->n_statistics;
-    encoder->d_num = encoder->n_num + (options->target_statistics ? derived : 0);
+    encoder->d_num = encoder->n_num + (options->target_statistics ? derived : 0) + encoder->n_counted;
 }
 
 int32
@@ -52,7 +51,7 @@ encoder_derive(const CtrEncoder *encoder, float *const *statistics, int stride, 
         else
             derived[f] = value;
     }
-    if (encoder->d_num == encoder->n_num || !encoder->sums_statistics)
+    if (encoder->n_statistics == 0 || !encoder->sums_statistics)
         return;
     derived[0] = sums[0] / sqrtf((float)first_cross);
     if (encoder->n_crosses > 0)
@@ -86,7 +85,7 @@ encoder_encode(const CtrEncoder *encoder, CtrRowMap *map, float *x_num, int32 *x
         }
         x_cat[f * ld_cat] = code;
     }
-    crosses_encode(encoder, x_cat, ld_cat);
+    crosses_encode(encoder, false, x_num, x_cat, ld_cat);
     encoder_derive(encoder, encoder->statistics, 1, 0, x_num, x_cat, ld_cat);
 }
 
@@ -104,7 +103,7 @@ encoder_encode_block(const CtrEncoder *encoder, const CtrRowBlock *block, int fi
 
         for (int i = 0; i < encoder->n_num; i++)
             encode_number(encoder, i, numbers[i], to, x_cat + row, ld_cat);
-        crosses_encode(encoder, x_cat + row, ld_cat);
+        crosses_encode(encoder, false, to, x_cat + row, ld_cat);
         encoder_derive(encoder, encoder->statistics, 1, 0, to, x_cat + row, ld_cat);
     }
     denormals_restore(mode);
@@ -148,14 +147,14 @@ encoder_set_crosses(CtrEncoder *encoder, const CtrOptions *options, const CtrCro
         return;
     encoder->crosses = MemoryContextAlloc(encoder->context, sizeof(CtrCross) * n);
     memcpy(encoder->crosses, crosses, sizeof(CtrCross) * n);
+    encoder->pair_rows = MemoryContextAllocZero(encoder->context, sizeof(int32 *) * n);
     encoder->vocabs = repalloc(encoder->vocabs, sizeof(CtrVocab *) * vocabs);
     encoder->frequencies = repalloc(encoder->frequencies, sizeof(int32 *) * vocabs);
     encoder->categories = repalloc(encoder->categories, sizeof(int) * encoder->d_cat);
 }
 
-/* Adds to the count, up to the largest that a model can have. */
-static void
-add_missing(CtrEncoder *encoder, int feature, int64 missing)
+void
+encoder_add_missing(CtrEncoder *encoder, int feature, int64 missing)
 {
     int64 *sum = &encoder->features[feature].missing;
 
@@ -186,7 +185,7 @@ encoder_fit_number(CtrEncoder *encoder, int i, const CtrOptions *options, NnColu
         buckets->bounds = copy_numbers(encoder, bounds, buckets->n_bounds);
         encoder->categories[encoder->n_cat + i] = buckets->n_bounds + 1 + CTR_CODE_KNOWN;
     }
-    add_missing(encoder, i, missing);
+    encoder_add_missing(encoder, i, missing);
 }
 
 void
@@ -203,7 +202,7 @@ encoder_keep_number(CtrEncoder *encoder, int i, const CtrEncoder *known, int64 m
         buckets->bounds = copy_numbers(encoder, buckets->bounds, buckets->n_bounds);
         encoder->categories[encoder->n_cat + i] = known->categories[encoder->n_cat + i];
     }
-    add_missing(encoder, i, missing);
+    encoder_add_missing(encoder, i, missing);
 }
 
 void
@@ -222,144 +221,4 @@ encoder_create_statistics(CtrEncoder *encoder, const NnKeptSum *totals)
         encoder->sums[f] =
             MemoryContextAllocHuge(encoder->context, mul_size(n, NN_STATISTICS_GROUPS * sizeof(NnKeptSum)));
     }
-}
-
-/* Adds all of from's categories; the ids stay the same when `to` is empty. */
-static void
-copy_categories(CtrVocab *to, const CtrVocab *from)
-{
-    for (int32 id = 0; id < vocab_count(from); id++) {
-        uint32 length;
-        const char *bytes = vocab_get(from, id, &length);
-
-        ctr_pause_at(id);
-        vocab_add(to, bytes, length, vocab_hash(bytes, length));
-    }
-}
-
-/* A category to be known, and what decides its number. */
-typedef struct Ranked {
-    uint64 hash;
-    int32 count, id;
-} Ranked;
-
-/* The most frequent first, so that their embeddings lie together; else by the category's bytes alone. */
-static int
-compare_ranked(const void *a, const void *b, void *arg)
-{
-    const Ranked *x = a, *y = b;
-    const CtrVocab *seen = arg;
-    const char *s, *t;
-    uint32 n, m;
-    int order;
-
-    CHECK_FOR_INTERRUPTS();
-    if (x->count != y->count)
-        return x->count > y->count ? -1 : 1;
-    if (x->hash != y->hash)
-        return x->hash < y->hash ? -1 : 1;
-    s = vocab_get(seen, x->id, &n);
-    t = vocab_get(seen, y->id, &m);
-    order = memcmp(s, t, Min(n, m));
-    return order != 0 ? order : n < m ? -1 : n > m;
-}
-
-/* Those that occur at least min_count times, in the order of their numbers; *bytes: of vocab_string_bytes. */
-static Ranked *
-rank_categories(const CtrVocab *seen, const int32 *counts, int min_count, int64 *n, Size *bytes)
-{
-    const int32 n_seen = vocab_count(seen);
-    Ranked *ranked = MemoryContextAllocHuge(CurrentMemoryContext, mul_size(Max(n_seen, 1), sizeof(Ranked)));
-
-    *n = 0;
-    *bytes = 0;
-    for (int32 id = 0; id < n_seen; id++) {
-        uint32 length;
-        const char *text = vocab_get(seen, id, &length);
-
-        ctr_pause_at(id);
-        if (counts[id] < Max(min_count, 1))
-            continue;
-        ranked[(*n)++] = (Ranked){hash_bytes_seeded(CTR_HASH_A, text, length), counts[id], id};
-        *bytes += vocab_string_bytes(length);
-    }
-    qsort_arg(ranked, *n, sizeof(Ranked), compare_ranked, unconstify(CtrVocab *, seen));
-    return ranked;
-}
-
-/* The code of every category in `seen` by what is known; frequencies [known] grow by its counts. */
-static int32 *
-code_categories(const CtrVocab *vocab, const CtrVocab *seen, const int32 *counts, int32 *frequencies)
-{
-    const int32 n = vocab_count(seen);
-    int32 *codes = MemoryContextAllocHuge(CurrentMemoryContext, mul_size(Max(n, 1), sizeof(int32)));
-
-    for (int32 id = 0; id < n; id++) {
-        uint32 length;
-        const char *bytes = vocab_get(seen, id, &length);
-        int32 known = vocab_find(vocab, bytes, length, vocab_hash(bytes, length));
-
-        ctr_pause_at(id);
-        codes[id] = known < 0 ? CTR_CODE_UNSEEN : known + CTR_CODE_KNOWN;
-        if (known >= 0)
-            frequencies[known] = (int32)Min((int64)frequencies[known] + counts[id], PG_INT32_MAX);
-    }
-    return codes;
-}
-
-/* The same, for vocabulary v, of a column or of a cross. */
-static int32 *
-fit_vocab(CtrEncoder *encoder, int v, const CtrVocab *seen, const int32 *counts, int min_count,
-          const CtrEncoder *known)
-{
-    const CtrVocab *before = known ? known->vocabs[v] : NULL;
-    const int32 n_before = before ? vocab_count(before) : 0;
-    CtrVocab *vocab = vocab_create(encoder->context);
-    int64 n;
-    Size n_bytes;
-    Ranked *ranked = rank_categories(seen, counts, min_count, &n, &n_bytes);
-    int32 *frequencies;
-    int32 *codes;
-
-    vocab_reserve(vocab, (int32)Min(n_before + n, PG_INT32_MAX), n_bytes);
-    if (before)
-        copy_categories(vocab, before);
-    for (int64 i = 0; i < n; i++) {
-        uint32 length;
-        const char *bytes = vocab_get(seen, ranked[i].id, &length);
-
-        ctr_pause_at(i);
-        vocab_add(vocab, bytes, length, vocab_hash(bytes, length));
-    }
-    pfree(ranked);
-    n = vocab_count(vocab);
-    frequencies = MemoryContextAllocHuge(encoder->context, mul_size(Max(n, 1), sizeof(int32)));
-    memset(frequencies, 0, Max(n, 1) * sizeof(int32));
-    if (n_before > 0)
-        memcpy(frequencies, known->frequencies[v], n_before * sizeof(int32));
-    codes = code_categories(vocab, seen, counts, frequencies);
-    encoder->vocabs[v] = vocab;
-    encoder->frequencies[v] = frequencies;
-    return codes;
-}
-
-int32 *
-encoder_fit_categories(CtrEncoder *encoder, int f, const CtrVocab *seen, const int32 *counts, int min_count,
-                       const CtrEncoder *known, int64 missing)
-{
-    int32 *codes = fit_vocab(encoder, f, seen, counts, min_count, known);
-
-    encoder->categories[f] = vocab_count(encoder->vocabs[f]) + CTR_CODE_KNOWN;
-    add_missing(encoder, encoder->n_num + f, missing);
-    return codes;
-}
-
-void
-encoder_fit_cross(CtrEncoder *encoder, int k, const CtrVocab *seen, const int32 *counts, int min_count,
-                  const CtrEncoder *known)
-{
-    const int v = encoder->n_cat + k;
-
-    pfree(fit_vocab(encoder, v, seen, counts, min_count, known));
-    encoder->categories[encoder_first_cross(encoder) + k] = vocab_count(encoder->vocabs[v]) + CTR_CODE_KNOWN;
 }

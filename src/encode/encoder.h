@@ -10,11 +10,15 @@
  */
 CtrEncoder *encoder_create(MemoryContext context, const CtrOptions *options, const CtrFeature *features,
                            int n_num, int n_cat, const CtrEncoder *known);
+/* Adds to the feature's count of rows without a value, up to the largest that a model can have. */
+void encoder_add_missing(CtrEncoder *encoder, int feature, int64 missing);
 /* Fits the transform and buckets of numerical column i. missing: training rows without a value. */
 void encoder_fit_number(CtrEncoder *encoder, int i, const CtrOptions *options, NnColumn *column,
                         int64 missing);
 /* Takes them over from `known` instead. */
 void encoder_keep_number(CtrEncoder *encoder, int i, const CtrEncoder *known, int64 missing);
+/* ------------------------------------------------------------------ encoder_vocabs.c */
+
 /*
  * Category field f. seen: the categories of all rows; counts: in how many training rows each occurs, [seen].
  * Known are those of `known` (may be NULL), under their old codes, then those that occur at least min_count
@@ -23,14 +27,22 @@ void encoder_keep_number(CtrEncoder *encoder, int i, const CtrEncoder *known, in
 int32 *encoder_fit_categories(CtrEncoder *encoder, int f, const CtrVocab *seen, const int32 *counts,
                               int min_count, const CtrEncoder *known, int64 missing);
 
+/* The pairs of codes that occur in one cross, as cross_key has them, and how often. */
+typedef struct CtrPairs {
+    CtrVocab *seen;
+    int32 *counts, *rows; /* of training rows, and of these and the rows that chance held back */
+} CtrPairs;
+
 /*
- * The crosses, n of them, once the columns' categories are known; then each of them is fitted. seen: the
- * pairs of the training rows, as cross_key has them; counts: in how many rows each occurs. Known are those of
- * `known` and those that occur at least min_count times, as for a column.
+ * The crosses, n of them, once the columns' categories are known; then each of them is fitted, and then
+ * encoder_widths is called again. Codes have the pairs of `known` and those that occur at least min_count
+ * times, as for a column. counted: the vocabulary has the others, too, and how often they occur is an input.
  */
 void encoder_set_crosses(CtrEncoder *encoder, const CtrOptions *options, const CtrCross *crosses, int n);
-void encoder_fit_cross(CtrEncoder *encoder, int k, const CtrVocab *seen, const int32 *counts, int min_count,
+void encoder_fit_cross(CtrEncoder *encoder, int k, const CtrPairs *pairs, int min_count, bool counted,
                        const CtrEncoder *known);
+
+/* ------------------------------------------------------------------ encoder.c again */
 
 /*
  * Call it once all categories are known: makes room for the statistics and their sums, and copies the

@@ -90,6 +90,9 @@ crosses_fault(const CtrEncoder *encoder)
 
             ctr_pause_at(id);
             memcpy(&key, vocab_get(vocab, id, &length), sizeof(key));
+            if (encoder->pair_rows[k] && encoder->pair_rows[k][id] < 0)
+                return psprintf("a pair of cross \"%s\" occurs in %d rows", cross_name(encoder, k),
+                                encoder->pair_rows[k][id]);
             if (!key_is_sound(encoder, cross, &key))
                 return psprintf("a category of cross \"%s\" has codes %d and %d", cross_name(encoder, k),
                                 key.codes[0], key.codes[1]);

@@ -71,13 +71,17 @@ credit_sum(CtrExplainer *e, int column, int first, int end, const int32 *x_cat, 
 }
 
 static void
-credit_statistics(CtrExplainer *e, const int32 *x_cat, Size ld_cat)
+credit_derived(CtrExplainer *e, const int32 *x_cat, Size ld_cat)
 {
     const CtrEncoder *encoder = e->model->encoder;
     const int first_cross = encoder_first_cross(encoder);
 
     for (int i = encoder->n_num; i < e->model->net.config.n_num; i++) {
-        if (!encoder->sums_statistics)
+        const int count = i - encoder_first_count(encoder);
+
+        if (count >= 0)
+            credit(e, first_cross + cross_of_count(encoder, count), part(e, i, 1));
+        else if (!encoder->sums_statistics)
             credit(e, i - encoder->n_num, part(e, i, 1));
         else if (i == encoder->n_num && first_cross > 0)
             credit_sum(e, i, 0, first_cross, x_cat, ld_cat);
@@ -96,7 +100,7 @@ credit_inputs(CtrExplainer *e, const int32 *x_cat, Size ld_cat)
     for (int i = 0; i < encoder->n_num + encoder->n_cat; i++)
         e->features[i] = i < encoder->n_num ? part(e, i, 1) : 0;
     memset(e->crosses, 0, sizeof(double) * encoder->n_crosses);
-    credit_statistics(e, x_cat, ld_cat);
+    credit_derived(e, x_cat, ld_cat);
     for (const NnLookup *l = net->lookups; l < net->lookups + net->n_lookups; l++)
         credit(e, l->field, part(e, l->column, l->d));
 }

@@ -20,9 +20,14 @@
  *
  * Tensors of crosses, unless the option "crosses" is "none":
  *   ctr.crosses.columns          U32 [crosses, 2]  each pair's categorical columns, from 0, ascending
- *   ctr.crosses.count            U32 [crosses]     known categories of each
- *   ctr.crosses.frequency        I32 [their sum]   training rows of each known category, cross after cross
- *   ctr.crosses.codes            I32 [their sum, 2]  the categories: a code of each of the two columns
+ *   ctr.crosses.count            U32 [crosses]     pairs of codes of each
+ *   ctr.crosses.frequency        I32 [their sum]   training rows of each pair, cross after cross
+ *   ctr.crosses.codes            I32 [their sum, 2]  the pairs: a code of each of the two columns
+ * and, where the option "cross_counts" is true,
+ *   ctr.crosses.counted          U8  [crosses]     0 or 1: how often a row's pair occurs is an input
+ *   ctr.crosses.known            U32 [crosses]     so many of each one's pairs have codes, the first ones;
+ *                                                  without this tensor all have
+ *   ctr.crosses.rows             I32 [the sum of the counted crosses' pairs]  rows that each occurs in
  *
  * Tensors of derived inputs, where the options ask for them (numerical_buckets, target_statistics):
  *   ctr.derived.bound_count      U32 [numerical]   bounds between each column's buckets
@@ -78,6 +83,9 @@
 #define CTR_MODEL_CROSS_COUNT        "ctr.crosses.count"
 #define CTR_MODEL_CROSS_FREQUENCY    "ctr.crosses.frequency"
 #define CTR_MODEL_CROSS_CODES        "ctr.crosses.codes"
+#define CTR_MODEL_CROSS_COUNTED      "ctr.crosses.counted"
+#define CTR_MODEL_CROSS_KNOWN        "ctr.crosses.known"
+#define CTR_MODEL_CROSS_ROWS         "ctr.crosses.rows"
 #define CTR_MODEL_BOUND_COUNT        "ctr.derived.bound_count"
 #define CTR_MODEL_BOUNDS             "ctr.derived.bounds"
 #define CTR_MODEL_STATISTICS         "ctr.derived.statistics"

@@ -13,7 +13,7 @@
 #include "model/record.h"
 #include "rows/spelling.h"
 
-#define MAX_CTR_TENSORS  30
+#define MAX_CTR_TENSORS  40
 #define OTHER_SIZE       (20 * 1024) /* of a header's entries for them, and of the metadata, usually */
 #define TENSOR_JSON_SIZE 160         /* the most bytes of a tensor's entry in the header, without its name */
 
@@ -21,8 +21,10 @@ static CtrSafeTensor *
 add_tensor(CtrSafeFile *file, const char *name, CtrSafeDtype dtype, int ndim, const int64 *shape,
            const void *data, Size size)
 {
-    CtrSafeTensor *tensor = &file->tensors[file->n_tensors++];
+    CtrSafeTensor *tensor = &file->tensors[file->n_tensors];
 
+    if (file->n_tensors++ == file->room)
+        elog(ERROR, "a model has more than %d tensors", file->room);
     *tensor = (CtrSafeTensor){.name = name, .dtype = dtype, .ndim = ndim, .data = data, .size = size};
     for (int i = 0; i < ndim; i++)
         tensor->shape[i] = shape[i];
@@ -161,6 +163,36 @@ pack_crosses(CtrSafeFile *file, const CtrModel *model)
             codes += 2;
             *frequencies++ = encoder->frequencies[v][i];
         }
+    }
+}
+
+static void
+pack_cross_counts(CtrSafeFile *file, const CtrModel *model)
+{
+    const CtrEncoder *encoder = model->encoder;
+    const int n = encoder->n_crosses;
+    int64 total = 0;
+    uint8 *counted;
+    uint32 *known;
+    int32 *rows;
+
+    if (model->options.crosses.kind == CTR_CROSSES_NONE || !model->options.cross_counts)
+        return;
+    counted = add_vector(file, CTR_MODEL_CROSS_COUNTED, CTR_SAFE_U8, n, sizeof(uint8));
+    known = add_vector(file, CTR_MODEL_CROSS_KNOWN, CTR_SAFE_U32, n, sizeof(uint32));
+    for (int k = 0; k < n; k++) {
+        counted[k] = encoder->pair_rows[k] != NULL;
+        known[k] = (uint32)(encoder->categories[encoder_first_cross(encoder) + k] - CTR_CODE_KNOWN);
+        total += counted[k] ? vocab_count(encoder->vocabs[encoder->n_cat + k]) : 0;
+    }
+    rows = add_vector(file, CTR_MODEL_CROSS_ROWS, CTR_SAFE_I32, total, sizeof(int32));
+    for (int k = 0; k < n; k++) {
+        const int32 pairs = vocab_count(encoder->vocabs[encoder->n_cat + k]);
+
+        if (!counted[k])
+            continue;
+        ctr_copy(rows, encoder->pair_rows[k], pairs * sizeof(int32));
+        rows += pairs;
     }
 }
 
@@ -348,6 +380,7 @@ model_pack(const CtrModel *model, MemoryContext context)
     pack_transforms(file, model->encoder);
     pack_vocabs(file, model->encoder);
     pack_crosses(file, model);
+    pack_cross_counts(file, model);
     pack_buckets(file, model->encoder);
     pack_statistics(file, model->encoder);
     pack_label_sums(file, model->encoder);
@@ -380,8 +413,8 @@ model_estimate(const NnNet *net, const CtrEncoder *encoder)
     for (int f = 0; f < encoder->n_cat + encoder->n_crosses; f++) {
         Size known = (Size)vocab_count(encoder->vocabs[f]);
 
-        size = add_size(size,
-                        add_size(vocab_bytes(encoder->vocabs[f]), known * (sizeof(uint32) + sizeof(int32))));
+        size = add_size(
+            size, add_size(vocab_bytes(encoder->vocabs[f]), known * (sizeof(uint32) + 2 * sizeof(int32))));
     }
     size = add_size(size, 2 * (Size)net->d_input * sizeof(float)); /* the average row and its spread */
     return add_size(size, (Size)(encoder->n_num + encoder->n_cat) * 2 * NAMEDATALEN + OTHER_SIZE);

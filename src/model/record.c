@@ -30,6 +30,7 @@ static const char *const section_names[] = {"network", "inputs", "columns", "tra
 
 typedef struct RecordField {
     Section section;
+    bool later;      /* files without it are of versions that did not have it, which is value 0 */
     OptionSpec spec; /* without defaults and help */
 } RecordField;
 
@@ -98,6 +99,8 @@ static const RecordField fields[] = {
     FIELD(INPUTS, "numerical_buckets", OPTION_INTEGER, ALL, numerical_buckets, 0, NN_BUCKETS_MOST, NULL),
     FIELD(INPUTS, "target_statistics", OPTION_BOOLEAN, ALL, target_statistics, 0, 1, NULL),
     FIELD(INPUTS, "crosses", OPTION_CROSSES, ALL, crosses, 0, CTR_CROSSES_MOST, crosses),
+    {.section = INPUTS, .later = true, .spec = {.key = "cross_counts", .type = OPTION_BOOLEAN, .architectures = ALL,
+     .offset = offsetof(CtrOptions, cross_counts), .size = sizeof(bool), .high = 1}},
 
     FIELD(COLUMNS, "label", OPTION_COLUMN, ALL, label, 0, 0, NULL),
     FIELD(COLUMNS, "weight", OPTION_COLUMN, ALL, weight, 0, 0, NULL),
@@ -369,8 +372,10 @@ read_field(const RecordReader *reader, const RecordField *field)
     const CtrJsonNode *section = json_member(reader->record, section_names[field->section]);
     const CtrJsonNode *node = json_member(section, field->spec.key);
 
+    if (node == NULL && field->later)
+        option_set(reader->options, &field->spec, 0);
     if (node == NULL)
-        return field->section == TRAINING ||
+        return field->later || field->section == TRAINING ||
                safetensors_invalid(reader->escontext, "its options lack \"%s\"", field->spec.key);
     return read_value(reader->options, &field->spec, node) || field->section == TRAINING ||
            needs_later_version(reader, node);

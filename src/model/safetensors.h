@@ -57,6 +57,7 @@ typedef struct CtrSafeEntry {
 
 typedef struct CtrSafeFile {
     int n_tensors, n_entries;
+    int room;                /* of a file to be written: so many tensors at most */
     CtrSafeTensor *tensors;  /* as their data lie in the file */
     CtrSafeTensor **by_name; /* sorted; only a parsed file has it */
     CtrSafeEntry *entries;   /* __metadata__ */

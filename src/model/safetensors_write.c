@@ -59,6 +59,7 @@ safetensors_create(int max_tensors)
 {
     CtrSafeFile *file = palloc0(sizeof(CtrSafeFile));
 
+    file->room = max_tensors;
     file->tensors = palloc(mul_size(max_tensors, sizeof(CtrSafeTensor)));
     file->entries = palloc(CTR_SAFE_ENTRIES_WRITTEN * sizeof(CtrSafeEntry));
     return file;

@@ -21,6 +21,7 @@ typedef struct CtrUnpacker {
     Node *escontext;
     MemoryContext scratch; /* the current context while a model is read, gone afterwards */
     bool good;             /* was all well that was read while threads filled the vocabularies? */
+    const uint8 *counted;  /* [crosses] 1: has pair_rows; NULL: none has */
 } CtrUnpacker;
 
 /* ------------------------------------------------------------------ unpack_take.c: tensors and metadata */

@@ -1,6 +1,29 @@
 /* unpack_crosses.c: reads which columns of a model are paired, and the pairs of codes that it knows. */
 #include "model/unpack.h"
 
+/* Which crosses are counted; a NULL in pair_rows for those that are not. */
+static bool
+read_counted(CtrUnpacker *u)
+{
+    CtrEncoder *encoder = u->model->encoder;
+    const int n = encoder->n_crosses;
+    uint8 *counted;
+
+    encoder->pair_rows = MemoryContextAllocZero(u->model->context, sizeof(int32 *) * Max(n, 1));
+    if (!u->model->options.cross_counts)
+        return true;
+    counted = unpack_vector(u, CTR_MODEL_CROSS_COUNTED, CTR_SAFE_U8, n);
+    if (counted == NULL)
+        return false;
+    for (int k = 0; k < n; k++) {
+        if (counted[k] > 1)
+            return safetensors_invalid(u->escontext, "cross %d is counted %d times", k, counted[k]);
+        encoder->n_counted += counted[k];
+    }
+    u->counted = counted;
+    return true;
+}
+
 bool
 unpack_crosses(CtrUnpacker *u)
 {
@@ -30,6 +53,51 @@ unpack_crosses(CtrUnpacker *u)
             return safetensors_invalid(u->escontext, "cross %d is of columns %u and %u", k, columns[0],
                                        columns[1]);
         encoder->crosses[k] = (CtrCross){{(int)columns[0], (int)columns[1]}};
+    }
+    return read_counted(u);
+}
+
+/* How many of each cross's pairs have codes: all, or as the model says. */
+static bool
+read_known(CtrUnpacker *u, const uint32 *counts)
+{
+    CtrEncoder *encoder = u->model->encoder;
+    const int n = encoder->n_crosses;
+    const uint32 *known = u->counted ? unpack_vector(u, CTR_MODEL_CROSS_KNOWN, CTR_SAFE_U32, n) : counts;
+
+    if (known == NULL)
+        return false;
+    for (int k = 0; k < n; k++) {
+        if (known[k] > counts[k] || (known[k] < counts[k] && !u->counted[k]))
+            return safetensors_invalid(u->escontext, "cross %d knows %u of its %u pairs", k, known[k],
+                                       counts[k]);
+        encoder->categories[encoder_first_cross(encoder) + k] = (int)known[k] + CTR_CODE_KNOWN;
+    }
+    return true;
+}
+
+/* How often the counted crosses' pairs occur. */
+static bool
+read_pair_rows(CtrUnpacker *u, const uint32 *counts)
+{
+    CtrEncoder *encoder = u->model->encoder;
+    int64 total = 0;
+    int32 *rows;
+
+    if (u->counted == NULL)
+        return true;
+    for (int k = 0; k < encoder->n_crosses; k++)
+        total += u->counted[k] ? counts[k] : 0;
+    MemoryContextSwitchTo(u->model->context);
+    rows = unpack_vector(u, CTR_MODEL_CROSS_ROWS, CTR_SAFE_I32, total);
+    MemoryContextSwitchTo(u->scratch);
+    if (rows == NULL)
+        return false;
+    for (int k = 0; k < encoder->n_crosses; k++) {
+        if (!u->counted[k])
+            continue;
+        encoder->pair_rows[k] = rows;
+        rows += counts[k];
     }
     return true;
 }
@@ -93,8 +161,7 @@ unpack_cross_categories(CtrUnpacker *u)
         return false;
     for (int k = 0; k < n; k++) {
         encoder->frequencies[encoder->n_cat + k] = frequencies;
-        encoder->categories[encoder_first_cross(encoder) + k] = (int)counts[k] + CTR_CODE_KNOWN;
         frequencies += counts[k];
     }
-    return load_keys(u, codes, counts);
+    return read_known(u, counts) && read_pair_rows(u, counts) && load_keys(u, codes, counts);
 }

@@ -13,7 +13,8 @@ option_shapes_model(const OptionSpec *spec)
            spec->offset == offsetof(CtrOptions, numerical_transform) ||
            spec->offset == offsetof(CtrOptions, numerical_buckets) ||
            spec->offset == offsetof(CtrOptions, target_statistics) ||
-           spec->offset == offsetof(CtrOptions, crosses);
+           spec->offset == offsetof(CtrOptions, crosses) ||
+           spec->offset == offsetof(CtrOptions, cross_counts);
 }
 
 static void

@@ -55,6 +55,7 @@ typedef struct CtrOptions {
     int numerical_buckets; /* 0 = none */
     bool target_statistics;
     CtrCrossOption crosses;
+    bool cross_counts;
     bool untrainable_is_null; /* if no model can be trained on the rows, the result is NULL; else an error */
     int64 seed;
 } CtrOptions;

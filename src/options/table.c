@@ -131,6 +131,8 @@ const OptionSpec option_specs[] = {
     {"crosses", OPTION_CROSSES, ALL, MEMBER(crosses), 0, CTR_CROSSES_MOST, crosses,
      RECIPES(CTR_CROSSES_AUTO, CTR_CROSSES_NONE),
      "pairs of categorical columns that are categories besides; auto: those that tell most"},
+    {"cross_counts", OPTION_BOOLEAN, ALL, MEMBER(cross_counts), 0, 1, NULL, RECIPES(true, false),
+     "whether in how many rows its pair of crosses occurs is a feature of a row, too"},
     {"seed", OPTION_INTEGER, ALL, MEMBER(seed), 0, MAX_INTEGER, NULL, EVERY(42), "start of all randomness"},
     {"threads", OPTION_INTEGER, ALL, MEMBER(threads), 0, 1024, NULL, EVERY(0),
      "threads to train with; 0 means ctr.threads"},

@@ -76,7 +76,7 @@ append_inputs(StringInfo text, const CtrEncoder *encoder)
 {
     int n = encoder->d_cat;
     CtrFeature *fields = palloc(sizeof(CtrFeature) * Max(n, 2)),
-               *statistics = palloc(sizeof(CtrFeature) * Max(n, 2));
+               *statistics = palloc(sizeof(CtrFeature) * (Max(n, 2) + encoder->n_counted));
 
     appendStringInfo(text, ",\"inputs\":{\"d_numerical\":%d,\"categories\":[", encoder->d_num);
     for (int f = 0; f < n; f++) {
@@ -93,6 +93,9 @@ append_inputs(StringInfo text, const CtrEncoder *encoder)
         statistics[0].name = "sum.target_statistic";
         statistics[1].name = "crosses.target_statistic";
     }
+    for (int i = 0; i < encoder->n_counted; i++)
+        statistics[encoder_first_count(encoder) - encoder->n_num + i].name =
+            psprintf("%s.count", cross_name(encoder, cross_of_count(encoder, i)));
     appendStringInfoString(text, "],");
     append_features(text, "derived_numerical", statistics, encoder->d_num - encoder->n_num);
     appendStringInfoChar(text, ',');

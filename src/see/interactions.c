@@ -24,7 +24,9 @@ columns_of_input(const CtrModel *model, int input, int *columns)
 
     if (input < encoder->n_num)
         return columns[0] = input, 1;
-    if (input < n_num && encoder->sums_statistics)
+    if (input >= encoder_first_count(encoder) && input < n_num)
+        f = encoder_first_cross(encoder) + cross_of_count(encoder, input - encoder_first_count(encoder));
+    else if (input < n_num && encoder->sums_statistics)
         return 0;
     if (f >= encoder_first_cross(encoder)) {
         f -= encoder_first_cross(encoder);

@@ -163,9 +163,9 @@ typedef struct Fitted {
     float **out_of_fold;
 } Fitted;
 
-/* a raw row's codes, x_cat [d_cat] */
+/* a raw row's codes, x_cat [d_cat], and unless x_num is NULL, how often its pairs occur */
 void raw_codes(const CtrDataset *ds, const CtrEncoder *encoder, int32 *const *codes, const char *row,
-               int32 *x_cat);
+               float *x_num, int32 *x_cat);
 /* zeroed memory in the current context; serves interrupts */
 void *dataset_zeroed(Size size);
 /* Reads the raw rows and fits the encoder on the training rows. The result lies in the current context. */

@@ -43,7 +43,7 @@ sample_rows(const CtrDataset *ds, const CtrEncoder *encoder, int32 *const *codes
     for (int i = 0; i < sample.rows; i++) {
         const char *row = raw_scan_next_training(&scan);
 
-        raw_codes(ds, encoder, codes, row, x_cat);
+        raw_codes(ds, encoder, codes, row, NULL, x_cat);
         for (int f = 0; f < sample.fields; f++)
             sample.codes[f][i] = x_cat[f];
         sample.label[i] = raw_tail(ds, row)->label;

@@ -10,12 +10,12 @@
 
 /* Crosses counted in one scan; more would take more memory, because rare pairs are counted too. */
 #define CROSSES_AT_ONCE 8
+/* Pairs too rare for a code that a model keeps for their counts, 16 bytes each, of all its crosses. */
+#define RARE_MOST (1024 * 1024)
 
-/* The pairs of codes that occur in one cross, and how often. */
 typedef struct Counted {
-    CtrVocab *seen;
-    int32 *counts;
-    int32 room; /* of counts */
+    CtrPairs pairs;
+    int32 room; /* of counts and rows */
 } Counted;
 
 typedef struct Counting {
@@ -25,6 +25,7 @@ typedef struct Counting {
     int first; /* the cross of crosses[0] */
     int n_rows;
     char *rows; /* [DATASET_SCAN_ROWS, raw_size] */
+    bool trains[DATASET_SCAN_ROWS];
     Counted crosses[CROSSES_AT_ONCE];
 } Counting;
 
@@ -34,13 +35,15 @@ reserve(Counting *c, int n)
 {
     for (int k = 0; k < n; k++) {
         Counted *counted = &c->crosses[k];
-        const int32 count = vocab_count(counted->seen), most = count + DATASET_SCAN_ROWS;
+        CtrPairs *pairs = &counted->pairs;
+        const int32 count = vocab_count(pairs->seen), most = count + DATASET_SCAN_ROWS;
 
-        vocab_reserve(counted->seen, most, 0);
+        vocab_reserve(pairs->seen, most, 0);
         if (most <= counted->room)
             continue;
         counted->room = (int32)Min((int64)most * 2, PG_INT32_MAX);
-        counted->counts = repalloc_huge(counted->counts, mul_size(counted->room, sizeof(int32)));
+        pairs->counts = repalloc_huge(pairs->counts, mul_size(counted->room, sizeof(int32)));
+        pairs->rows = repalloc_huge(pairs->rows, mul_size(counted->room, sizeof(int32)));
     }
 }
 
@@ -50,13 +53,13 @@ count_task(void *arg, int task, int worker)
 {
     Counting *c = arg;
     const CtrDataset *ds = c->ds;
-    Counted *counted = &c->crosses[task];
+    CtrPairs *pairs = &c->crosses[task].pairs;
     const CtrCross *cross = &c->encoder->crosses[c->first + task];
 
     (void)worker;
     for (int i = 0; i < c->n_rows; i++) {
         const int32 *categories = raw_categories(ds, c->rows + i * ds->raw_size);
-        const int32 before = vocab_count(counted->seen);
+        const int32 before = vocab_count(pairs->seen);
         int32 pair[2], code, id;
         CtrCrossKey key;
 
@@ -67,15 +70,28 @@ count_task(void *arg, int task, int worker)
         }
         if (!cross_key(&(CtrCross){{0, 1}}, pair, 1, &key, &code))
             continue;
-        id = vocab_add(counted->seen, (const char *)&key, sizeof(key),
+        id = vocab_add(pairs->seen, (const char *)&key, sizeof(key),
                        vocab_hash((const char *)&key, sizeof(key)));
         if (id == before)
-            counted->counts[id] = 0;
-        counted->counts[id]++;
+            pairs->counts[id] = pairs->rows[id] = 0;
+        pairs->counts[id] += c->trains[i];
+        pairs->rows[id]++;
     }
 }
 
-/* Reads the training rows for n crosses from c->first on. */
+/* The next row to count: any but those of a validation_column, which nothing may be learnt from. */
+static const char *
+next_row(RawScan *scan)
+{
+    const char *row;
+
+    do
+        row = raw_scan_next(scan);
+    while (row != NULL && raw_tail(scan->ds, row)->role == CTR_ROLE_VALIDATION);
+    return row;
+}
+
+/* Reads the rows for n crosses from c->first on. */
 static void
 count_pairs(Counting *c, int n)
 {
@@ -85,17 +101,48 @@ count_pairs(Counting *c, int n)
 
     raw_scan_start(ds, &scan);
     do {
-        for (c->n_rows = 0; c->n_rows < DATASET_SCAN_ROWS && (row = raw_scan_next_training(&scan)) != NULL;
-             c->n_rows++)
+        for (c->n_rows = 0; c->n_rows < DATASET_SCAN_ROWS && (row = next_row(&scan)) != NULL; c->n_rows++) {
             memcpy(c->rows + c->n_rows * ds->raw_size, row, ds->raw_size);
+            c->trains[c->n_rows] = scan.sampler.group != NN_FOLD_VALIDATION;
+        }
         CHECK_FOR_INTERRUPTS();
         reserve(c, n);
         threads_run(ds->pool, count_task, c, n);
     } while (row != NULL);
 }
 
+/* Rare pairs among those seen. */
+static int64
+count_rare(const CtrPairs *pairs, int min_count)
+{
+    int64 n = 0;
+
+    for (int32 id = 0; id < vocab_count(pairs->seen); id++) {
+        ctr_pause_at(id);
+        n += pairs->counts[id] < min_count;
+    }
+    return n;
+}
+
+/* Whether how often the pairs of cross k occur is an input. *rare: pairs that are kept for it so far. */
+static bool
+is_counted(const CtrDataset *ds, int k, const CtrPairs *pairs, int64 *rare)
+{
+    int64 more;
+
+    if (!ds->options->cross_counts)
+        return false;
+    if (ds->known)
+        return ds->known->pair_rows[k] != NULL;
+    more = count_rare(pairs, ds->options->min_count);
+    if (*rare + more > RARE_MOST)
+        return false;
+    *rare += more;
+    return true;
+}
+
 static void
-fit_pairs(CtrDataset *ds, CtrEncoder *encoder, int32 *const *codes, int first, int n)
+fit_pairs(CtrDataset *ds, CtrEncoder *encoder, int32 *const *codes, int first, int n, int64 *rare)
 {
     MemoryContext context =
         AllocSetContextCreate(CurrentMemoryContext, "ctr seen pairs", ALLOCSET_DEFAULT_SIZES);
@@ -104,11 +151,11 @@ fit_pairs(CtrDataset *ds, CtrEncoder *encoder, int32 *const *codes, int first, i
 
     c.rows = palloc_extended(mul_size(ds->raw_size, DATASET_SCAN_ROWS), MCXT_ALLOC_HUGE);
     for (int k = 0; k < n; k++)
-        c.crosses[k] = (Counted){.seen = vocab_create(context), .counts = palloc(sizeof(int32))};
+        c.crosses[k].pairs = (CtrPairs){vocab_create(context), palloc(sizeof(int32)), palloc(sizeof(int32))};
     count_pairs(&c, n);
     for (int k = 0; k < n; k++)
-        encoder_fit_cross(encoder, first + k, c.crosses[k].seen, c.crosses[k].counts, ds->options->min_count,
-                          ds->known);
+        encoder_fit_cross(encoder, first + k, &c.crosses[k].pairs, ds->options->min_count,
+                          is_counted(ds, first + k, &c.crosses[k].pairs, rare), ds->known);
     MemoryContextSwitchTo(old);
     MemoryContextDelete(context);
 }
@@ -142,6 +189,7 @@ void
 dataset_fit_crosses(CtrDataset *ds, CtrEncoder *encoder, int32 *const *codes)
 {
     CtrCross crosses[CTR_CROSSES_MOST] = {{{0}}};
+    int64 rare = 0;
     int n;
 
     if (ds->known != NULL)
@@ -153,5 +201,6 @@ dataset_fit_crosses(CtrDataset *ds, CtrEncoder *encoder, int32 *const *codes)
         encoder_set_crosses(encoder, ds->options, crosses, n);
     }
     for (int first = 0; first < n; first += CROSSES_AT_ONCE)
-        fit_pairs(ds, encoder, codes, first, Min(CROSSES_AT_ONCE, n - first));
+        fit_pairs(ds, encoder, codes, first, Min(CROSSES_AT_ONCE, n - first), &rare);
+    encoder_widths(encoder, ds->options);
 }

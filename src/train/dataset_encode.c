@@ -28,7 +28,7 @@ encode_row(const CtrDataset *ds, const CtrEncoder *encoder, const Fitted *fitted
 
     for (int i = 0; i < ds->n_num; i++)
         x_num[i] = transform_apply(&encoder->transforms[i], numbers[i]);
-    raw_codes(ds, encoder, fitted->codes, raw, x_cat);
+    raw_codes(ds, encoder, fitted->codes, raw, x_num, x_cat);
     encoder_derive(encoder, fitted->out_of_fold, NN_STATISTICS_GROUPS, group, x_num, x_cat, 1);
     row_label(ds, row)[0] = tail->label;
     row_label(ds, row)[1] = tail->weight;

@@ -225,7 +225,7 @@ sum_labels(CtrDataset *ds, const CtrEncoder *encoder, int32 *const *codes, NnLab
 
         if (tail->role == CTR_ROLE_VALIDATION)
             continue;
-        raw_codes(ds, encoder, codes, row, x_cat);
+        raw_codes(ds, encoder, codes, row, NULL, x_cat);
         for (int f = 0; f < encoder->n_statistics; f++) {
             NnLabelSum *sum = &sums[f][(Size)x_cat[f] * NN_STATISTICS_GROUPS + scan.sampler.group];
 
@@ -319,7 +319,8 @@ fit_statistics(CtrDataset *ds, CtrEncoder *encoder, int32 *const *codes)
 /* ------------------------------------------------------------------ all of it */
 
 void
-raw_codes(const CtrDataset *ds, const CtrEncoder *encoder, int32 *const *codes, const char *row, int32 *x_cat)
+raw_codes(const CtrDataset *ds, const CtrEncoder *encoder, int32 *const *codes, const char *row, float *x_num,
+          int32 *x_cat)
 {
     const double *numbers = raw_numbers(row);
     const int32 *categories = raw_categories(ds, row);
@@ -328,7 +329,7 @@ raw_codes(const CtrDataset *ds, const CtrEncoder *encoder, int32 *const *codes, 
         x_cat[f] = categories[f] < 0 ? CTR_CODE_MISSING : codes[f][categories[f]];
     for (int f = ds->n_cat; f < encoder_first_cross(encoder); f++)
         x_cat[f] = encoder_bucket(encoder, f - ds->n_cat, numbers[f - ds->n_cat]);
-    crosses_encode(encoder, x_cat, 1);
+    crosses_encode(encoder, raw_tail(ds, row)->role != CTR_ROLE_VALIDATION, x_num, x_cat, 1);
 }
 
 Fitted

@@ -33,7 +33,7 @@ static void
 average_statistics(CtrModel *model, const NnInputSums *sums)
 {
     const CtrEncoder *encoder = model->encoder;
-    const int n_num = model->net.config.n_num, n = encoder->n_statistics;
+    const int n = encoder->n_statistics;
     float *means = palloc0(sizeof(float) * Max(n, 1)), **rows = palloc(sizeof(float *) * Max(n, 1));
     float *x_num = palloc0(sizeof(float) * Max(encoder->d_num, 1));
     int32 *x_cat = palloc0(sizeof(int32) * Max(encoder->d_cat, 1));
@@ -45,7 +45,7 @@ average_statistics(CtrModel *model, const NnInputSums *sums)
     }
     encoder_derive(encoder, rows, 1, 0, x_num, x_cat, 1);
     memcpy(model->insight.average + encoder->n_num, x_num + encoder->n_num,
-           sizeof(float) * (n_num - encoder->n_num));
+           sizeof(float) * (encoder_first_count(encoder) - encoder->n_num));
     if (model->insight.statistics)
         memcpy(model->insight.statistics, means, sizeof(float) * n);
 }

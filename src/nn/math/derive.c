@@ -26,7 +26,8 @@
 
 #define SMOOTHING      20.0 /* rows */
 #define PAIR_SMOOTHING 8.0  /* the same for a pair of columns, of which something is expected */
-#define FEW_VALUES     128  /* a column with no more different ones is discrete */
+#define COUNT_SCALE    0.5f
+#define FEW_VALUES     128 /* a column with no more different ones is discrete */
 
 /* ------------------------------------------------------------------ buckets */
 
@@ -146,6 +147,14 @@ bucket_find(const double *bounds, int n, double x)
         n = beyond ? n - half - 1 : half;
     }
     return below;
+}
+
+/* ------------------------------------------------------------------ counts */
+
+float
+count_input(int64_t rows)
+{
+    return rows > 0 ? COUNT_SCALE * logf((float)rows + 1) : 0;
 }
 
 /* ------------------------------------------------------------------ target statistics */

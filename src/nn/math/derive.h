@@ -25,6 +25,9 @@ int buckets_fit(double *bounds, int n_buckets, NnColumn *column);
 /* The bucket of x, 0 … n: how many of the n bounds lie below it. x is not NaN. */
 int bucket_find(const double *bounds, int n, double x);
 
+/* What the network sees of a number of other rows; 0 for none, and for what is below 0. */
+float count_input(int64_t rows);
+
 /* Over the rows of one category in one group: a fold of the training rows, or those held back. */
 typedef struct NnLabelSum {
     double weight, positive; /* sum of weights, and of weight * label */

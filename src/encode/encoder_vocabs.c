@@ -1,0 +1,219 @@
+/*
+ * encoder_vocabs.c: which categories and pairs of columns the encoder knows, in which order, and in how many
+ * rows each occurs.
+ */
+#include "encode/encoder.h"
+
+#include "encode/hash.h"
+
+/* Adds from's categories [first, end); the ids stay the same when `to` has those before them, and no more. */
+static void
+copy_categories(CtrVocab *to, const CtrVocab *from, int32 first, int32 end)
+{
+    for (int32 id = first; id < end; id++) {
+        uint32 length;
+        const char *bytes = vocab_get(from, id, &length);
+
+        ctr_pause_at(id);
+        vocab_add(to, bytes, length, vocab_hash(bytes, length));
+    }
+}
+
+/* A category to be known, and what decides its number. */
+typedef struct Ranked {
+    uint64 hash;
+    int32 count, id;
+} Ranked;
+
+/* The most frequent first, so that their embeddings lie together; else by the category's bytes alone. */
+static int
+compare_ranked(const void *a, const void *b, void *arg)
+{
+    const Ranked *x = a, *y = b;
+    const CtrVocab *seen = arg;
+    const char *s, *t;
+    uint32 n, m;
+    int order;
+
+    CHECK_FOR_INTERRUPTS();
+    if (x->count != y->count)
+        return x->count > y->count ? -1 : 1;
+    if (x->hash != y->hash)
+        return x->hash < y->hash ? -1 : 1;
+    s = vocab_get(seen, x->id, &n);
+    t = vocab_get(seen, y->id, &m);
+    order = memcmp(s, t, Min(n, m));
+    return order != 0 ? order : n < m ? -1 : n > m;
+}
+
+/*
+ * Those that occur at least `least` times, in the order of their numbers; *n: how many. *bytes: of
+ * vocab_string_bytes.
+ */
+static Ranked *
+rank_categories(const CtrVocab *seen, const int32 *counts, int least, int64 *n, Size *bytes)
+{
+    const int32 n_seen = vocab_count(seen);
+    Ranked *ranked = MemoryContextAllocHuge(CurrentMemoryContext, mul_size(Max(n_seen, 1), sizeof(Ranked)));
+
+    *n = 0;
+    *bytes = 0;
+    for (int32 id = 0; id < n_seen; id++) {
+        uint32 length;
+        const char *text = vocab_get(seen, id, &length);
+
+        ctr_pause_at(id);
+        if (counts[id] < least)
+            continue;
+        ranked[(*n)++] = (Ranked){hash_bytes_seeded(CTR_HASH_A, text, length), counts[id], id};
+        *bytes += vocab_string_bytes(length);
+    }
+    qsort_arg(ranked, *n, sizeof(Ranked), compare_ranked, unconstify(CtrVocab *, seen));
+    return ranked;
+}
+
+/* Adds the categories ranked [first, end). */
+static void
+add_ranked(CtrVocab *vocab, const CtrVocab *seen, const Ranked *ranked, int64 first, int64 end)
+{
+    for (int64 i = first; i < end; i++) {
+        uint32 length;
+        const char *bytes = vocab_get(seen, ranked[i].id, &length);
+
+        ctr_pause_at(i);
+        vocab_add(vocab, bytes, length, vocab_hash(bytes, length));
+    }
+}
+
+/* The number of every category in `seen` by the vocabulary, or -1, in the current context. */
+static int32 *
+find_categories(const CtrVocab *vocab, const CtrVocab *seen)
+{
+    const int32 n = vocab_count(seen);
+    int32 *ids = MemoryContextAllocHuge(CurrentMemoryContext, mul_size(Max(n, 1), sizeof(int32)));
+
+    for (int32 i = 0; i < n; i++) {
+        uint32 length;
+        const char *bytes = vocab_get(seen, i, &length);
+
+        ctr_pause_at(i);
+        ids[i] = vocab_find(vocab, bytes, length, vocab_hash(bytes, length));
+    }
+    return ids;
+}
+
+/*
+ * Vocabulary v, of a column or of a cross: what `known` has codes for, then what occurs at least min_count
+ * times; with all, then what `known` has besides, and everything else that is seen. Returns how many have
+ * codes.
+ */
+static int32
+fit_vocab(CtrEncoder *encoder, int v, const CtrVocab *seen, const int32 *counts, int min_count, bool all,
+          const CtrEncoder *known, int32 n_before)
+{
+    const CtrVocab *before = known ? known->vocabs[v] : NULL;
+    CtrVocab *vocab = vocab_create(encoder->context);
+    int64 n, n_frequent = 0;
+    Size n_bytes;
+    Ranked *ranked = rank_categories(seen, counts, all ? 0 : Max(min_count, 1), &n, &n_bytes);
+    int32 n_coded;
+
+    while (n_frequent < n && ranked[n_frequent].count >= Max(min_count, 1))
+        n_frequent++;
+    vocab_reserve(vocab, (int32)Min(n + (before ? vocab_count(before) : 0), PG_INT32_MAX), n_bytes);
+    if (before)
+        copy_categories(vocab, before, 0, n_before);
+    add_ranked(vocab, seen, ranked, 0, n_frequent);
+    n_coded = vocab_count(vocab);
+    if (before && all)
+        copy_categories(vocab, before, n_before, vocab_count(before));
+    add_ranked(vocab, seen, ranked, n_frequent, n);
+    pfree(ranked);
+    encoder->vocabs[v] = vocab;
+    return n_coded;
+}
+
+/* Training rows of each category: those of `known`, and counts [seen], of which ids are the numbers. */
+static void
+fit_frequencies(CtrEncoder *encoder, int v, const int32 *ids, const int32 *counts, int32 n_seen,
+                const CtrEncoder *known)
+{
+    const int32 n = vocab_count(encoder->vocabs[v]);
+    int32 *frequencies = MemoryContextAllocHuge(encoder->context, mul_size(Max(n, 1), sizeof(int32)));
+
+    memset(frequencies, 0, Max(n, 1) * sizeof(int32));
+    for (int32 id = 0; known && id < vocab_count(known->vocabs[v]); id++) {
+        uint32 length;
+        const char *bytes = vocab_get(known->vocabs[v], id, &length);
+        const int32 now = vocab_find(encoder->vocabs[v], bytes, length, vocab_hash(bytes, length));
+
+        ctr_pause_at(id);
+        if (now >= 0)
+            frequencies[now] = known->frequencies[v][id];
+    }
+    for (int32 i = 0; i < n_seen; i++) {
+        ctr_pause_at(i);
+        if (ids[i] >= 0)
+            frequencies[ids[i]] = (int32)Min((int64)frequencies[ids[i]] + counts[i], PG_INT32_MAX);
+    }
+    encoder->frequencies[v] = frequencies;
+}
+
+int32 *
+encoder_fit_categories(CtrEncoder *encoder, int f, const CtrVocab *seen, const int32 *counts, int min_count,
+                       const CtrEncoder *known, int64 missing)
+{
+    const int32 n_before = known ? vocab_count(known->vocabs[f]) : 0, n_seen = vocab_count(seen);
+    const int32 n = fit_vocab(encoder, f, seen, counts, min_count, false, known, n_before);
+    int32 *codes = find_categories(encoder->vocabs[f], seen);
+
+    fit_frequencies(encoder, f, codes, counts, n_seen, known);
+    for (int32 i = 0; i < n_seen; i++)
+        codes[i] = codes[i] < 0 ? CTR_CODE_UNSEEN : codes[i] + CTR_CODE_KNOWN;
+    encoder->categories[f] = n + CTR_CODE_KNOWN;
+    encoder_add_missing(encoder, encoder->n_num + f, missing);
+    return codes;
+}
+
+/* Rows of each pair of cross k: those of `known`, which may have been of the same rows, else rows [seen]. */
+static void
+fit_pair_rows(CtrEncoder *encoder, int k, const int32 *ids, const int32 *rows, int32 n_seen,
+              const CtrEncoder *known)
+{
+    const int v = encoder->n_cat + k;
+    const int32 n = vocab_count(encoder->vocabs[v]);
+    int32 *pair_rows = MemoryContextAllocHuge(encoder->context, mul_size(Max(n, 1), sizeof(int32)));
+
+    memset(pair_rows, 0, Max(n, 1) * sizeof(int32));
+    for (int32 i = 0; i < n_seen; i++) {
+        ctr_pause_at(i);
+        pair_rows[ids[i]] = rows[i];
+    }
+    for (int32 id = 0; known && id < vocab_count(known->vocabs[v]); id++) {
+        uint32 length;
+        const char *bytes = vocab_get(known->vocabs[v], id, &length);
+
+        ctr_pause_at(id);
+        pair_rows[vocab_find(encoder->vocabs[v], bytes, length, vocab_hash(bytes, length))] =
+            known->pair_rows[k][id];
+    }
+    encoder->pair_rows[k] = pair_rows;
+    encoder->n_counted++;
+}
+
+void
+encoder_fit_cross(CtrEncoder *encoder, int k, const CtrPairs *pairs, int min_count, bool counted,
+                  const CtrEncoder *known)
+{
+    const int v = encoder->n_cat + k, f = encoder_first_cross(encoder) + k;
+    const int32 n_seen = vocab_count(pairs->seen);
+    const int32 n_before = known ? known->categories[f] - CTR_CODE_KNOWN : 0;
+    const int32 n = fit_vocab(encoder, v, pairs->seen, pairs->counts, min_count, counted, known, n_before);
+    int32 *ids = find_categories(encoder->vocabs[v], pairs->seen);
+
+    fit_frequencies(encoder, v, ids, pairs->counts, n_seen, known);
+    if (counted)
+        fit_pair_rows(encoder, k, ids, pairs->rows, n_seen, known);
+    pfree(ids);
+    encoder->categories[f] = n + CTR_CODE_KNOWN;
+}
