@@ -81,10 +81,13 @@ SELECT ctr_train(f, ctr_fit(epochs => 1, validation => 0, min_count => 3, crosse
 SELECT x, y, (ctr_encode(model, r)).x_cat
 FROM small, (VALUES ('a', 'v'), ('b', NULL), (NULL, 'v'), (NULL, NULL), ('a', 'rare'), ('a', 'new'), ('new', 'v')) r (x, y);
 
--- How often a row's pair occurs in other rows is an input: half the logarithm of that number plus one. A scored row is
--- another one. The average of the inputs is that of the training's rows, none of which counts itself. Rows that chance
--- holds back are counted, those of a validation_column are not.
-CREATE TABLE visited AS SELECT *, age > 4 AS held FROM train WHERE visitor IS NOT NULL AND age < 5;
+-- How often a row's pair occurs in other rows is an input where that tells something, as here, where who liked it comes
+-- again: half the logarithm of that number plus one. A scored row is another one. The average of the inputs is that of
+-- the training's rows, none of which counts itself. Rows that chance holds back are counted, those of a validation_column
+-- are not.
+CREATE TABLE visited AS SELECT *, age > 4 AS held FROM train, generate_series(0, 2 * label)
+WHERE visitor IS NOT NULL AND age < 5;
+ALTER TABLE visited DROP generate_series;
 CREATE TABLE counting AS
 SELECT name, (SELECT ctr_train(v, ctr_fit(epochs => 1, crosses => '[["shop", "visitor"]]', ignore => '{held}') ||
                                   '{"mlp_layers": [2]}' || options) FROM visited v) AS model, held

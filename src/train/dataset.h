@@ -181,7 +181,12 @@ void dataset_fit_crosses(CtrDataset *ds, CtrEncoder *encoder, int32 *const *code
 
 /* ------------------------------------------------------------------ dataset_choose.c */
 
-/* The pairs of columns that the training rows speak for: crosses [CTR_CROSSES_MOST]; returns how many. */
-int dataset_choose_crosses(CtrDataset *ds, const CtrEncoder *encoder, int32 *const *codes, CtrCross *crosses);
+/*
+ * The pairs of columns that the training rows speak for: crosses [CTR_CROSSES_MOST], of which the options may
+ * have n already. counted [CTR_CROSSES_MOST]: whether their counts are worth knowing. Returns how many there
+ * are.
+ */
+int dataset_choose_crosses(CtrDataset *ds, const CtrEncoder *encoder, int32 *const *codes, CtrCross *crosses,
+                           int n, bool *counted);
 
 #endif /* CTR_DATASET_H */

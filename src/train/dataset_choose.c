@@ -1,5 +1,6 @@
 /*
- * dataset_choose.c: which columns the option "crosses" => 'auto' pairs. A sample of the training rows decides
+ * dataset_choose.c: which columns the option "crosses" => 'auto' pairs, and of which pairs it is worth knowing
+ * how often a row's categories occur together. A sample of the training rows decides
  * (nn/math/pairs.c): the first ones in the order of the rows, which is that of a hash.
  */
 #include "train/dataset.h"
@@ -53,41 +54,73 @@ sample_rows(const CtrDataset *ds, const CtrEncoder *encoder, int32 *const *codes
     return sample;
 }
 
-static int
-choose(CtrDataset *ds, const CtrEncoder *encoder, int32 *const *codes, CtrCross *crosses)
+static NnPairs *
+expect(CtrDataset *ds, const CtrEncoder *encoder, int32 *const *codes, int *candidates)
 {
     NnPairSample sample = sample_rows(ds, encoder, codes);
     NnPairs *pairs = pairs_create(&sample, pool_threads(ds->pool), ctr_nn_alloc(CurrentMemoryContext));
-    NnPair chosen[CHOSEN_MOST];
-    int n;
 
     if (pairs == NULL)
         ctr_check_status(NN_NO_MEMORY, "choose pairs of columns");
     threads_run(ds->pool, pairs_statistic_task, pairs, sample.fields);
-    n = pairs_expect(pairs, ctr_pause);
-    threads_run(ds->pool, pairs_gain_task, pairs, n);
+    *candidates = pairs_expect(pairs, ctr_pause);
+    return pairs;
+}
+
+static int
+choose(CtrDataset *ds, NnPairs *pairs, int candidates, CtrCross *crosses)
+{
+    NnPair chosen[CHOSEN_MOST];
+    int n;
+
+    threads_run(ds->pool, pairs_gain_task, pairs, candidates);
     n = pairs_choose(pairs, chosen, CHOSEN_MOST, ctr_pause);
-    for (int k = 0; k < n; k++) {
+    for (int k = 0; k < n; k++)
         crosses[k] = (CtrCross){{chosen[k].columns[0], chosen[k].columns[1]}};
-        ereport(DEBUG1,
-                (errmsg("ctr: columns \"%s\" and \"%s\" together gain %.5f per row",
-                        ds->features[ds->n_num + chosen[k].columns[0]].name,
-                        ds->features[ds->n_num + chosen[k].columns[1]].name, chosen[k].gain / sample.rows)));
-    }
     return n;
 }
 
-int
-dataset_choose_crosses(CtrDataset *ds, const CtrEncoder *encoder, int32 *const *codes, CtrCross *crosses)
+static NnPair
+pair_of(const CtrCross *cross)
 {
-    MemoryContext context, old;
-    int n;
+    return (NnPair){.columns = {cross->columns[0], cross->columns[1]}};
+}
 
-    if (ds->n_cat < 2)
-        return 0;
+/* Whether the counts of each cross tell something besides. */
+static void
+judge_counts(const CtrDataset *ds, NnPairs *pairs, const CtrCross *crosses, int n, bool *counted)
+{
+    for (int k = 0; k < n; k++) {
+        const NnPair pair = pair_of(&crosses[k]);
+
+        CHECK_FOR_INTERRUPTS();
+        counted[k] = ds->options->cross_counts && pairs_count(pairs, &pair) > 0;
+    }
+}
+
+int
+dataset_choose_crosses(CtrDataset *ds, const CtrEncoder *encoder, int32 *const *codes, CtrCross *crosses,
+                       int n, bool *counted)
+{
+    const bool choosing = ds->options->crosses.kind == CTR_CROSSES_AUTO;
+    MemoryContext context, old;
+    NnPairs *pairs;
+    int candidates;
+
+    if (ds->n_cat < 2 || (!choosing && n == 0) || ds->options->net.n_classes > 1)
+        return n;
     context = AllocSetContextCreate(CurrentMemoryContext, "ctr choose pairs", ALLOCSET_DEFAULT_SIZES);
     old = MemoryContextSwitchTo(context);
-    n = choose(ds, encoder, codes, crosses);
+    pairs = expect(ds, encoder, codes, &candidates);
+    if (choosing)
+        n = choose(ds, pairs, candidates, crosses);
+    for (int k = 0; !choosing && k < n; k++) {
+        const NnPair pair = pair_of(&crosses[k]);
+
+        CHECK_FOR_INTERRUPTS();
+        pairs_take(pairs, &pair);
+    }
+    judge_counts(ds, pairs, crosses, n, counted);
     MemoryContextSwitchTo(old);
     MemoryContextDelete(context);
     return n;

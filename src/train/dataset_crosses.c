@@ -124,16 +124,16 @@ count_rare(const CtrPairs *pairs, int min_count)
     return n;
 }
 
-/* Whether how often the pairs of cross k occur is an input. *rare: pairs that are kept for it so far. */
+/*
+ * Whether how often a cross's pairs occur is an input, as is wanted. *rare: pairs that are kept for it so far.
+ */
 static bool
-is_counted(const CtrDataset *ds, int k, const CtrPairs *pairs, int64 *rare)
+is_counted(const CtrDataset *ds, bool wanted, const CtrPairs *pairs, int64 *rare)
 {
     int64 more;
 
-    if (!ds->options->cross_counts)
-        return false;
-    if (ds->known)
-        return ds->known->pair_rows[k] != NULL;
+    if (!wanted || ds->known)
+        return wanted;
     more = count_rare(pairs, ds->options->min_count);
     if (*rare + more > RARE_MOST)
         return false;
@@ -142,7 +142,8 @@ is_counted(const CtrDataset *ds, int k, const CtrPairs *pairs, int64 *rare)
 }
 
 static void
-fit_pairs(CtrDataset *ds, CtrEncoder *encoder, int32 *const *codes, int first, int n, int64 *rare)
+fit_pairs(CtrDataset *ds, CtrEncoder *encoder, int32 *const *codes, const bool *wanted, int first, int n,
+          int64 *rare)
 {
     MemoryContext context =
         AllocSetContextCreate(CurrentMemoryContext, "ctr seen pairs", ALLOCSET_DEFAULT_SIZES);
@@ -155,7 +156,7 @@ fit_pairs(CtrDataset *ds, CtrEncoder *encoder, int32 *const *codes, int first, i
     count_pairs(&c, n);
     for (int k = 0; k < n; k++)
         encoder_fit_cross(encoder, first + k, &c.crosses[k].pairs, ds->options->min_count,
-                          is_counted(ds, first + k, &c.crosses[k].pairs, rare), ds->known);
+                          is_counted(ds, wanted[first + k], &c.crosses[k].pairs, rare), ds->known);
     MemoryContextSwitchTo(old);
     MemoryContextDelete(context);
 }
@@ -189,18 +190,20 @@ void
 dataset_fit_crosses(CtrDataset *ds, CtrEncoder *encoder, int32 *const *codes)
 {
     CtrCross crosses[CTR_CROSSES_MOST] = {{{0}}};
+    bool counted[CTR_CROSSES_MOST] = {false};
     int64 rare = 0;
     int n;
 
-    if (ds->known != NULL)
+    if (ds->known != NULL) {
         encoder_set_crosses(encoder, ds->options, ds->known->crosses, n = ds->known->n_crosses);
-    else {
-        n = ds->options->crosses.kind == CTR_CROSSES_AUTO
-                ? dataset_choose_crosses(ds, encoder, codes, crosses)
-                : named_crosses(ds, crosses);
+        for (int k = 0; k < n; k++)
+            counted[k] = ds->known->pair_rows[k] != NULL;
+    } else {
+        n = named_crosses(ds, crosses);
+        n = dataset_choose_crosses(ds, encoder, codes, crosses, n, counted);
         encoder_set_crosses(encoder, ds->options, crosses, n);
     }
     for (int first = 0; first < n; first += CROSSES_AT_ONCE)
-        fit_pairs(ds, encoder, codes, first, Min(CROSSES_AT_ONCE, n - first), &rare);
+        fit_pairs(ds, encoder, codes, counted, first, Min(CROSSES_AT_ONCE, n - first), &rare);
     encoder_widths(encoder, ds->options);
 }

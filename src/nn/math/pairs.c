@@ -10,7 +10,8 @@
  * z^2), and the gain w sum(z r) / 2. A pair whose weight is negative gains nothing: there chance speaks.
  *
  * All pairs are compared on as many rows as there is time for, the best of them on all rows of the sample.
- * Once a pair is taken, the regression has its statistic, and the next pair has to say something besides.
+ * Once a pair is taken, the regression has its statistic, and the next pair has to say something besides. So
+ * has, at the end, in how many other rows of the sample a row's pair occurs; its weight may have either sign.
  */
 #include <math.h>
 #include <string.h>
@@ -19,11 +20,12 @@
 #include "nn/math/rng.h"
 #include "nn/pool.h"
 
-#define WORK       (1 << 24) /* rows times pairs that are looked at before the best are known */
-#define FINALISTS  32
-#define GAIN_LEAST 1e-4 /* per row, of a pair that is worth it */
-#define EVIDENCE   6.0  /* and in all: what chance hardly gives */
-#define PAUSE_ROWS 4096
+#define WORK        (1 << 24) /* rows times pairs that are looked at before the best are known */
+#define FINALISTS   32
+#define GAIN_LEAST  1e-4 /* per row, of a pair that is worth it */
+#define COUNT_LEAST 2e-4 /* the same of a pair's counts */
+#define EVIDENCE    6.0  /* and in all: what chance hardly gives */
+#define PAUSE_ROWS  4096
 
 int
 pairs_expect(NnPairs *pairs, NnPause pause)
@@ -106,19 +108,21 @@ find_pair_statistics(const NnPairs *pairs, const PairScratch *s, const NnPair *p
     pair_find_statistics(&pairs->sample, s, s->category, n, s->expected, rows, s->x);
 }
 
-#define INPUTS 4 /* a constant, the statistics of a pair's two columns, and the pair's */
+#define INPUTS 4 /* a constant, the statistics of a pair's two columns, and what the pair has besides */
 
-/* By how much the log likelihood of the first `rows` rows would grow with the pair's statistics. */
+/*
+ * By how much the log likelihood of the first `rows` rows would grow with one more input, x [rows], beside the
+ * statistics of the pair's columns. *sign: that of its weight.
+ */
 static double
-gain_of(const NnPairs *pairs, const PairScratch *s, const NnPair *pair, int rows)
+gain_of_input(const NnPairs *pairs, const NnPair *pair, const float *x_last, int rows, double *sign)
 {
     const float *a = pairs->x[pair->columns[0]], *b = pairs->x[pair->columns[1]];
     double m[INPUTS][INPUTS + 1] = {{0}}; /* sums of products, of which one half is filled, and slopes */
     double slope, curvature;
 
-    find_pair_statistics(pairs, s, pair, rows);
     for (int i = 0; i < rows; i++) {
-        const double x[INPUTS] = {1, a[i], b[i], s->x[i]};
+        const double x[INPUTS] = {1, a[i], b[i], x_last[i]};
 
         for (int j = 0; j < INPUTS; j++) {
             for (int k = j; k < INPUTS; k++)
@@ -136,7 +140,19 @@ gain_of(const NnPairs *pairs, const PairScratch *s, const NnPair *pair, int rows
     }
     slope = m[INPUTS - 1][INPUTS];
     curvature = m[INPUTS - 1][INPUTS - 1] + PAIR_RIDGE;
-    return slope > 0 ? slope * slope / curvature / 2 : 0;
+    *sign = slope;
+    return slope * slope / curvature / 2;
+}
+
+/* By how much the log likelihood of the first `rows` rows would grow with the pair's statistics. */
+static double
+gain_of(const NnPairs *pairs, const PairScratch *s, const NnPair *pair, int rows)
+{
+    double sign, gain;
+
+    find_pair_statistics(pairs, s, pair, rows);
+    gain = gain_of_input(pairs, pair, s->x, rows, &sign);
+    return sign > 0 ? gain : 0;
 }
 
 void
@@ -235,4 +251,32 @@ pairs_choose(NnPairs *pairs, NnPair *chosen, int most, NnPause pause)
         *pair = pairs->candidates[--pairs->n_candidates];
     }
     return n;
+}
+
+void
+pairs_take(NnPairs *pairs, const NnPair *pair)
+{
+    accept(pairs, pair);
+}
+
+/* ------------------------------------------------------------------ counts */
+
+double
+pairs_count(NnPairs *pairs, const NnPair *pair)
+{
+    const int rows = pairs->sample.rows;
+    const PairScratch *s = &pairs->scratch[0];
+    double sign, gain;
+    int n = 0;
+
+    memset(s->slots, 0xff, sizeof(int32_t) * pairs->n_slots);
+    for (int i = 0; i < rows; i++)
+        s->category[i] = find_category(pairs, s, pair, i, &n);
+    memset(s->all, 0, (size_t)n * sizeof(float));
+    for (int i = 0; i < rows; i++)
+        s->all[s->category[i]]++;
+    for (int i = 0; i < rows; i++)
+        s->x[i] = s->keys[s->category[i]] == 0 ? 0 : count_input((int64_t)s->all[s->category[i]] - 1);
+    gain = gain_of_input(pairs, pair, s->x, rows, &sign);
+    return gain >= fmax(COUNT_LEAST * rows, EVIDENCE) ? gain : 0;
 }
