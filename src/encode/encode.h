@@ -120,8 +120,8 @@ typedef struct CtrEncoder {
     NnTransform *transforms; /* [n_num] */
     CtrBuckets *buckets;     /* [n_num]; NULL: none */
     /*
-     * [n_cat + n_crosses]: known categories, code = id + CTR_CODE_KNOWN; a cross's are those of cross_key, and
-     * after them, if it is counted, the pairs that are too rare to have codes.
+     * [n_cat + n_crosses]: known categories, code = id + CTR_CODE_KNOWN; a cross's are those of cross_key,
+     * and after them, if it is counted, the pairs that are too rare to have codes.
      */
     CtrVocab **vocabs;
     int32 **frequencies; /* [n_cat + n_crosses][in the vocabulary]: training rows of each */

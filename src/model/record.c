@@ -99,8 +99,9 @@ static const RecordField fields[] = {
     FIELD(INPUTS, "numerical_buckets", OPTION_INTEGER, ALL, numerical_buckets, 0, NN_BUCKETS_MOST, NULL),
     FIELD(INPUTS, "target_statistics", OPTION_BOOLEAN, ALL, target_statistics, 0, 1, NULL),
     FIELD(INPUTS, "crosses", OPTION_CROSSES, ALL, crosses, 0, CTR_CROSSES_MOST, crosses),
-    {.section = INPUTS, .later = true, .spec = {.key = "cross_counts", .type = OPTION_BOOLEAN, .architectures = ALL,
-     .offset = offsetof(CtrOptions, cross_counts), .size = sizeof(bool), .high = 1}},
+    {.section = INPUTS, .later = true,
+     .spec = {.key = "cross_counts", .type = OPTION_BOOLEAN, .architectures = ALL,
+              .offset = offsetof(CtrOptions, cross_counts), .size = sizeof(bool), .high = 1}},
 
     FIELD(COLUMNS, "label", OPTION_COLUMN, ALL, label, 0, 0, NULL),
     FIELD(COLUMNS, "weight", OPTION_COLUMN, ALL, weight, 0, 0, NULL),

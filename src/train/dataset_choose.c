@@ -1,6 +1,6 @@
 /*
- * dataset_choose.c: which columns the option "crosses" => 'auto' pairs, and of which pairs it is worth knowing
- * how often a row's categories occur together. A sample of the training rows decides
+ * dataset_choose.c: which columns the option "crosses" => 'auto' pairs, and of which pairs it is worth
+ * knowing how often a row's categories occur together. A sample of the training rows decides
  * (nn/math/pairs.c): the first ones in the order of the rows, which is that of a hash.
  */
 #include "train/dataset.h"

@@ -125,7 +125,8 @@ count_rare(const CtrPairs *pairs, int min_count)
 }
 
 /*
- * Whether how often a cross's pairs occur is an input, as is wanted. *rare: pairs that are kept for it so far.
+ * Whether how often a cross's pairs occur is an input, as is wanted. *rare: pairs that are kept for that so
+ * far.
  */
 static bool
 is_counted(const CtrDataset *ds, bool wanted, const CtrPairs *pairs, int64 *rare)

@@ -111,8 +111,8 @@ find_pair_statistics(const NnPairs *pairs, const PairScratch *s, const NnPair *p
 #define INPUTS 4 /* a constant, the statistics of a pair's two columns, and what the pair has besides */
 
 /*
- * By how much the log likelihood of the first `rows` rows would grow with one more input, x [rows], beside the
- * statistics of the pair's columns. *sign: that of its weight.
+ * By how much the log likelihood of the first `rows` rows would grow with one more input, x_last [rows],
+ * beside the statistics of the pair's columns. *sign: that of its weight.
  */
 static double
 gain_of_input(const NnPairs *pairs, const NnPair *pair, const float *x_last, int rows, double *sign)

@@ -46,8 +46,8 @@ int pairs_choose(NnPairs *pairs, NnPair *chosen, int most, NnPause pause);
 /* After pairs_expect, instead of pairs_choose: the pair is one that others are chosen. */
 void pairs_take(NnPairs *pairs, const NnPair *pair);
 /*
- * The gain from knowing, beside the pairs that were chosen or taken, in how many other rows a row's categories
- * of this one occur together; 0 where it is not worth it.
+ * The gain from knowing, beside the pairs that were chosen or taken, in how many other rows a row's
+ * categories of this one occur together; 0 where it is not worth it.
  */
 double pairs_count(NnPairs *pairs, const NnPair *pair);
 
