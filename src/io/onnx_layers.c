@@ -348,26 +348,35 @@ prepare_pairs(OnnxGraph *graph, const NnModule *m)
                                                                   : fields * (fields - 1) / 2);
 }
 
-/*
- * (v_i W^T) * v_j for all pairs i < j; W is the same for all, one for each i, or one for each pair. Fields,
- * and then pairs, are the first dimension in between, because MatMul takes a matrix for each.
- */
+/* (v_i W^T) * v_j for all pairs i < j; MatMul takes a matrix for each i or pair where these come first */
 static const char *
 add_bilinear(OnnxGraph *graph, const NnLayer *l, const NnModule *m, const char *const *x)
 {
-    const bool of_pairs = net_of(graph)->config.bilinear_type == NN_FIELD_INTERACTION;
     const int64 width = net_of(graph)->config.d_embed;
-    const char *fields, *first, *second;
+    const char *fields = add_fields(graph, x[0], count_fields(graph) * width); /* [B, fields, width] */
+    const char *first = fields, *second;
 
     prepare_pairs(graph, m);
-    fields = add_transpose(graph, add_fields(graph, x[0], count_fields(graph) * width), LIST(1, 0, 2));
-    second = add_on_axis(graph, "Gather", 0, fields, graph->pairs.second);
-    first = of_pairs ? add_on_axis(graph, "Gather", 0, fields, graph->pairs.first) : fields;
-    first = onnx_node(graph, "MatMul", first, graph->pairs.weights, NULL);
-    if (!of_pairs)
+    second = add_on_axis(graph, "Gather", 1, fields, graph->pairs.second);
+    switch (net_of(graph)->config.bilinear_type) {
+    case NN_FIELD_ALL:
+        first = onnx_node(graph, "MatMul", fields, graph->pairs.weights, NULL);
+        first = add_on_axis(graph, "Gather", 1, first, graph->pairs.first);
+        break;
+    case NN_FIELD_EACH:
+        first = add_transpose(graph, fields, LIST(1, 0, 2));
+        first = onnx_node(graph, "MatMul", first, graph->pairs.weights, NULL);
+        first = add_transpose(graph, first, LIST(1, 0, 2));
+        first = add_on_axis(graph, "Gather", 1, first, graph->pairs.first);
+        break;
+    case NN_FIELD_INTERACTION:
+        first = add_transpose(graph, fields, LIST(1, 0, 2));
         first = add_on_axis(graph, "Gather", 0, first, graph->pairs.first);
-    return add_flatten(graph,
-                       add_transpose(graph, onnx_node(graph, "Mul", first, second, NULL), LIST(1, 0, 2)));
+        first = onnx_node(graph, "MatMul", first, graph->pairs.weights, NULL);
+        first = add_transpose(graph, first, LIST(1, 0, 2));
+        break;
+    }
+    return add_flatten(graph, onnx_node(graph, "Mul", first, second, NULL));
 }
 
 /* ------------------------------------------------------------------ the walk */

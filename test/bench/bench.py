@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The parts of the benchmark that need a server: train, score, load, job, growth. See bench.sh, which starts it.
+"""The parts of the benchmark that need a server: train, score, onnx, load, job, growth. See bench.sh, which starts it.
 
 Ours is measured through psql on the server that the environment names; the peer, PyTorch, in this process, or, where it
 trains, in one of its own.
@@ -334,6 +334,48 @@ def score():
     row(f"first ctr_predict of a backend, {megabytes:.0f} MB", spread(first_calls(), 1000) + " ms")
 
 
+# ------------------------------------------------------------------ onnx
+
+class OnnxPeer:
+    """onnxruntime on what ctr_to_onnx and ctr_encode give: encoded rows in memory, whole batches."""
+
+    def __init__(self, name, table, batches=16):
+        import onnxruntime
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = THREADS
+        file = bytes.fromhex(psql(f"SELECT encode(ctr_to_onnx(model), 'hex') FROM models WHERE name = '{name}';")[0])
+        self.session = onnxruntime.InferenceSession(file, options)
+        lines = psql("SELECT array_to_string(x_num, ' '), array_to_string(x_cat, ' ') FROM models, "
+                     f"(SELECT * FROM {table} LIMIT {batches * BATCH}) c, ctr_encode(model, c) WHERE name = '{name}';")
+        columns = [np.array([part.split() for part in column], kind)
+                   for column, kind in zip(zip(*(line.split("|") for line in lines)), (np.float32, np.int64))]
+        self.batches = [dict(zip(("x_num", "x_cat"), (c[i:i + BATCH] for c in columns)))
+                        for i in range(0, len(lines), BATCH)]
+
+    def rate(self, least=2.0):
+        start, steps = time.perf_counter(), 0
+        while time.perf_counter() - start < least:
+            self.session.run(["probability"], self.batches[steps % len(self.batches)])
+            steps += 1
+        return steps * BATCH / (time.perf_counter() - start)
+
+
+def onnx():
+    import onnxruntime
+    load_table("criteo", ROWS)
+    small = min(ROWS, 200000)
+    psql(f"CREATE TABLE small AS SELECT * FROM criteo LIMIT {small}; VACUUM ANALYZE small;")
+    print(f"rows/s: median (least … most), {THREADS} threads both. Ours: raw rows of a table; onnxruntime "
+          f"{onnxruntime.__version__}: rows that are encoded already, batch {BATCH}.\n")
+    header("ctr_predict_batch of", "ours", "onnxruntime", "quotient")
+    for name, network, recipe in (("matrix", "matrix", "reference"), ("field_each", "field_each", "reference"),
+                                  ("matrix, default recipe", "matrix", "robust")):
+        model(name, NETWORKS[network], recipe=recipe)
+        peer = OnnxPeer(name, "small")
+        peer.rate(0)
+        compare(name, lambda: scoring_rate("ctr_predict_batch", name, "small", small), peer.rate)
+
+
 # ------------------------------------------------------------------ load
 
 def load():
@@ -435,5 +477,5 @@ def growth():
 
 
 if __name__ == "__main__":
-    parts = {"train": train, "score": score, "load": load, "job": job, "growth": growth, "peer": serve_peer}
+    parts = {"train": train, "score": score, "onnx": onnx, "load": load, "job": job, "growth": growth, "peer": serve_peer}
     parts[sys.argv[1]](*sys.argv[2:])

@@ -7,6 +7,7 @@
 #   sgemm    the engine's training ÷ bare matrix products of the same shapes
 #   train    ctr_train's epochs ÷ PyTorch's steps on tensors in memory
 #   score    ctr_predict and ctr_predict_batch ÷ PyTorch and PL/Python; warm and first call
+#   onnx     ctr_predict_batch of raw rows ÷ onnxruntime on rows that are encoded already
 #   load     reading rows: the scan and ctr_train's transition function
 #   job      raw table to model ÷ COPY out, pandas, scikit-learn, PyTorch
 #   growth   time and memory by rows and by categories
@@ -23,8 +24,8 @@
 # extrapolated; 0: all of them); GROWTH_ROWS and GROWTH_SHARES (lists). Of tables: SEEDS ("1 2 3"), MODELS (all; MODELS="deepcross lightgbm":
 # only these), OPTIONS (SQL like "ctr_fit(epochs => 10)": options of ours besides the defaults).
 #
-# Peers. PyTorch, pandas, scikit-learn: pip install torch pandas scikit-learn, for the python3 in PATH (or PYTHON=). The
-# networks are those of python/ctr_torch.py. PL/Python: apt install postgresql-plpython3-15, and TORCH_PATH=, a
+# Peers. PyTorch, pandas, scikit-learn, onnxruntime: pip install torch pandas scikit-learn onnxruntime, for the python3 in
+# PATH (or PYTHON=). The networks are those of python/ctr_torch.py. PL/Python: apt install postgresql-plpython3-15, and TORCH_PATH=, a
 # directory with torch (pip install --target) that the server's user can read. A peer that is absent is named as absent.
 # Boosted trees: pip install lightgbm xgboost catboost pandas; boosted_trees.py says how they are set.
 # `train` has PyTorch twice: as it comes, and tuned (fused Adam; a C library that keeps memory).
@@ -63,7 +64,7 @@ for part in $parts; do
     printf '\n### %s (%s cores, load %s)\n\n' "$part" "$(nproc)" "$(cut -d' ' -f1-3 /proc/loadavg)"
     case $part in
     sgemm) sgemm ;;
-    train | score | load | job | growth) test/server run "$PYTHON" test/bench/bench.py "$part" ;;
+    train | score | onnx | load | job | growth) test/server run "$PYTHON" test/bench/bench.py "$part" ;;
     builds) : "${BASE:?BENCH=builds needs BASE=path, another checkout}" && builds ;;
     memory) test/server run test/bench/memory.sh ;;
     cancel) test/server run perl -I test/t test/bench/cancel.pl ;;
