@@ -172,3 +172,18 @@ FROM models WHERE name = 'fit';
 DROP VIEW joined, grouped;
 DROP TABLE reshaped, computed, parts, wide, wrong;
 DROP FUNCTION by_columns, differ, uses, the_model, grouped_scores;
+
+-- what was looked up for a query of one row serves the next, unless the row type has changed
+CREATE TABLE one_row AS SELECT * FROM clicks LIMIT 1;
+PREPARE one AS SELECT ctr_predict(model, r) IS NOT NULL AS scored FROM models, one_row r WHERE name = 'fit';
+EXECUTE one;
+EXECUTE one;
+ALTER TABLE one_row RENAME city TO town;
+SELECT try('EXECUTE one');
+ALTER TABLE one_row RENAME town TO city;
+EXECUTE one;
+ALTER TABLE one_row ADD COLUMN more int, DROP COLUMN id;
+EXECUTE one;
+SELECT try($$SELECT ctr_predict_columns(model, 'one_row', 1, 2) FROM models WHERE name = 'fit'$$);
+DEALLOCATE one;
+DROP TABLE one_row;

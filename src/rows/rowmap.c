@@ -65,15 +65,15 @@ row_of_record(HeapTupleHeader record)
                     .tuple = record};
 }
 
-/*
- * Error if the columns are not those of the row type. The planner passes the right ones
- * (predict_columns.c), but anyone may call the function directly.
- */
-static void
-check_columns(const CtrRowMap *map, const CtrRow *row)
+/* The planner passes the right ones (predict_columns.c), but anyone may call the function directly. */
+void
+rowmap_check_columns(const CtrRowMap *map, const CtrRow *row)
 {
-    const int n = row->call->nargs - CTR_FIRST_COLUMN;
+    int n;
 
+    if (row->tuple)
+        return;
+    n = row->call->nargs - CTR_FIRST_COLUMN;
     if (n != map->desc->natts)
         ereport(ERROR,
                 (errcode(ERRCODE_DATATYPE_MISMATCH), errmsg("row type %s has %d columns, not %d",
@@ -114,8 +114,7 @@ rowmap_create(const CtrRow *row, MemoryContext parent)
     map->nulls = palloc0(sizeof(bool) * Max(map->desc->natts, 1));
     map->label.attribute = map->weight.attribute = map->validation.attribute = ROWMAP_NOT_FOUND;
     MemoryContextSwitchTo(old);
-    if (row->tuple == NULL)
-        check_columns(map, row);
+    rowmap_check_columns(map, row);
     return map;
 }
 

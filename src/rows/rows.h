@@ -86,6 +86,8 @@ typedef struct CtrRowMap {
  * if the query holds no lock on it.
  */
 bool rowmap_fits(CtrRowMap *map, const CtrRow *row);
+/* Raises an error if a row that comes as columns has not those of its type, for which the map is made. */
+void rowmap_check_columns(const CtrRowMap *map, const CtrRow *row);
 /* Raises the error for a row whose type differs from the first row's. */
 void rowmap_change_error(const CtrRowMap *map, const CtrRow *row);
 /*

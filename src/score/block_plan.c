@@ -16,6 +16,9 @@
 #include "optimizer/planner.h"
 #include "utils/plancache.h"
 
+/* Where the planner expects no more rows than this, a block scan would cost more than it saves. */
+#define ONE_ROW 1.0
+
 typedef struct Places {
     PlannedStmt *stmt;
     int last_node_id; /* 0: not looked up yet */
@@ -151,8 +154,8 @@ place_above(Places *places, Plan *plan, const Wanted *wanted)
     Plan *top = plan;
 
     calls = next_calls(quals, targets, NIL);
-    if (calls == NIL || plan->async_capable || !blocks_is_stable(places->stmt, before) ||
-        !blocks_inputs_may_be_ahead(places->stmt, plan))
+    if (calls == NIL || plan->plan_rows <= ONE_ROW || plan->async_capable ||
+        !blocks_is_stable(places->stmt, before) || !blocks_inputs_may_be_ahead(places->stmt, plan))
         return plan;
     blocks_find_variables((Node *)list_make2(targets, quals), &known);
     if (inner_join_quals(plan) != NIL)
@@ -230,7 +233,7 @@ place_below(Places *places, Plan *plan, const Wanted *wanted)
         blocks_find_aggregated_calls((Node *)list_make2(plan->targetlist, plan->qual), &calls);
     else
         blocks_find_calls((Node *)plan->targetlist, &calls);
-    if (calls == NIL || !blocks_may_be_ahead(places->stmt, child))
+    if (calls == NIL || child->plan_rows <= ONE_ROW || !blocks_may_be_ahead(places->stmt, child))
         return;
     scan = new_scan(places, child, calls, wanted, child);
     foreach (cell, scan->custom_scan_tlist)

@@ -5,43 +5,24 @@
  * Several blocks of rows are scored by threads, which are started when a site first has so many rows.
  * They touch the engine's memory only, so that the site can take the next rows at the same time.
  */
-#include "score/score.h"
+#include "score/site_model.h"
 
 #include "miscadmin.h"
 
 #include "threads.h"
 #include "nn/math/loss.h"
 
-/* Rows that a site has taken, and their logits. */
-typedef struct SiteRows {
-    CtrRowBlock *block; /* rows that are not encoded yet; NULL: capacity is 1 */
-    int encoded;        /* the rows before these, which are encoded */
-    float *x_num;       /* [capacity, d_num] */
-    int32 *x_cat;       /* [d_cat, capacity] */
-    float *logits;      /* [capacity, n_classes] */
-} SiteRows;
-
-/* One model at one call site: where its features are in the rows that come here, and room for its inputs. */
-typedef struct SiteModel {
-    char digest[CTR_MODEL_DIGEST_SIZE + 1];
-    MemoryContext context;
-    CtrRowMap *map;
-    Size capacity;     /* the most rows */
-    SiteRows *rows;    /* where site_take puts them */
-    SiteRows *scoring; /* rows that site_score_during is scoring; NULL: it was never called */
-    /* [threads of the site's pool], but the first thread has view->scorer; NULL: not needed yet */
-    NnScorer **scorers;
-} SiteModel;
-
 #define SITE_MODELS 16
 
 struct CtrSite {
     MemoryContext context;
+    MemoryContextCallback goes;
     CtrModelHold *hold;
     bool wants_label; /* also find the model's label column */
     int capacity;     /* rows scored at once: 1, or blocks */
     NnPool *pool;     /* NULL: not needed yet */
     int n_scoring;    /* rows that threads are scoring */
+    bool outlives;    /* what is in models lives longer than the site */
     int n_models;
     SiteModel *models[SITE_MODELS]; /* most recently used first: a join may bring several models in turn */
     const CtrCachedModelView *view; /* of the model in use: models[0] */
@@ -54,6 +35,24 @@ site_most_rows(void)
 }
 
 CtrSite *
+site_of_call(FunctionCallInfo fcinfo)
+{
+    if (fcinfo->flinfo->fn_extra == NULL)
+        fcinfo->flinfo->fn_extra = site_create(fcinfo->flinfo->fn_mcxt, 1, false);
+    return fcinfo->flinfo->fn_extra;
+}
+
+/* The site's context is being deleted, and those below it are gone. */
+static void
+site_goes(void *arg)
+{
+    const CtrSite *site = arg;
+
+    for (int i = site->n_models - 1; i >= 0 && site->outlives; i--)
+        site_model_release(site->models[i]);
+}
+
+CtrSite *
 site_create(MemoryContext context, int capacity, bool wants_label)
 {
     CtrSite *site = MemoryContextAllocZero(context, sizeof(CtrSite));
@@ -62,48 +61,9 @@ site_create(MemoryContext context, int capacity, bool wants_label)
     site->hold = model_hold_create(context);
     site->capacity = capacity;
     site->wants_label = wants_label;
+    site->goes = (MemoryContextCallback){.func = site_goes, .arg = site};
+    MemoryContextRegisterResetCallback(context, &site->goes);
     return site;
-}
-
-CtrSite *
-site_of_call(FunctionCallInfo fcinfo)
-{
-    if (fcinfo->flinfo->fn_extra == NULL)
-        fcinfo->flinfo->fn_extra = site_create(fcinfo->flinfo->fn_mcxt, 1, false);
-    return fcinfo->flinfo->fn_extra;
-}
-
-static SiteRows *
-site_rows_create(const SiteModel *sm, const CtrModel *model)
-{
-    const CtrEncoder *encoder = model->encoder;
-    MemoryContext old = MemoryContextSwitchTo(sm->context);
-    SiteRows *rows = palloc0(sizeof(SiteRows));
-
-    if (sm->capacity > 1)
-        rows->block = rowblock_create(sm->context, sm->capacity, encoder->n_num, encoder->n_cat);
-    rows->x_num = palloc(mul_size(sizeof(float), mul_size(sm->capacity, Max(encoder->d_num, 1))));
-    rows->x_cat = palloc(mul_size(sizeof(int32), mul_size(sm->capacity, Max(encoder->d_cat, 1))));
-    rows->logits = palloc(mul_size(sizeof(float), mul_size(sm->capacity, model->options.net.n_classes)));
-    MemoryContextSwitchTo(old);
-    return rows;
-}
-
-static SiteModel *
-site_model_create(CtrSite *site, const CtrCachedModelView *view, const CtrRow *row)
-{
-    const CtrModel *model = view->model;
-    const CtrEncoder *encoder = model->encoder;
-    MemoryContext context = AllocSetContextCreate(site->context, "ctr call site", ALLOCSET_SMALL_SIZES);
-    SiteModel *sm = MemoryContextAllocZero(context, sizeof(SiteModel));
-
-    memcpy(sm->digest, model->digest, sizeof(sm->digest));
-    sm->context = context;
-    sm->capacity = site->capacity;
-    sm->map = rowmap_for_scoring(row, encoder->features, encoder->n_num, encoder->n_cat,
-                                 site->wants_label ? model->options.label : NULL, context);
-    sm->rows = site_rows_create(sm, model);
-    return sm;
 }
 
 /* Moves models[i] to the front. */
@@ -119,7 +79,7 @@ site_promote(CtrSite *site, int i)
 static void
 site_forget(CtrSite *site, int i)
 {
-    MemoryContextDelete(site->models[i]->context);
+    site_model_release(site->models[i]);
     site->n_models--;
     memmove(site->models + i, site->models + i + 1, sizeof(SiteModel *) * (site->n_models - i));
 }
@@ -155,12 +115,13 @@ site_use(CtrSite *site, Datum model, const CtrRow *row)
     if (i < site->n_models && !rowmap_fits(site->models[i]->map, row))
         site_forget(site, i), i = site->n_models;
     if (i == site->n_models) {
-        SiteModel *sm = site_model_create(site, view, row);
+        SiteModel *sm = site_model_create(site->context, site->capacity, site->wants_label, view->model, row);
 
         if (site->n_models == SITE_MODELS)
             site_forget(site, SITE_MODELS - 1);
         i = site->n_models++;
         site->models[i] = sm;
+        site->outlives = sm->outlives;
     }
     site_promote(site, i);
     site->view = view;
