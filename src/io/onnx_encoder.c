@@ -5,11 +5,12 @@
  *   {"format": 1,
  *    "x_num": [{"kind": "number", "column", "transform", "missing", "low", "high",
  *               "quantiles" or "shift", "scale"},
- *              {"kind": "statistics", "fields": [index in x_cat, …], "divisor"}],
+ *              {"kind": "statistics", "fields": [index in x_cat, …], "divisor"},
+ *              {"kind": "count", "field": index in x_cat}],
  *    "x_cat": [{"kind": "category", "column", "categories": [text or null, …], "statistics": [number, …]},
  *              {"kind": "bucket", "column", "bounds": [number, …], "statistics"},
  *              {"kind": "cross", "fields": [index in x_cat, index], "categories": [[code, code], …],
- *               "statistics"}]}
+ *               "rare": [[code, code], …], "counts": [number, …], "statistics"}]}
  */
 #include "io/onnx.h"
 
@@ -119,24 +120,28 @@ append_statistics_input(StringInfo json, int first, int end, float divisor)
 static void
 append_derived_numbers(StringInfo json, const CtrEncoder *encoder)
 {
-    const int first_cross = encoder_first_cross(encoder), n = encoder->d_num - encoder->n_num;
+    const int first_cross = encoder_first_cross(encoder);
+    const int n = encoder_first_count(encoder) - encoder->n_num;
     int i = encoder->n_num;
 
-    if (!encoder->sums_statistics) {
-        for (int f = 0; f < n; f++) {
-            append_separator(json, i++);
-            append_statistics_input(json, f, f + 1, 1);
-        }
-        return;
+    for (int f = 0; f < n && !encoder->sums_statistics; f++) {
+        append_separator(json, i++);
+        append_statistics_input(json, f, f + 1, 1);
     }
-    if (n > 0) {
+    if (n > 0 && encoder->sums_statistics) {
         append_separator(json, i++);
         append_statistics_input(json, 0, first_cross, sqrtf((float)first_cross));
     }
-    if (n > 1) {
+    if (n > 1 && encoder->sums_statistics) {
         append_separator(json, i++);
         append_statistics_input(json, first_cross, encoder->d_cat, sqrtf((float)encoder->n_crosses));
     }
+    for (int k = 0; k < encoder->n_counted; k++) {
+        append_separator(json, i++);
+        appendStringInfo(json, "{\"kind\":\"count\",\"field\":%d}", first_cross + cross_of_count(encoder, k));
+    }
+    if (i != encoder->d_num)
+        elog(ERROR, "%d numerical inputs are described, not %d", i, encoder->d_num);
 }
 
 /* ------------------------------------------------------------------ x_cat */
@@ -171,18 +176,40 @@ append_categories(StringInfo json, const CtrVocab *vocab, const CtrSpelling *spe
     pfree(text.data);
 }
 
-/* The categories of a pair of columns: their codes. */
+/* ,"key": the pairs [first, end) of a cross's vocabulary, as codes of its columns */
 static void
-append_pairs(StringInfo json, const CtrVocab *vocab)
+append_pairs(StringInfo json, const char *key, const CtrVocab *vocab, int32 first, int32 end)
 {
-    appendStringInfoString(json, ",\"categories\":[");
-    for (int32 id = 0; id < vocab_count(vocab); id++) {
+    appendStringInfo(json, ",\"%s\":[", key);
+    for (int32 id = first; id < end; id++) {
         uint32 length;
-        CtrCrossKey key;
+        CtrCrossKey pair;
 
-        memcpy(&key, vocab_get(vocab, id, &length), sizeof(key));
+        memcpy(&pair, vocab_get(vocab, id, &length), sizeof(pair));
+        append_separator(json, id - first);
+        appendStringInfo(json, "[%d,%d]", pair.codes[0], pair.codes[1]);
+    }
+    appendStringInfoChar(json, ']');
+}
+
+/* Its categories and, where it is counted, further pairs and what the network sees of each. */
+static void
+append_cross(StringInfo json, const CtrEncoder *encoder, int k)
+{
+    const int *columns = encoder->crosses[k].columns;
+    const CtrVocab *vocab = encoder->vocabs[encoder->n_cat + k];
+    const int32 n = vocab_count(vocab);
+    const int32 known = encoder->categories[encoder_first_cross(encoder) + k] - CTR_CODE_KNOWN;
+
+    appendStringInfo(json, "{\"kind\":\"cross\",\"fields\":[%d,%d]", columns[0], columns[1]);
+    append_pairs(json, "categories", vocab, 0, known);
+    if (encoder->pair_rows == NULL || encoder->pair_rows[k] == NULL)
+        return;
+    append_pairs(json, "rare", vocab, known, n);
+    appendStringInfoString(json, ",\"counts\":[");
+    for (int32 id = 0; id < n; id++) {
         append_separator(json, id);
-        appendStringInfo(json, "[%d,%d]", key.codes[0], key.codes[1]);
+        append_float(json, count_input(encoder->pair_rows[k][id]));
     }
     appendStringInfoChar(json, ']');
 }
@@ -218,11 +245,7 @@ append_field(StringInfo json, const CtrEncoder *encoder, int f, const CtrSpellin
         append_column(json, encoder->features[f - encoder->n_cat].name);
         append_doubles(json, "bounds", buckets->bounds, buckets->n_bounds);
     } else {
-        const int k = f - first_cross;
-        const int *columns = encoder->crosses[k].columns;
-
-        appendStringInfo(json, "{\"kind\":\"cross\",\"fields\":[%d,%d]", columns[0], columns[1]);
-        append_pairs(json, encoder->vocabs[encoder->n_cat + k]);
+        append_cross(json, encoder, f - first_cross);
     }
     append_field_statistics(json, encoder, f);
     appendStringInfoChar(json, '}');

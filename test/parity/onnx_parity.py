@@ -27,7 +27,7 @@ DOCUMENT = pathlib.Path(__file__).parents[2] / "docs" / "onnx.md"
 # rows at the ends, beyond them, missing, and with categories that training never saw.
 TABLE = r'''
 CREATE TEMP TABLE rows AS
-SELECT i AS id, (i * 7919 % 10 < CASE WHEN i % 3 = 0 THEN 7 ELSE 2 END)::int AS label, i * i % 7 % 3 AS class,
+SELECT i AS id, ((hashint4(i) & 1023) % 10 < CASE WHEN i % 3 = 0 THEN 7 ELSE 2 END)::int AS label, i * i % 7 % 3 AS class,
        nullif(i % 11, 0) AS n1, (i * 31 % 97)::float8 - 20 AS n2, exp(i % 13)::numeric AS "n ""3""", i % 2 = 0 AS n4,
        nullif('a' || i * i % 5, 'a4') AS c1, nullif('b ' || i % 90, 'b 7') AS c2,
        (ARRAY['ü', E'line\nbreak', '"quoted" \ ', '', '漢字', E'\x01'])[i % 6 + 1] AS "c
@@ -45,7 +45,7 @@ QUERY = """
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS ctr;
 %(table)s
-CREATE TEMP TABLE m AS SELECT ctr_train(r, %(options)s) AS model FROM rows r;
+CREATE TEMP TABLE m AS SELECT ctr_train(r, %(options)s) AS model FROM rows r, generate_series(0, %(more)d * label);
 SELECT json_build_object('onnx', (SELECT encode(ctr_to_onnx(model), 'hex') FROM m),
   'rows', (SELECT json_agg(json_build_object('raw', s, 'x_num', e.x_num, 'x_cat', e.x_cat, 'p', %(predict)s(model, s)))
            FROM scored s, m, LATERAL ctr_encode(model, s) e));
@@ -61,6 +61,9 @@ COMMON = """ctr_fit(epochs => 1, patience => 0, min_count => 2, batch_size => 25
 OTHERS = {
     "crosses by name": """'{"crosses": [["c2", "c1"], ["c1", "c5"]]}'""",
     "crosses by name, FiBiNET": """'{"architecture": "fibinet", "crosses": [["c2", "c1"], ["c1", "c5"]]}'""",
+    # whoever liked a pair comes again, so how often it occurs tells something
+    "pairs counted": """'{"min_count": 4, "crosses": [["c2", "c4"], ["c1", "c5"]]}'""",
+    "pairs counted, FiBiNET": """'{"architecture": "fibinet", "min_count": 4, "crosses": [["c2", "c4"], ["c1", "c5"]]}'""",
     "recipe reference": "'{\"recipe\": \"reference\"}'",
     "recipe reference, FiBiNET": "'{\"recipe\": \"reference\", \"architecture\": \"fibinet\"}'",
     "transform standard": "'{\"numerical_transform\": \"standard\"}'",
@@ -84,8 +87,8 @@ def variants():
         yield name, 1, COMMON % ("label", "class") + " || " + more
 
 
-def train(options, k):
-    query = QUERY % {"table": TABLE, "options": options, "predict": "ctr_predict" if k == 1 else "ctr_predict_classes"}
+def train(options, k, more):
+    query = QUERY % {"table": TABLE, "options": options, "more": more, "predict": "ctr_predict" if k == 1 else "ctr_predict_classes"}
     result = subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1"], input=query, capture_output=True, text=True)
     if result.returncode != 0:
         sys.exit(f"{options}: {result.stderr}")
@@ -121,19 +124,23 @@ def report(good, what):
 def main():
     failed, module = 0, example()
     for name, k, options in variants():
-        onnx_bytes, rows = train(options, k)
+        counted = name.startswith("pairs counted")
+        onnx_bytes, rows = train(options, k, 2 if counted else 0)
         model = onnx.load_from_string(onnx_bytes)
         onnx.checker.check_model(model, full_check=True)
         session = onnxruntime.InferenceSession(onnx_bytes)
+        raw = module.Model(onnx_bytes)
         expected = np.array([r["p"] for r in rows])
         some = rows[:20] + rows[-10:]
         differences = [
             np.abs(run(session, some, 1) - expected[list(range(20)) + list(range(-10, 0))]).max(),
             np.abs(run(session, rows, BATCH) - expected).max(),
-            np.abs(module.Model(onnx_bytes).predict([r["raw"] for r in rows]) - expected).max(),
+            np.abs(raw.predict([r["raw"] for r in rows]) - expected).max(),
         ]
         shape = [d.dim_value or d.dim_param for d in model.graph.output[0].type.tensor_type.shape.dim]
         failed += report(shape == (["batch"] if k == 1 else ["batch", k]), f"{name}: checked, {len(model.graph.node)} nodes")
+        if counted:
+            failed += report(any(field.get("rare") for field in raw.x_cat), f"{name}: rare pairs, too")
         failed += report(max(differences) <= TOLERANCE, name + ": largest differences, rows one by one {:.1e}, {} at a time {:.1e}, raw {:.1e}".format(differences[0], BATCH, *differences[1:]))
     sys.exit(failed > 0)
 
