@@ -397,6 +397,45 @@ CREATE AGGREGATE ctr_evaluate(ctr_model, pg_catalog.record) (
 COMMENT ON AGGREGATE ctr_evaluate(ctr_model, pg_catalog.record) IS
     'A model''s quality on rows that have the label column it was trained on: (rows, loss, auc, accuracy, normalized_entropy, calibration). Rows with a NULL label are left out; every row counts once, whatever its weight. NULL and a WARNING without rows; an error where a group has several models.';
 
+CREATE TYPE ctr_feature_drift AS (
+    feature pg_catalog.text, kind pg_catalog.text, rows bigint, missing double precision, missing_trained double precision,
+    unseen double precision, unseen_trained double precision, mean double precision, mean_trained double precision,
+    psi double precision);
+COMMENT ON TYPE ctr_feature_drift IS 'element of ctr_drift''s result: how far rows are from those of the training, in one feature or in the score';
+COMMENT ON COLUMN ctr_feature_drift.feature IS 'the feature''s name; of a score, the class';
+COMMENT ON COLUMN ctr_feature_drift.kind IS 'score, numerical or categorical';
+COMMENT ON COLUMN ctr_feature_drift.rows IS 'rows';
+COMMENT ON COLUMN ctr_feature_drift.missing IS 'share of rows without a value';
+COMMENT ON COLUMN ctr_feature_drift.missing_trained IS 'the same in the training';
+COMMENT ON COLUMN ctr_feature_drift.unseen IS 'share of rows with a category that the model does not know, or a number beyond those of the training';
+COMMENT ON COLUMN ctr_feature_drift.unseen_trained IS 'the same in the training: categories too rare to be known';
+COMMENT ON COLUMN ctr_feature_drift.mean IS 'mean score, or mean number';
+COMMENT ON COLUMN ctr_feature_drift.mean_trained IS 'mean label, or mean number, in the training';
+COMMENT ON COLUMN ctr_feature_drift.psi IS 'population stability index; NULL where the model keeps no shares of the training';
+
+CREATE FUNCTION ctr_drift_transition(pg_catalog.internal, ctr_model, pg_catalog.record) RETURNS pg_catalog.internal
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE COST 1000;
+COMMENT ON FUNCTION ctr_drift_transition(pg_catalog.internal, ctr_model, pg_catalog.record) IS 'transition function of ctr_drift';
+CREATE FUNCTION ctr_drift_combine(pg_catalog.internal, pg_catalog.internal) RETURNS pg_catalog.internal
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ctr_drift_combine(pg_catalog.internal, pg_catalog.internal) IS 'combine function of ctr_drift';
+CREATE FUNCTION ctr_drift_serialize(pg_catalog.internal) RETURNS pg_catalog.bytea
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION ctr_drift_serialize(pg_catalog.internal) IS 'serialization function of ctr_drift';
+CREATE FUNCTION ctr_drift_deserialize(pg_catalog.bytea, pg_catalog.internal) RETURNS pg_catalog.internal
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION ctr_drift_deserialize(pg_catalog.bytea, pg_catalog.internal) IS 'deserialization function of ctr_drift';
+CREATE FUNCTION ctr_drift_final(pg_catalog.internal) RETURNS ctr_feature_drift[]
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ctr_drift_final(pg_catalog.internal) IS 'final function of ctr_drift';
+
+CREATE AGGREGATE ctr_drift(ctr_model, pg_catalog.record) (
+    SFUNC = ctr_drift_transition, STYPE = pg_catalog.internal, SSPACE = 65536, FINALFUNC = ctr_drift_final,
+    COMBINEFUNC = ctr_drift_combine, SERIALFUNC = ctr_drift_serialize, DESERIALFUNC = ctr_drift_deserialize,
+    PARALLEL = SAFE);
+COMMENT ON AGGREGATE ctr_drift(ctr_model, pg_catalog.record) IS
+    'How far rows are from those that a model was trained on, as an array with an element for the score (of each class) and for each feature: shares of missing and of unseen values and means, beside the training''s, and the population stability index. Labels are not needed. One model per group; NULL and a warning without rows.';
+
 -- ------------------------------------------------------------------ scoring
 
 CREATE FUNCTION ctr_predict_support(pg_catalog.internal) RETURNS pg_catalog.internal

@@ -49,6 +49,8 @@
  *   ctr.importance.crosses       F32 [crosses]     where there are crosses
  *
  * Tensors of the training:
+ *   ctr.labels.rows              I64 [classes]     training rows of each label, 2 where there is one
+ *                                                  class. Files of before have none
  *   ctr.history                  F64 [epochs, 6]   the members of CtrEpoch but seconds
  *
  * Metadata (all of them strings):
@@ -91,6 +93,7 @@
 #define CTR_MODEL_STATISTICS         "ctr.derived.statistics"
 #define CTR_MODEL_LABEL_SUMS         "ctr.derived.label_sums"
 #define CTR_MODEL_LABEL_TOTALS       "ctr.derived.label_totals"
+#define CTR_MODEL_LABELS             "ctr.labels.rows"
 #define CTR_MODEL_HISTORY            "ctr.history"
 #define CTR_MODEL_AVERAGE            "ctr.average.inputs"
 #define CTR_MODEL_SPREAD             "ctr.average.spread"

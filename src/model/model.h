@@ -78,7 +78,8 @@ typedef struct CtrModel {
     int n_epochs;
     CtrEpoch *history;
     int64 train_rows, validation_rows, skipped_rows;
-    int best_epoch; /* 1-based, in history; 0: none */
+    int64 *label_rows; /* [max(n_classes, 2)] training rows of each label; NULL: an older file does not say */
+    int best_epoch;    /* 1-based, in history; 0: none */
     CtrWeights weights;
     CtrInsight insight;
     char trained_at[CTR_MODEL_TIME_SIZE + 1]; /* end of the training, UTC; "": an older file does not say */

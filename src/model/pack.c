@@ -290,6 +290,15 @@ pack_insight(CtrSafeFile *file, const CtrModel *model)
     }
 }
 
+static void
+pack_labels(CtrSafeFile *file, const CtrModel *model)
+{
+    const int64 n = Max(model->options.net.n_classes, 2);
+
+    if (model->label_rows != NULL)
+        add_tensor(file, CTR_MODEL_LABELS, CTR_SAFE_I64, 1, &n, model->label_rows, (Size)n * sizeof(int64));
+}
+
 static char *
 names_json(const CtrFeature *features, int n)
 {
@@ -385,6 +394,7 @@ model_pack(const CtrModel *model, MemoryContext context)
     pack_statistics(file, model->encoder);
     pack_label_sums(file, model->encoder);
     pack_insight(file, model);
+    pack_labels(file, model);
     pack_history(file, model);
     pack_metadata(file, model);
     result = (ctr_model *)safetensors_write(file, context);

@@ -91,6 +91,25 @@ unpack_options(CtrUnpacker *u)
     return good;
 }
 
+/* The only tensor among the counts; files of before have none. */
+static bool
+unpack_labels(CtrUnpacker *u)
+{
+    const int n = Max(u->model->options.net.n_classes, 2);
+
+    if (safetensors_find(u->file, CTR_MODEL_LABELS) == NULL)
+        return true;
+    MemoryContextSwitchTo(u->model->context);
+    u->model->label_rows = unpack_vector(u, CTR_MODEL_LABELS, CTR_SAFE_I64, n);
+    MemoryContextSwitchTo(u->scratch);
+    for (int k = 0; u->model->label_rows != NULL && k < n; k++) {
+        if (u->model->label_rows[k] < 0 || u->model->label_rows[k] > CTR_COUNT_MOST)
+            return safetensors_invalid(u->escontext, "tensor \"%s\" has a number " INT64_FORMAT,
+                                       CTR_MODEL_LABELS, u->model->label_rows[k]);
+    }
+    return u->model->label_rows != NULL;
+}
+
 bool
 unpack_counts(CtrUnpacker *u)
 {
@@ -100,7 +119,7 @@ unpack_counts(CtrUnpacker *u)
     if (!unpack_number(u, "best_epoch", model->n_epochs, &best) ||
         !unpack_number(u, "training_rows", CTR_COUNT_MOST, &model->train_rows) ||
         !unpack_number(u, "validation_rows", CTR_COUNT_MOST, &model->validation_rows) ||
-        !unpack_number(u, "skipped_rows", CTR_COUNT_MOST, &model->skipped_rows))
+        !unpack_number(u, "skipped_rows", CTR_COUNT_MOST, &model->skipped_rows) || !unpack_labels(u))
         return false;
     model->best_epoch = (int)best;
     return true;

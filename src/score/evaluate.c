@@ -9,7 +9,6 @@
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
-#include "nodes/execnodes.h"
 
 #include "score/scores.h"
 #include "nn/math/evaluation.h"
@@ -251,38 +250,6 @@ ctr_evaluate_deserialize(PG_FUNCTION_ARGS)
     PG_RETURN_POINTER(e);
 }
 
-/* The memory context of the query that was warned last (warn_empty); NULL: that query has ended. */
-static MemoryContext warned;
-
-static void
-forget_warned(void *query)
-{
-    if (warned == query)
-        warned = NULL;
-}
-
-/*
- * Warns once in a query, which may have many groups without rows, and calls the aggregate for each column
- * of its result. e: as in ctr_evaluate_final
- */
-static void
-warn_empty(FunctionCallInfo fcinfo, const Evaluation *e)
-{
-    MemoryContext query = ((PlanState *)fcinfo->context)->state->es_query_cxt;
-    MemoryContextCallback *callback;
-
-    if (query == warned)
-        return;
-    warned = query;
-    callback = MemoryContextAllocZero(query, sizeof(MemoryContextCallback));
-    callback->func = forget_warned;
-    callback->arg = query;
-    MemoryContextRegisterResetCallback(query, callback);
-    ereport(WARNING, (errmsg("ctr_evaluate has no rows to evaluate"),
-                      e != NULL ? errdetail("The label is NULL in all rows.")
-                                : errdetail("There is no row, or the model is NULL in all rows.")));
-}
-
 static Datum
 nullable(double value, bool *null)
 {
@@ -304,7 +271,9 @@ ctr_evaluate_final(PG_FUNCTION_ARGS)
     if (e != NULL)
         evaluation_complete(e);
     if (e == NULL || e->sums.rows == 0) {
-        warn_empty(fcinfo, e);
+        aggregate_warn_empty(fcinfo, "ctr_evaluate has no rows to evaluate",
+                             e != NULL ? "The label is NULL in all rows."
+                                       : "There is no row, or the model is NULL in all rows.");
         PG_RETURN_NULL();
     }
     if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)

@@ -60,6 +60,10 @@ bool site_label(const CtrSite *site, int *label);
  * site_take.
  */
 bool site_value(const CtrSite *site, int feature, const char **bytes, uint32 *length);
+/* A numerical feature's value in the row taken last; NaN: NULL, or NaN. */
+double site_number(const CtrSite *site, int feature);
+/* The codes of the rows that site_score has scored: of field f and row r at [f * *ld + r]. */
+const int32 *site_codes(const CtrSite *site, Size *ld);
 /* The network's inputs for the row taken last, of a site of capacity 1: x_num [d_num], x_cat [d_cat]. */
 void site_inputs(const CtrSite *site, const float **x_num, const int32 **x_cat);
 

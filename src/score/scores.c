@@ -5,6 +5,7 @@
 #include "score/scores.h"
 
 #include "miscadmin.h"
+#include "nodes/execnodes.h"
 
 /* ------------------------------------------------------------------ collecting */
 
@@ -105,4 +106,36 @@ aggregate_context(FunctionCallInfo fcinfo)
     if (!AggCheckCallContext(fcinfo, &context))
         elog(ERROR, "aggregate support function called in non-aggregate context");
     return context;
+}
+
+/* ------------------------------------------------------------------ groups without rows */
+
+/* The memory context of the query that was warned last, and of what; NULL: that query has ended. */
+static MemoryContext warned;
+static const char *warned_of;
+
+static void
+forget_warned(void *query)
+{
+    if (warned == query)
+        warned = NULL;
+}
+
+void
+aggregate_warn_empty(FunctionCallInfo fcinfo, const char *message, const char *detail)
+{
+    MemoryContext query = ((PlanState *)fcinfo->context)->state->es_query_cxt;
+
+    if (query == warned && strcmp(message, warned_of) == 0)
+        return;
+    if (query != warned) {
+        MemoryContextCallback *callback = MemoryContextAllocZero(query, sizeof(MemoryContextCallback));
+
+        callback->func = forget_warned;
+        callback->arg = query;
+        MemoryContextRegisterResetCallback(query, callback);
+    }
+    warned = query;
+    warned_of = message;
+    ereport(WARNING, (errmsg("%s", message), errdetail("%s", detail)));
 }

@@ -30,4 +30,10 @@ void scores_deserialize(bytea *bytes, void *head, Size head_size, CtrScores *sco
 /* The memory context of the aggregate that is calling; error if no aggregate is. */
 MemoryContext aggregate_context(FunctionCallInfo fcinfo);
 
+/*
+ * Warns in the final function of an aggregate that has no rows: once in a query, which may have many such
+ * groups, and calls the aggregate for each column of its result. message: a literal
+ */
+void aggregate_warn_empty(FunctionCallInfo fcinfo, const char *message, const char *detail);
+
 #endif /* CTR_SCORES_H */

@@ -226,6 +226,19 @@ site_value(const CtrSite *site, int feature, const char **bytes, uint32 *length)
     return row_category(map, &map->features[feature], bytes, length);
 }
 
+double
+site_number(const CtrSite *site, int feature)
+{
+    return row_number(site->models[0]->map, &site->models[0]->map->features[feature]);
+}
+
+const int32 *
+site_codes(const CtrSite *site, Size *ld)
+{
+    *ld = site->models[0]->capacity;
+    return site->models[0]->rows->x_cat;
+}
+
 void
 site_inputs(const CtrSite *site, const float **x_num, const int32 **x_cat)
 {

@@ -264,6 +264,14 @@ ctr_train_transition(PG_FUNCTION_ARGS)
 
 /* ------------------------------------------------------------------ the result */
 
+static int64 *
+keep_label_rows(const CtrModel *model, const CtrDataset *dataset)
+{
+    const Size size = sizeof(int64) * Max(model->options.net.n_classes, 2);
+
+    return memcpy(MemoryContextAlloc(model->context, size), dataset_class_rows(dataset, false), size);
+}
+
 static CtrModel *
 model_create(Training *t)
 {
@@ -273,6 +281,7 @@ model_create(Training *t)
     model->options = t->options;
     model->encoder = dataset_encode(t->dataset, t->context);
     model->train_rows = dataset_rows(t->dataset, false);
+    model->label_rows = keep_label_rows(model, t->dataset);
     model->validation_rows = dataset_rows(t->dataset, true);
     model->skipped_rows = t->counts.skipped;
     model_create_net(model, NULL);
