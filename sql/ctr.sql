@@ -632,6 +632,19 @@ CREATE FUNCTION ctr_load_weights(ctr_model, pg_catalog.bytea) RETURNS ctr_model
 COMMENT ON FUNCTION ctr_load_weights(ctr_model, pg_catalog.bytea) IS
     'The model with the weights and buffers of a safetensors file, as save_file writes the state_dict of the same network: all names and shapes must be the model''s, weights may be F32, F16, BF16 or F64. History and importances, which were those of other weights, are left out.';
 
+CREATE FUNCTION ctr_vocabulary(ctr_model, feature pg_catalog.text, OUT code integer, OUT value pg_catalog.text, OUT count bigint)
+    RETURNS SETOF pg_catalog.record
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000 ROWS 1000;
+COMMENT ON FUNCTION ctr_vocabulary(ctr_model, pg_catalog.text) IS
+    'One row per row of a categorical feature''s embedding table: its code, as in ctr_encode''s x_cat; the category, NULL for code 0 (unseen, or rarer than min_count) and code 1 (missing); the training rows that had it, NULL where they were not counted. Features are categorical columns, pairs of columns ("a*b") and buckets of numbers ("price.bucket").';
+
+CREATE FUNCTION ctr_embeddings(ctr_model, feature pg_catalog.text, OUT code integer, OUT value pg_catalog.text,
+    OUT embedding real[])
+    RETURNS SETOF pg_catalog.record
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000 ROWS 1000;
+COMMENT ON FUNCTION ctr_embeddings(ctr_model, pg_catalog.text) IS
+    'One row per category of a feature, with code and value as in ctr_vocabulary: the vector that the network has learnt for it.';
+
 CREATE FUNCTION ctr_encode(ctr_model, pg_catalog.record, OUT x_num real[], OUT x_cat integer[])
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
 COMMENT ON FUNCTION ctr_encode(ctr_model, pg_catalog.record) IS

@@ -98,7 +98,7 @@ SELECT t.* FROM weights, unnest(ARRAY[
                  '"last_linear.weight":{"dtype":"F32","shape":[1,8]', '"last_linear.weight":{"dtype":"F32","shape":[8,1]'), data(file)),
     file(replace(header(file), 'num_batches_tracked":{"dtype":"I64"', 'num_batches_tracked":{"dtype":"F64"'), data(file)),
     file(replace(header(file), '"last_linear.bias":{"dtype":"F32"', '"last_linear.bias":{"dtype":"I32"'), data(file)),
-    file('{}', ''), model('dcn')::bytea, fibinet]) WITH ORDINALITY w(bytes, i), try_weights('dcn', bytes) t ORDER BY i;
+    file('{}', ''), file(replace(header(file), '"last_linear.bias"', '"ctr.derived.bounds"'), data(file)), fibinet]) WITH ORDINALITY w(bytes, i), try_weights('dcn', bytes) t ORDER BY i;
 SELECT t.* FROM try_weights('fibinet', (SELECT overlay(fibinet PLACING '\x0800000000000000' FROM 9 + header_size(fibinet) +
     (header(fibinet)::jsonb->'cat_embedding.offsets'->'data_offsets'->>0)::int + 8) FROM weights)) t;
 -- endless names

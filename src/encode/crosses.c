@@ -63,3 +63,13 @@ cross_name(const CtrEncoder *encoder, int k)
 
     return psprintf("%s*%s", columns[cross->columns[0]].name, columns[cross->columns[1]].name);
 }
+
+char *
+encoder_field_name(const CtrEncoder *encoder, int f)
+{
+    if (f < encoder->n_cat)
+        return encoder->features[encoder->n_num + f].name;
+    if (f < encoder_first_cross(encoder))
+        return psprintf("%s.bucket", encoder->features[f - encoder->n_cat].name);
+    return cross_name(encoder, f - encoder_first_cross(encoder));
+}

@@ -174,6 +174,8 @@ encoder_first_cross(const CtrEncoder *encoder)
  * categories if they are frequent enough.
  */
 bool cross_key(const CtrCross *cross, const int32 *x_cat, Size ld_cat, CtrCrossKey *key, int32 *code);
+/* Categorical field f: its column's name, "price.bucket", or a cross's; allocated or the encoder's. */
+char *encoder_field_name(const CtrEncoder *encoder, int f);
 /* the first numerical input that is a count */
 static inline int
 encoder_first_count(const CtrEncoder *encoder)

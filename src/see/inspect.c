@@ -80,12 +80,7 @@ append_inputs(StringInfo text, const CtrEncoder *encoder)
 
     appendStringInfo(text, ",\"inputs\":{\"d_numerical\":%d,\"categories\":[", encoder->d_num);
     for (int f = 0; f < n; f++) {
-        if (f < encoder->n_cat)
-            fields[f].name = encoder->features[encoder->n_num + f].name;
-        else if (f < encoder_first_cross(encoder))
-            fields[f].name = psprintf("%s.bucket", encoder->features[f - encoder->n_cat].name);
-        else
-            fields[f].name = cross_name(encoder, f - encoder_first_cross(encoder));
+        fields[f].name = encoder_field_name(encoder, f);
         statistics[f].name = psprintf("%s.target_statistic", fields[f].name);
         appendStringInfo(text, "%s%d", f > 0 ? "," : "", encoder->categories[f]);
     }

@@ -15,7 +15,7 @@ use Cwd qw(getcwd);
 use File::Find;
 use Test::More;
 
-my @documents = ('README.md', map { "docs/$_.md" } qw(guide operations reference performance recipes));
+my @documents = ('README.md', map { "docs/$_.md" } qw(guide pytorch operations reference performance recipes));
 my $root = getcwd();
 
 # the fenced blocks of a document: {line, language, text, notes} in order
@@ -137,7 +137,7 @@ sub run_python
     my $python = $ENV{PYTHON} // 'python3';
   SKIP: {
         skip "$block->{line}: $python lacks torch or safetensors", 2
-          if system("$python -c 'import torch, safetensors' 2>/dev/null") != 0;
+          if system("$python -c 'import torch, numpy, safetensors' 2>/dev/null") != 0;
         open my $file, '>', scratch('document.py') or die;
         print $file $block->{text};
         close $file;
