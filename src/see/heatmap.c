@@ -85,7 +85,7 @@ draw_legend(StringInfo out, double most)
                  i == STYLE_HEATS ? "soft end"
                  : i == 0         ? "soft"
                                   : "soft middle",
-                 left + i * width, TOP + LEGEND + 15, psprintf("%.3g", most * i / STYLE_HEATS));
+                 left + i * width, TOP + LEGEND + 15, psprintf("%.2g", most * i / STYLE_HEATS));
 }
 
 static void

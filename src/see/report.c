@@ -12,7 +12,8 @@
 #include "see/plot.h"
 #include "see/style.h"
 
-#define EPOCHS_MOST 100 /* the last ones, in the table */
+#define EPOCHS_MOST   100 /* the last ones, in the table */
+#define FEATURES_MANY 16
 
 /* ------------------------------------------------------------------ pieces */
 
@@ -137,6 +138,7 @@ put_history(StringInfo page, const CtrModel *model)
 {
     static const char *const heads[] = {"#epoch",   "#train_loss",    "#train_auc", "#val_loss",
                                         "#val_auc", "#learning_rate", "#seconds",   NULL};
+    const int features = model->encoder->n_num + model->encoder->n_cat;
 
     put_heading(page, "Training");
     if (model->n_epochs == 0)
@@ -144,7 +146,8 @@ put_history(StringInfo page, const CtrModel *model)
                          model->weights == CTR_WEIGHTS_INITIAL
                              ? "Nothing has been trained: the weights are those that a training starts from."
                              : "The weights were trained elsewhere and came by ctr_load_weights.");
-    appendStringInfoString(page, "<div class=\"pictures\">");
+    /* the heat map of many features has a line of its own, so that their names can be read */
+    appendStringInfo(page, "<div class=\"pictures%s\">", features > FEATURES_MANY ? " many" : "");
     for (const CtrPlot *plot = plots; plot->name != NULL; plot++) {
         if (plot->needs_insight ? model_has_insight(model) : model->n_epochs > 0)
             plot->draw(page, model);

@@ -69,6 +69,7 @@ const char style_page[] =
     "tr.best td{font-weight:600;color:var(--mark)}"
     ".pictures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,24rem),1fr));gap:1rem;"
     "align-items:start}"
+    ".many svg:nth-child(n+4){grid-column:1/-1}"
     ".share{display:inline-block;width:4rem;height:.6rem;margin-left:.5rem;background:var(--grid)}"
     ".share i{display:block;height:100%;background:var(--one)}"
     "@media print{main{max-width:none;padding:0}h2,svg,tr,.cards div{break-inside:avoid}h2{break-after:avoid}"

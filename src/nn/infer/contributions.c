@@ -14,7 +14,7 @@
 
 #define PANEL      8    /* points */
 #define CLOSE      0.01 /* of a contribution's size */
-#define NODES_ROOM (NN_PATH_MOST + 2)
+#define NODES_ROOM (NN_PATH_MOST + 1)
 
 _Static_assert(NODES_ROOM <= NN_BLOCK, "a line fits a block");
 _Static_assert(NN_PATH_LEAST == PANEL && NN_PATH_MOST % PANEL == 0, "lines are panels");
@@ -28,9 +28,11 @@ static const double weights[PANEL / 2] = {0.3626837833783620, 0.3137066458778873
 struct NnContributions {
     const NnNet *net;
     NnGradients *gradients;
-    float *inputs, *gradient; /* [NODES_ROOM, d_input] */
-    float *logits;            /* [NODES_ROOM, n_classes] */
-    double share[NODES_ROOM]; /* of the line, that each point stands for */
+    float *inputs, *gradient;  /* [NODES_ROOM, d_input] */
+    float *logits;             /* [NODES_ROOM, n_classes] */
+    double share[NODES_ROOM];  /* of the line, that each point stands for */
+    float *from, *from_logits; /* [d_input] where the last line began, and the logits [n_classes] there */
+    bool has_from;
 };
 
 NnStatus
@@ -45,7 +47,9 @@ contributions_create(NnContributions **contributions, const NnNet *net, const fl
     c->inputs = alloc.alloc(alloc.owner, floats);
     c->gradient = alloc.alloc(alloc.owner, floats);
     c->logits = alloc.alloc(alloc.owner, NODES_ROOM * (size_t)net->config.n_classes * sizeof(float));
-    if (!c->inputs || !c->gradient || !c->logits)
+    c->from = alloc.alloc(alloc.owner, (size_t)net->d_input * sizeof(float));
+    c->from_logits = alloc.alloc(alloc.owner, (size_t)net->config.n_classes * sizeof(float));
+    if (!c->inputs || !c->gradient || !c->logits || !c->from || !c->from_logits)
         return NN_NO_MEMORY;
     *contributions = c;
     return gradients_create(&c->gradients, net, params, alloc);
@@ -84,7 +88,20 @@ add_scaled(double *restrict sum, const float *restrict x, double scale, int d)
         sum[j] += scale * x[j];
 }
 
-/* Takes the gradients at so many points; rows `points` and points + 1 are the line's ends. */
+/* The logits where a line begins: many lines begin where the last one did. */
+static void
+take_from(NnContributions *c, const float *from)
+{
+    const size_t size = (size_t)c->net->d_input * sizeof(float);
+
+    if (c->has_from && memcmp(c->from, from, size) == 0)
+        return;
+    memcpy(c->from, from, size);
+    gradients_run(c->gradients, from, 1, 0, c->from_logits, c->gradient);
+    c->has_from = true;
+}
+
+/* Takes the gradients at so many points; row `points` is the line's end. */
 static void
 take_points(NnContributions *c, const float *from, const float *to, int k, int points, double *gradient)
 {
@@ -92,9 +109,8 @@ take_points(NnContributions *c, const float *from, const float *to, int k, int p
 
     for (int i = 0; i < points; i++)
         interpolate(c->inputs + (size_t)i * d, from, to, place(i, points, &c->share[i]), d);
-    memcpy(c->inputs + (size_t)points * d, from, (size_t)d * sizeof(float));
-    memcpy(c->inputs + (size_t)(points + 1) * d, to, (size_t)d * sizeof(float));
-    gradients_run(c->gradients, c->inputs, points + 2, k, c->logits, c->gradient);
+    memcpy(c->inputs + (size_t)points * d, to, (size_t)d * sizeof(float));
+    gradients_run(c->gradients, c->inputs, points + 1, k, c->logits, c->gradient);
     memset(gradient, 0, (size_t)d * sizeof(double));
     for (int i = 0; i < points; i++)
         add_scaled(gradient, c->gradient + (size_t)i * d, c->share[i], d);
@@ -121,13 +137,14 @@ contributions_run(NnContributions *c, const float *from, const float *to, int k,
     const int d = c->net->d_input, classes = c->net->config.n_classes, a = c->net->attention;
     NnPath path = {.k = k == NN_PATH_BEST_CLASS ? best_class(c, to) : k};
 
+    take_from(c, from);
     take_points(c, from, to, path.k, points, gradient);
-    path.from = c->logits[points * classes + path.k];
-    path.to = c->logits[(points + 1) * classes + path.k];
+    path.from = c->from_logits[path.k];
+    path.to = c->logits[points * classes + path.k];
     for (int j = 0; j < d; j++)
         path.sum += gradient[j] * ((double)to[j] - from[j]);
     if (attention && a >= 0)
-        memcpy(attention, gradients_value(c->gradients, a, points + 1),
+        memcpy(attention, gradients_value(c->gradients, a, points),
                (size_t)tensor_width(c->net, a) * sizeof(float));
     return path;
 }
