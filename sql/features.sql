@@ -50,7 +50,8 @@ SELECT min(rows) > 150 AND max(rows) < 230 AS equal_shares FROM (SELECT count(*)
     FROM models, clicks c, ctr_encode(model, c) WHERE name = 'deep' AND price IS NOT NULL
     GROUP BY x_cat[3]) s;
 
--- what scoring sees is a smoothed log odds ratio, over all rows but those of a validation_column
+-- what scoring sees is a smoothed log odds ratio, over all rows but those of a validation_column, times what the
+-- column's are trusted
 CREATE FUNCTION statistic(w float8, y float8, w_all float8, y_all float8) RETURNS float8 LANGUAGE sql AS $$
     SELECT ln((y + 20 * odds / (1 + odds)) / (w - y + 20 / (1 + odds)) / odds)
     FROM (SELECT (y_all + 0.5) / (w_all - y_all + 0.5) AS odds) o $$;
@@ -60,15 +61,21 @@ WITH rows AS (
     WHERE name IN ('deep', 'weighted', 'no buckets') OR name = 'column' AND NOT late
 ), cities AS (SELECT name, city, sum(w) AS w, sum(w * label) AS y FROM rows GROUP BY 1, 2
 ), totals AS (SELECT name, sum(w) AS w, sum(w * label) AS y FROM rows GROUP BY 1)
-SELECT r.name, max(abs(x_num[3] - statistic(s.w, s.y, t.w, t.y))) < 1e-5 AS right_statistic,
+SELECT r.name, regr_r2(x_num[3], o.odds) > 1 - 1e-9 AND abs(regr_intercept(x_num[3], o.odds)) < 1e-5 AS right_statistic,
+       regr_slope(x_num[3], o.odds) BETWEEN 0.9 AND 1 AS right_trust,
        round(min(x_num[3])::numeric, 3) AS low, round(max(x_num[3])::numeric, 3) AS high
-FROM rows r JOIN cities s USING (name, city) JOIN totals t USING (name), ctr_encode(model, c)
+FROM rows r JOIN cities s USING (name, city) JOIN totals t USING (name), ctr_encode(model, c), statistic(s.w, s.y, t.w, t.y) o (odds)
 GROUP BY r.name ORDER BY 1;
 
--- a category that training has not seen tells nothing; one that is missing has its own statistic
-SELECT name, round(x_num[3]::numeric, 3) AS city, x_num[4] <> 0 AS device
+-- a category that training has not seen tells nothing, nor does a column that foretells no labels; one that is missing
+-- has its own statistic
+SELECT name, round(x_num[3]::numeric, 3) AS city, x_num[4] AS device
 FROM models, (SELECT 1 AS price, 0 AS flag, 'nowhere' AS city, NULL AS device) c, ctr_encode(model, c)
 WHERE name IN ('deep', 'column') ORDER BY 1;
+
+SELECT x_num[3] > 1 AS missing_city
+FROM trained('ctr_deepcross()', 'SELECT id, label, weight, late, price, flag, nullif(city, ''c0'') AS city, device FROM clicks') m,
+     ctr_encode(m, row(NULL, NULL, NULL, NULL, 1, 0, NULL, NULL)::clicks) e;
 
 -- FiBiNET takes their sum
 WITH tables AS (
@@ -124,8 +131,7 @@ WHERE name IN ('deep', 'pairs');
 SELECT name, a.x_num[3:] = b.x_num[3:] AS same_statistics, a.x_cat = b.x_cat AS same_codes
 FROM models m JOIN continued k USING (name), clicks c, ctr_encode(m.model, c) a, ctr_encode(k.model, c) b
 WHERE id BETWEEN 1 AND 3 ORDER BY 1, id;
-SELECT abs(x_num[3] - statistic(n.w, n.y, a.w, a.y)) < 1e-5 AS right_statistic, x_num[3] <> 0 AS has_one,
-       x_cat[1] AS code
+SELECT x_num[3] / statistic(n.w, n.y, a.w, a.y) BETWEEN 0.9 AND 1 AS right_statistic, x_cat[1] AS code
 FROM continued, later c, ctr_encode(model, c),
      (SELECT count(*) AS w, sum(label) AS y FROM later WHERE city = 'new') n,
      (SELECT count(*) AS w, sum(label) AS y FROM clicks) a

@@ -4,6 +4,9 @@
  * bias is moved until the mean prediction is the mean label: batch normalisation's running statistics lag
  * behind weights that move, and can be wrong by several logits. Validation, and the result, see the moved
  * bias; the next epoch goes on with the trained one, because a training step normalises by its own batch.
+ *
+ * A network that has seen few rows of one label believes too much in what it knows of them. Its logits become
+ * smaller in the end, by a part that is 1 once there are many.
  */
 #include "train/fit.h"
 
@@ -23,6 +26,7 @@
 #define EPOCH_PART     8
 #define SAMPLE_LOGITS  ((Size)1024 * 1024)
 #define GIVEN_ROWS     1000 /* that a given model counts as: few new rows say little of the mean label */
+#define FEW_ROWS       5.0  /* of the rarer labels: with as many, logits are halved */
 #define CLOSE_ENOUGH   1e-6 /* of a step, in logits */
 #define STEPS_LARGEST  200
 
@@ -30,6 +34,7 @@ struct CtrCalibration {
     double *targets;       /* [max(n_classes, 2)]: the labels' shares are in proportion to these */
     float *bias, *trained; /* [n_classes]: the network's, and as training left it */
     bool moved;            /* they differ */
+    bool given;            /* the network began as another model's */
     int after_epoch;       /* rows of the sample that compares epochs */
     int n, room;           /* a random sample of the training rows, as the network sees it: */
     float *logits;         /* [room, n_classes] */
@@ -117,13 +122,19 @@ add_given(CtrFit *fit, CtrCalibration *c)
 CtrCalibration *
 calibrate_start(CtrFit *fit, bool given)
 {
+    const CtrEncoder *encoder = fit->model->encoder;
     CtrCalibration *c = calibration_create(fit);
 
     set_targets(fit, c);
-    if (given)
+    c->given = given;
+    if (given) {
         add_given(fit, c);
-    else
-        calibration_start(c->bias, c->targets, fit->options->net.n_classes);
+        return c;
+    }
+    calibration_start_weights(&fit->model->net, fit->model->params, encoder->n_num,
+                              encoder->sums_statistics ? encoder->d_num - encoder->n_num - encoder->n_counted
+                                                       : 0);
+    calibration_start(c->bias, c->targets, fit->options->net.n_classes);
     return c;
 }
 
@@ -155,12 +166,31 @@ calibrate_epoch(CtrFit *fit)
     c->moved = true;
 }
 
+/* Rows of all labels but the commonest: clicks, where they are rare. */
+static double
+rare_rows(const CtrFit *fit)
+{
+    double all = 0, most = 0;
+
+    for (int k = 0; k < Max(fit->options->net.n_classes, 2); k++) {
+        const double rows = (double)dataset_class_rows(fit->dataset, false)[k] +
+                            (double)dataset_class_rows(fit->dataset, true)[k];
+
+        all += rows;
+        most = Max(most, rows);
+    }
+    return all - most;
+}
+
 void
 calibrate_result(CtrFit *fit)
 {
     CtrCalibration *c = fit->calibration;
+    const double rare = rare_rows(fit);
 
-    if (c->after_epoch < c->room)
+    if (!c->given)
+        calibration_scale(&fit->model->net, fit->model->params, (float)(rare / (rare + FEW_ROWS)));
+    if (!c->given || c->after_epoch < c->room)
         move_bias(fit, c, c->room);
 }
 

@@ -270,7 +270,36 @@ expect_crosses(const CtrEncoder *encoder, int k, float *const *out_of_fold, Size
     }
 }
 
-/* Fits field f's statistics from its sums; out_of_fold [f]: those for rows of this training. */
+static void
+scale_statistic(float *statistic, float factor)
+{
+    *statistic = *statistic * factor + 0.0f; /* 0, not -0 */
+}
+
+/*
+ * Multiplies field f's statistics by what they are trusted. A sum of all fields' has a weight of its own in
+ * the network from the start, so it can be believed until rows speak against it; a statistic by itself is
+ * believed as rows speak for it.
+ */
+static void
+scale_statistics(CtrEncoder *encoder, int f, float *out_of_fold, const NnTrust *trust)
+{
+    const float factor = trust_factor(trust, encoder->sums_statistics ? 1 : 0);
+    const Size n = (Size)encoder->categories[f];
+
+    for (Size i = 0; i < n; i++) {
+        if (i % CATEGORIES_AT_ONCE == 0)
+            CHECK_FOR_INTERRUPTS();
+        scale_statistic(&encoder->statistics[f][i], factor);
+        for (int g = 0; g < NN_STATISTICS_GROUPS; g++)
+            scale_statistic(&out_of_fold[i * NN_STATISTICS_GROUPS + g], factor);
+    }
+}
+
+/*
+ * Fits field f's statistics from its sums; out_of_fold [f]: those for rows of this training. Going on from a
+ * model, what they are trusted follows from the rows that it has seen, as it did then.
+ */
 static float *
 fit_field(CtrEncoder *encoder, int f, const NnLabelSum *sums, const CtrEncoder *known, float *const *before)
 {
@@ -279,6 +308,7 @@ fit_field(CtrEncoder *encoder, int f, const NnLabelSum *sums, const CtrEncoder *
     const Size n = (Size)encoder->categories[f], n_known = known ? (Size)known->categories[f] : 0;
     float *out_of_fold =
         MemoryContextAllocHuge(CurrentMemoryContext, mul_size(n, NN_STATISTICS_GROUPS * sizeof(float)));
+    NnTrust trust = {0, 0};
 
     for (Size at = 0; at < n; at += CATEGORIES_AT_ONCE) {
         const Size m = Min(n - at, CATEGORIES_AT_ONCE), first = at * NN_STATISTICS_GROUPS;
@@ -291,9 +321,15 @@ fit_field(CtrEncoder *encoder, int f, const NnLabelSum *sums, const CtrEncoder *
         if (expected)
             expect_crosses(encoder, cross, before, at, m, expected);
         statistics_fit(out_of_fold + first, encoder->statistics[f] + at, kept, encoder->totals, expected, m);
+        if (!known)
+            trust_add(&trust, out_of_fold + first, kept, encoder->totals, m);
+        else if (at < n_known)
+            trust_add(&trust, out_of_fold + first, known->sums[f] + first, encoder->totals,
+                      Min(m, n_known - at));
     }
     if (expected)
         pfree(expected);
+    scale_statistics(encoder, f, out_of_fold, &trust);
     return out_of_fold;
 }
 

@@ -49,15 +49,18 @@ double fit_evaluate(CtrFit *fit, const NnBatch *batch);
 /* ------------------------------------------------------------------ calibrate.c */
 
 /*
- * Before the first epoch: sets a new network's last bias so that it predicts the labels' shares. given:
- * the network comes from a model, whose mean prediction then counts beside these shares.
+ * Before the first epoch: makes a new network predict the labels' shares, nearly. given: the network comes
+ * from a model, whose mean prediction then counts beside these shares.
  */
 CtrCalibration *calibrate_start(CtrFit *fit, bool given);
 /* Training goes on from the parameters as they are, the last bias included. */
 void calibrate_keep(CtrFit *fit);
 /* After an epoch: moves the last bias until the mean prediction is the mean label. Serves interrupts. */
 void calibrate_epoch(CtrFit *fit);
-/* The same at the end, by more rows, for the parameters of the result. */
+/*
+ * At the end, for the parameters of the result: makes a new network's logits smaller where rows of one label
+ * are few, and moves the last bias again, by more rows.
+ */
 void calibrate_result(CtrFit *fit);
 /* Before the next epoch: restores the last bias as training left it. */
 void calibrate_undo(CtrFit *fit);

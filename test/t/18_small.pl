@@ -8,15 +8,16 @@ use Test::More;
 my $script = dirname(__FILE__) . '/../bench/planted.sql';
 query("SET client_min_messages = warning;\n\\set seed 1\n\\set rows 10000\n\\i $script");
 
-# tables where the features tell enough apart, so that chance does not decide
-for my $cell ([1000, 0.1, 'few'], [1000, 0.5, 'smooth'], [5000, 0.02, 'few'], [5000, 0.1, 'many'], [10000, 0.02, 'smooth'],
+# tables where the features tell enough apart, so that chance does not decide,
+# and one of twenty clicks over hundreds of categories, from which a network can learn the opposite
+for my $cell ([1000, 0.02, 'many', 1.02], [1000, 0.1, 'few'], [1000, 0.5, 'smooth'], [5000, 0.02, 'few'], [5000, 0.1, 'many'], [10000, 0.02, 'smooth'],
     [10000, 0.02, 'few']) {
-    my ($rows, $share, $kind) = @$cell;
+    my ($rows, $share, $kind, $worst) = (@$cell, 0.98);
     for my $network ('deepcross', 'fibinet') {
         my ($entropy, $calibration) = split /\|/, query("SET client_min_messages = error;
             SELECT normalized_entropy, calibration FROM planted('$kind', $rows, $share, '{\"architecture\": \"$network\"}')");
         my $name = sprintf('%s, %d rows "%s", %d %% clicks', $network, $rows, $kind, $share * 100);
-        cmp_ok($entropy, '<', 0.98, "$name: normalized entropy");
+        cmp_ok($entropy, '<', $worst, "$name: normalized entropy");
         cmp_ok($calibration, '>', 0.8, "$name: calibration");
         cmp_ok($calibration, '<', 1.25, "$name: calibration");
     }

@@ -1,4 +1,7 @@
-/* test_calibration.c: the last bias answers the labels' shares at the start, and on average at the end. */
+/*
+ * test_calibration.c: the last bias answers the labels' shares at the start, and on average at the end; what else
+ * gives logits becomes smaller.
+ */
 #include "unit.h"
 
 #define ROWS 400
@@ -94,6 +97,39 @@ test_ends(void)
     CHECK(isfinite(shift[0]) && isfinite(shift[1]) && isfinite(shift[2]));
 }
 
+#define PARAMS 4096
+
+static const float *
+param_of(const NnNet *net, const float *params, const char *name)
+{
+    const int i = net_find_param(net, name);
+
+    return i < 0 ? NULL : params + net->params[i].offset;
+}
+
+/* The second number is evidence; what adds to the logits becomes smaller, and nothing else changes. */
+static void
+check_weights(const NnNet *net, float *params)
+{
+    const char *last = net->config.architecture == NN_DEEPCROSS ? "last_linear.weight" : "mlp.mlp.4.weight";
+    const float *weight = param_of(net, params, last), *wide = param_of(net, params, "num_linear.weight"),
+                *table = param_of(net, params, "cat_linear.fc.weight"),
+                *mlp = param_of(net, params, "mlp.mlp.0.weight");
+    const bool scales = net->config.architecture != NN_DEEPFM || net->config.n_classes > 1;
+    const float before = weight[1], wide_before = wide ? wide[0] : 0, table_before = table ? table[0] : 0,
+                mlp_before = mlp[0];
+
+    calibration_start_weights(net, params, 1, 1);
+    CHECK_NEAR(weight[1], 0.3f * before, 1e-7);
+    CHECK(!wide || (wide[0] == 0.3f * wide_before && wide[1] == 1));
+    CHECK(!table || table[0] == table_before);
+    calibration_scale(net, params, 0.5f);
+    CHECK_NEAR(weight[1], (scales ? 0.15f : 0.3f) * before, 1e-7);
+    CHECK(!wide || wide[1] == (scales ? 0.5f : 1));
+    CHECK(!table || table[0] == (scales ? 0.5f : 1) * table_before);
+    CHECK(mlp[0] == mlp_before);
+}
+
 /* Every architecture has a last bias: adding to it adds to the logits. */
 static void
 test_last_bias(void)
@@ -109,16 +145,18 @@ test_last_bias(void)
         {.architecture = NN_FIBINET, .d_embed = 4, .reduction_ratio = 3},
         {.architecture = NN_DEEPFM, .d_embed = 4},
         {.architecture = NN_WIDE_DEEP, .d_embed = 4},
+        {.architecture = NN_DEEPFM, .d_embed = 4},
     };
-    const char *names[] = {"last_linear.bias", "last_linear.bias", "mlp.mlp.4.bias", "mlp.mlp.4.bias",
-                           "mlp.mlp.4.bias"};
+    const char *names[] = {"last_linear.bias", "last_linear.bias", "mlp.mlp.4.bias",
+                           "mlp.mlp.4.bias",   "mlp.mlp.4.bias",   "mlp.mlp.4.bias"};
 
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 6; i++) {
         UnitMemory memory = {0};
         NnConfig config = configs[i];
+        float params[PARAMS];
         NnNet net;
 
-        config.n_classes = 1 + i;
+        config.n_classes = 1 + i % 5;
         config.n_mlp = 1;
         config.mlp_layers[0] = 8;
         config.n_num = 2;
@@ -127,6 +165,8 @@ test_last_bias(void)
         CHECK(net_create(&net, &config, unit_alloc(&memory)) == NN_OK);
         CHECK(net_last_bias(&net) >= 0 && strcmp(net.params[net_last_bias(&net)].name, names[i]) == 0);
         CHECK(net.params[net_last_bias(&net)].count == (size_t)config.n_classes);
+        CHECK(net.n_block <= PARAMS && net_init(&net, params, 0.05f, 7, NULL) == NN_OK);
+        check_weights(&net, params);
         unit_release(&memory);
     }
 }

@@ -224,6 +224,48 @@ statistics_are_shrunk_to_what_is_expected(void)
     CHECK(s.all[1] == 0);
 }
 
+/* 20 categories of 50 rows in each fold, of which `clicks[category]` are clicks. */
+static float
+trust_of(const int *clicks, double prior)
+{
+    NnKeptSum sums[20][NN_STATISTICS_GROUPS] = {{{0, 0}}}, totals[NN_STATISTICS_GROUPS] = {{0, 0}};
+    float out_of_fold[20][NN_STATISTICS_GROUPS], all[20];
+    NnTrust whole = {0, 0}, parts = {0, 0};
+
+    for (int c = 0; c < 20; c++) {
+        for (int k = 0; k < NN_STATISTICS_FOLDS; k++) {
+            sums[c][k] = (NnKeptSum){50, (float)(clicks[c] / 5 + (k < clicks[c] % 5))};
+            totals[k].weight += sums[c][k].weight;
+            totals[k].positive += sums[c][k].positive;
+        }
+        sums[c][NN_FOLD_VALIDATION] = (NnKeptSum){1000, 999}; /* says nothing of what training rows show */
+    }
+    totals[NN_FOLD_VALIDATION] = (NnKeptSum){20000, 19980};
+    statistics_fit(&out_of_fold[0][0], all, &sums[0][0], totals, NULL, 20);
+    trust_add(&whole, &out_of_fold[0][0], &sums[0][0], totals, 20);
+    trust_add(&parts, &out_of_fold[0][0], &sums[0][0], totals, 7);
+    trust_add(&parts, &out_of_fold[7][0], &sums[7][0], totals, 13);
+    CHECK(parts.slope == whole.slope && parts.information == whole.information);
+    return trust_factor(&whole, prior);
+}
+
+static void
+statistics_are_trusted_as_far_as_they_foretell(void)
+{
+    const int single[20] = {1, 1, 1, 1, 1, 1, 1, 1},
+              same[20] = {25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25, 25},
+              telling[20] = {90, 80, 80, 80, 20, 20, 20, 20, 20, 10, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5};
+
+    CHECK(trust_of(single, 0) == 0); /* where a category has one click, its row is shown none */
+    CHECK(trust_of(same, 0) < 0.01f);
+    CHECK(trust_of(telling, 0) > 0.8f && trust_of(telling, 0) <= 1);
+    CHECK(trust_of(telling, 1) > trust_of(telling, 0));
+    CHECK(trust_factor(&(NnTrust){0, 0}, 0) == 0 && trust_factor(&(NnTrust){0, 0}, 1) == 1);
+    CHECK_NEAR(trust_factor(&(NnTrust){10, 30}, 0), 0.25, 1e-6);
+    CHECK_NEAR(trust_factor(&(NnTrust){10, 30}, 1), 0.5, 1e-6);
+    CHECK(trust_factor(&(NnTrust){-50, 30}, 1) == 0);
+}
+
 /* Categories whose rows training could not show another value than 0, each as the groups that have rows. */
 static void
 what_training_did_not_show_is_zero(void)
@@ -293,9 +335,12 @@ statistics_are_finite(void)
         for (int b = 0; b < n; b++) {
             NnKeptSum sums[NN_STATISTICS_GROUPS] = {cases[a], cases[a]},
                       totals[NN_STATISTICS_GROUPS] = {cases[a], cases[b]};
+            NnTrust trust = {0, 0};
             Statistics s;
 
             statistics_fit(&s.out_of_fold[0][0], s.all, sums, totals, NULL, 1);
+            trust_add(&trust, &s.out_of_fold[0][0], sums, totals, 1);
+            CHECK(trust_factor(&trust, 0) >= 0 && trust_factor(&trust, 1) <= 1);
             CHECK(fabsf(s.all[0]) < NN_STATISTIC_LARGEST);
             for (int k = 0; k < NN_STATISTICS_GROUPS; k++)
                 CHECK(fabsf(s.out_of_fold[0][k]) < NN_STATISTIC_LARGEST);
@@ -315,6 +360,7 @@ main(void)
     RUN(own_label_has_no_influence);
     RUN(statistics_are_shrunk_log_odds);
     RUN(statistics_are_shrunk_to_what_is_expected);
+    RUN(statistics_are_trusted_as_far_as_they_foretell);
     RUN(what_training_did_not_show_is_zero);
     RUN(known_sums_stay);
     RUN(unsound_sums_are_found);

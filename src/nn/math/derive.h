@@ -69,4 +69,22 @@ typedef struct NnExpected {
 void statistics_fit(float *out_of_fold, float *all, const NnKeptSum *sums, const NnKeptSum *totals,
                     const NnExpected *expected, size_t n);
 
+/*
+ * How much a field's statistics say of labels that they have not seen: the slope of the labels' log odds on
+ * them over the training rows, added up category by category. Start from zeros.
+ */
+typedef struct NnTrust {
+    double slope,
+        information; /* of the log likelihood at a slope of 0: its derivative, and minus its second */
+} NnTrust;
+
+/* Adds n categories; shapes as statistics_fit has them. */
+void trust_add(NnTrust *trust, const float *out_of_fold, const NnKeptSum *sums, const NnKeptSum *totals,
+               size_t n);
+/*
+ * What all statistics of the field are to be multiplied by, 0 … 1: the slope that is to be expected. prior:
+ * the one to expect if there were no rows.
+ */
+float trust_factor(const NnTrust *trust, double prior);
+
 #endif /* NN_DERIVE_H */

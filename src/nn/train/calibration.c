@@ -1,13 +1,14 @@
 /*
- * calibration.c: the network's last bias: where it starts, and where it must be so that predictions are on
- * average the labels'. The start matters where one class is rare: steps are too few to get there from one
- * half.
+ * calibration.c: where a network's logits start, how far they spread, and the last bias: where it must be so
+ * that predictions are on average the labels'. The start matters where one class is rare: steps are too few
+ * to get there from one half, or to unlearn what the first weights say by chance.
  */
 #include "nn/train/calibration.h"
 
 #include <math.h>
 #include <string.h>
 
+#define START_SCALE 0.3f
 #define SHARE_LEAST 1e-6 /* of a class; also what a mean prediction counts as that underflows */
 
 int
@@ -17,6 +18,48 @@ net_last_bias(const NnNet *net)
         if (net->layers[i].y == net->output && net->layers[i].linear_bias >= 0)
             return net->layers[i].linear_bias;
     return -1;
+}
+
+/* Multiplies the parameters of a layer; of its embeddings only if `tables`. */
+static void
+scale_layer(const NnNet *net, const NnLayer *l, float *params, float factor, bool tables)
+{
+    for (int j = 0; l->param[j] >= 0; j++) {
+        const NnParam *p = &net->params[l->param[j]];
+
+        for (size_t i = 0; i < p->count && (tables || p->kind == NN_DENSE); i++)
+            params[p->offset + i] *= factor;
+    }
+}
+
+void
+calibration_start_weights(const NnNet *net, float *params, int first, int n)
+{
+    const int n_num = net->config.n_num;
+
+    for (int i = 0; i < net->n_layers; i++) {
+        const NnLayer *l = &net->layers[i];
+
+        if (l->y != net->output)
+            continue;
+        scale_layer(net, l, params, START_SCALE, false);
+        if (l->x < 0 || l->x != net->x_num)
+            continue;
+        for (int k = 0; k < net->config.n_classes * n_num; k++)
+            if (k % n_num >= first && k % n_num < first + n)
+                params[net->params[l->param[0]].offset + (size_t)k] = 1;
+    }
+}
+
+void
+calibration_scale(const NnNet *net, float *params, float factor)
+{
+    for (int i = 0; i < net->n_layers; i++)
+        if (net->layers[i].y == net->output && net->layers[i].param[0] < 0)
+            return;
+    for (int i = 0; i < net->n_layers; i++)
+        if (net->layers[i].y == net->output)
+            scale_layer(net, &net->layers[i], params, factor, true);
 }
 
 static double

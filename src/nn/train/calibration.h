@@ -1,5 +1,6 @@
 /*
- * calibration.h: the last bias, by which the mean prediction becomes the mean label.
+ * calibration.h: the parameters that give logits: where they start, and what makes the mean prediction the
+ * mean label.
  */
 #ifndef NN_CALIBRATION_H
 #define NN_CALIBRATION_H
@@ -13,6 +14,17 @@ int net_last_bias(const NnNet *net);
  * the rows of each class, not all 0. Finite also where a class has none.
  */
 void calibration_start(float *bias, const double *weights, int classes);
+/*
+ * Where logits start, besides the last bias: weights of the layers that add to them become smaller, so that
+ * chance says less than the first steps do; in a wide part, those of `n` numerical inputs from `first` on
+ * become 1. These are log odds.
+ */
+void calibration_start_weights(const NnNet *net, float *params, int first, int n);
+/*
+ * Multiplies by `factor` how far logits lie from the last bias, roughly: every parameter that adds to them.
+ * Nothing is done where a layer adds to them that has none (a factorization machine of one class).
+ */
+void calibration_scale(const NnNet *net, float *params, float factor);
 /*
  * means [max(classes, 2)]: of the predictions, label 0's first, after shift [classes] is added to all logits
  * [n, classes]; row_weights [n], not all 0
