@@ -67,6 +67,11 @@ INSERT INTO calls VALUES
                                    'FROM public.ctr_tensors(model) WHERE dtype = ''F32'' AND bytes > 0)'),
     ('ctr_state_dict(ctr_model)', 'public.ctr_state_dict(model)'),
     ('ctr_chunks(ctr_model,integer)', 'array(SELECT c FROM public.ctr_chunks(model, 1000) c)'),
+    ('ctr_load_weights(ctr_model,bytea)', 'public.ctr_load_weights(model, public.ctr_state_dict(model))::bytea'),
+    ('ctr_vocabulary(ctr_model,text)',
+     'array(SELECT v FROM public.ctr_features(model) f, LATERAL public.ctr_vocabulary(model, f.name) v WHERE f.kind = ''categorical'')'),
+    ('ctr_embeddings(ctr_model,text)',
+     'array(SELECT e FROM public.ctr_features(model) f, LATERAL public.ctr_embeddings(model, f.name) e WHERE f.kind = ''categorical'')'),
     ('ctr_to_onnx(ctr_model)', -- which a build without protobuf-c does not have
      'CASE WHEN (public.ctr_build_info()).onnx IS NOT NULL THEN public.ctr_to_onnx(model) END');
 
