@@ -36,11 +36,31 @@ is(query($digest, database => $restored), $before, 'the same bytes from its part
 cmp_ok($status =~ /VmHWM:\s+(\d+)/ ? $1 / 1024 : 1e9, '<', 2600, 'in the memory of some four models');
 query("DROP DATABASE $restored", database => 'postgres');
 
+# Cancelled when it has computed for so many seconds, a statement soon ends.
+sub cancel
+{
+    my ($sql, @moments) = @_;
+    for my $moment (@moments)
+    {
+        my $handle = start_query("$sql;");
+        my $before = 0;
+        wait_until(sub { ($before = cpu_seconds($handle->{pid})) > $moment });
+        kill 'INT', $handle->{pid};
+        my $after = $before;
+        wait_until(sub { my $now = eval { cpu_seconds($handle->{pid}) }; $after = $now if defined $now; !defined $now });
+        like(finish_query($handle), qr/57014/, "$sql: cancelled");
+        cmp_ok($after - $before, '<', 0.5, sprintf('it went on for %.2f s', $after - $before));
+    }
+}
+cancel('SELECT count(*) FROM models, ctr_chunks(model)', 0.2);
+cancel('SELECT ctr_from_chunks(part, bytes) IS NULL FROM parts', 0.5, 1.5, 3);
+
 SKIP:
 {
-    skip 'left out: a build without ONNX', 2 if query('SELECT onnx IS NULL FROM ctr_build_info()') eq 't';
+    skip 'left out: a build without ONNX', 8 if query('SELECT onnx IS NULL FROM ctr_build_info()') eq 't';
     $status = query("SELECT octet_length(ctr_to_onnx(model)) / 1000000 FROM models; SELECT pg_read_file('/proc/self/status')");
     like($status, qr/^6\d\d$/m, 'as ONNX');
     cmp_ok($status =~ /VmHWM:\s+(\d+)/ ? $1 / 1024 : 1e9, '<', 2000, 'in the memory of some three models');
+    cancel('SELECT length(ctr_to_onnx(model)) FROM models', 0.3, 0.8, 1.2);
 }
 done_testing();
