@@ -30,9 +30,10 @@
 #include <math.h>
 #include <string.h>
 
-#define SMOOTHING      20.0 /* rows */
-#define PAIR_SMOOTHING 8.0  /* the same for a pair of columns, of which something is expected */
-#define TRUST_PRIOR    10.0 /* 1 / variance of a slope, before any row is seen */
+#define SMOOTHING      20.0   /* rows */
+#define PAIR_SMOOTHING 8.0    /* the same for a pair of columns, of which something is expected */
+#define TRUST_PRIOR    10.0   /* 1 / variance of a slope, before any row is seen */
+#define TRUST_ENOUGH   1000.0 /* information with which a network finds the slope itself */
 #define COUNT_SCALE    0.5f
 #define FEW_VALUES     128 /* a column with no more different ones is discrete */
 
@@ -306,5 +307,8 @@ trust_factor(const NnTrust *trust, double prior)
 {
     const double slope = (trust->slope + prior * TRUST_PRIOR) / (trust->information + TRUST_PRIOR);
 
-    return (float)fmin(fmax(slope, 0), 1);
+    const double believed = fmin(fmax(slope, 0), 1);
+    const double many = trust->information / (trust->information + TRUST_ENOUGH);
+
+    return (float)(believed + (1 - believed) * many);
 }
