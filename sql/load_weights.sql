@@ -56,6 +56,11 @@ SELECT ctr_config(model)->'options'->'epochs' AS epochs FROM models WHERE name =
 SELECT ctr_state_dict(ctr_train(c, small('{}'), model('plain'))) = ctr_state_dict(ctr_train(c, small('{"recipe": "reference"}'))) AS same
 FROM clicks c;
 
+-- into a trained one: what its training measured is no longer true
+SELECT ctr_config(t)->'weights' AS weights, (SELECT count(*) FROM ctr_history(t)) AS history, ctr_config(t)->'best_epoch' AS best,
+       ctr_config(t)->'trained_at' AS trained_at, ctr_describe(t) LIKE '%val %' AS measured
+FROM (SELECT ctr_load_weights(model('dcn trained'), ctr_state_dict(model('dcn')))) l(t);
+
 -- weights of a trained network into one that was set up: its scores, without its history
 CREATE TABLE loaded AS
 SELECT name, ctr_load_weights(model, ctr_state_dict(model(name || ' trained'))) AS model
