@@ -57,7 +57,10 @@ SELECT * FROM block_scans('SELECT ctr_predict((TABLE a), c) FROM clicks c LIMIT 
 SELECT * FROM block_scans('SELECT ctr_predict((TABLE a), c) FROM clicks c ORDER BY price, id LIMIT 7', true);
 SELECT rows_read < 8 FROM block_scans('SELECT id FROM clicks c WHERE ctr_predict((TABLE a), c) > 0 LIMIT 3', true);
 SELECT count(*) FROM (SELECT ctr_predict((TABLE a), c), 1 / (500 - id) FROM clicks c ORDER BY id LIMIT 499) s;
--- so does a cursor; where it may go backward, there are no blocks
+-- a LIMIT that is another each time is evaluated once
+CREATE SEQUENCE asked;
+SELECT count(p), (SELECT last_value FROM asked) FROM (SELECT ctr_predict((TABLE a), c) AS p FROM clicks c LIMIT 5 - nextval('asked')) s;
+-- a cursor reads little ahead, too; where it may go backward, there are no blocks
 BEGIN;
 DECLARE forward NO SCROLL CURSOR FOR SELECT id, ctr_predict((TABLE a), c) IS NULL FROM clicks c ORDER BY id;
 FETCH 2 FROM forward;
@@ -72,8 +75,8 @@ FETCH BACKWARD 1 FROM unsaid;
 ROLLBACK;
 
 -- rows that bring models in turn, and none
-SELECT name, count(*), count(ctr_predict(model, c)), round(avg(ctr_predict(model, c))::numeric, 2) FROM models, clicks c GROUP BY name ORDER BY name;
-SELECT name, n, round(p::numeric, 2) FROM models, LATERAL (SELECT count(*) AS n, avg(ctr_predict(model, c)) AS p FROM clicks c WHERE city <= 'c' || length(name)) s
+SELECT name, count(*), count(ctr_predict(model, c)), round(avg(ctr_predict(model, c))::numeric, 1) FROM models, clicks c GROUP BY name ORDER BY name;
+SELECT name, n, round(p::numeric, 1) FROM models, LATERAL (SELECT count(*) AS n, avg(ctr_predict(model, c)) AS p FROM clicks c WHERE city <= 'c' || length(name)) s
     ORDER BY name;
 
 -- the same as row by row; equal to rounding

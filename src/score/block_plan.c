@@ -13,6 +13,7 @@
 #include "executor/executor.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
 #include "optimizer/planner.h"
 #include "utils/plancache.h"
 
@@ -270,7 +271,9 @@ wanted_of_child(const Plan *plan, Wanted wanted)
         return plan->qual == NIL ? wanted : (Wanted){.all = wanted.all, .marked = wanted.marked};
     case T_Limit:
         of_child.all = false;
-        if (limit->limitOption == LIMIT_OPTION_COUNT && limit->limitCount)
+        /* the scan evaluates it besides the Limit, which must come out the same and call nothing twice */
+        if (limit->limitOption == LIMIT_OPTION_COUNT && limit->limitCount &&
+            !contain_volatile_functions(limit->limitCount) && !contain_volatile_functions(limit->limitOffset))
             of_child.limit = limit;
         break;
     case T_Sort:
