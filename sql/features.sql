@@ -69,7 +69,7 @@ GROUP BY r.name ORDER BY 1;
 
 -- a category that training has not seen tells nothing, nor does a column that foretells no labels; one that is missing
 -- has its own statistic
-SELECT name, round(x_num[3]::numeric, 3) AS city, x_num[4] AS device
+SELECT name, round(x_num[3]::numeric, 3) AS city, round(x_num[4]::numeric, 3) AS device
 FROM models, (SELECT 1 AS price, 0 AS flag, 'nowhere' AS city, NULL AS device) c, ctr_encode(model, c)
 WHERE name IN ('deep', 'column') ORDER BY 1;
 

@@ -306,7 +306,6 @@ float
 trust_factor(const NnTrust *trust, double prior)
 {
     const double slope = (trust->slope + prior * TRUST_PRIOR) / (trust->information + TRUST_PRIOR);
-
     const double believed = fmin(fmax(slope, 0), 1);
     const double many = trust->information / (trust->information + TRUST_ENOUGH);
 

@@ -82,8 +82,9 @@ typedef struct NnTrust {
 void trust_add(NnTrust *trust, const float *out_of_fold, const NnKeptSum *sums, const NnKeptSum *totals,
                size_t n);
 /*
- * What all statistics of the field are to be multiplied by, 0 … 1: the slope that is to be expected. prior:
- * the one to expect if there were no rows.
+ * What all statistics of the field are to be multiplied by, 0 … 1: the slope that is to be expected, and
+ * towards 1 the more rows there are, because with many the network finds the slope itself. prior: the slope
+ * to expect if there were no rows.
  */
 float trust_factor(const NnTrust *trust, double prior);
 
