@@ -13,11 +13,12 @@ OBJS = $(BUILT:.c=.o)
 REGRESS = options immutable model alike compare record restorable types features train predict columns rights metrics evaluate errors fibinet baselines continue collisions cache threads untrainable folds order numbers weights crosses see cooldown explain blocks chunks load_weights drift vocabulary
 EXTRA_CLEAN = test/unit/build $(GENERATED) $(wildcard src/io/*.o)
 
-# ctr_to_onnx needs protobuf-c: its library, and its compiler (protoc-c, or protoc where that has gone) while building.
+# ctr_to_onnx needs protobuf-c 1.4, which packs a message without memory of its own: its library, and its compiler (protoc-c,
+# or protoc where that has gone) while building.
 # WITH_ONNX=no builds without, also where they are; "make clean" before another choice.
 PKG_CONFIG ?= pkg-config
 PROTOC_C ?= $(firstword $(shell command -v protoc-c) $(shell command -v protoc))
-WITH_ONNX ?= $(if $(and $(PROTOC_C),$(shell $(PKG_CONFIG) --exists libprotobuf-c 2>/dev/null && echo there)),yes,no)
+WITH_ONNX ?= $(if $(and $(PROTOC_C),$(shell $(PKG_CONFIG) --exists 'libprotobuf-c >= 1.4' 2>/dev/null && echo there)),yes,no)
 ifeq ($(WITH_ONNX),yes)
 BUILT = $(SOURCES) src/io/onnx.pb-c.c
 ONNX_CPPFLAGS := -DCTR_WITH_ONNX $(shell $(PKG_CONFIG) --cflags libprotobuf-c)

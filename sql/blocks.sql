@@ -50,6 +50,12 @@ SELECT statement, (SELECT count(*) FROM block_scans(statement)) AS scans FROM (V
 SET ctr.block_scoring = off;
 SELECT count(*) FROM block_scans('SELECT ctr_predict(model, c) FROM clicks c, a');
 RESET ctr.block_scoring;
+-- nor above a volatile qualification that follows a call, as its effects are seen row by row
+CREATE SEQUENCE tickets;
+CREATE FUNCTION ticket() RETURNS bigint LANGUAGE plpgsql VOLATILE COST 1000000 AS 'BEGIN RETURN nextval(''tickets''); END';
+SELECT count(p), count(DISTINCT t) FROM (
+    SELECT ctr_predict((SELECT model FROM models WHERE name = 'b'), c) AS p, currval('tickets') AS t
+    FROM clicks c WHERE ctr_predict((TABLE a), c) >= 0 AND ticket() > 0 OFFSET 0) s;
 
 -- LIMIT reads no more rows than it wants, and a sort below it keeps no more; with a filter it reads little ahead
 SELECT * FROM block_scans('SELECT ctr_predict((TABLE a), c) FROM clicks c LIMIT 1', true);
@@ -73,6 +79,14 @@ DECLARE unsaid CURSOR FOR SELECT id, ctr_predict((TABLE a), c) IS NULL FROM clic
 MOVE 3 IN unsaid;
 FETCH BACKWARD 1 FROM unsaid;
 ROLLBACK;
+-- fewer threads while a cursor is open
+SET ctr.threads = 4;
+BEGIN;
+DECLARE threads NO SCROLL CURSOR FOR SELECT ctr_predict((TABLE a), c) AS p FROM clicks c;
+SET ctr.threads = 1;
+MOVE ALL IN threads;
+ROLLBACK;
+RESET ctr.threads;
 
 -- rows that bring models in turn, and none
 SELECT name, count(*), count(ctr_predict(model, c)), round(avg(ctr_predict(model, c))::numeric, 1) FROM models, clicks c GROUP BY name ORDER BY name;
@@ -111,6 +125,19 @@ SET ctr.block_scoring = off;
 EXECUTE p;
 RESET ctr.block_scoring;
 DEALLOCATE p;
+-- parallel workers run the plan that the leader has
+SET ctr.block_scoring = off;
+SET plan_cache_mode = force_generic_plan;
+SET max_parallel_workers_per_gather = 1;
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0;
+PREPARE parallel AS SELECT sum(ctr_predict((TABLE a), c)) > 0 FROM clicks c;
+EXECUTE parallel;
+SET ctr.block_scoring = on;
+SELECT count(*) FROM block_scans('EXECUTE parallel', true);
+DEALLOCATE parallel;
 DROP TABLE clicks, models, scored CASCADE;
-DROP FUNCTION block_scans;
+DROP FUNCTION block_scans, ticket;
+DROP SEQUENCE asked, tickets;
 DROP ROLE regress_ctr_reader;

@@ -1,6 +1,5 @@
 /*
- * ctr.c: settings, and what all folders need: memory for
- * the engine, interrupts, and the engine's errors.
+ * ctr.c: settings, and what all folders need: memory for the engine, interrupts, and the engine's errors.
  */
 #include "threads.h"
 

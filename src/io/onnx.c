@@ -20,7 +20,7 @@ typedef struct OnnxBytes {
     char *end;
 } OnnxBytes;
 
-/* Serves interrupts: the library has allocated nothing that an error would leak. */
+/* Serves interrupts: the library, since 1.4, has allocated nothing that an error would leak. */
 static void
 append_bytes(ProtobufCBuffer *buffer, size_t n, const uint8_t *bytes)
 {

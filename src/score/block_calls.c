@@ -39,14 +39,12 @@ is_subplan(Node *node, void *context)
     return expression_tree_walker(node, is_subplan, context);
 }
 
-/*
- * May the arguments be evaluated some rows ahead? Not if that changes what they are. A sub-plan of the
- * expression belongs to its node.
- */
-static bool
-may_be_ahead(FuncExpr *call)
+bool
+blocks_can_move(const void *expressions)
 {
-    return !contain_volatile_functions((Node *)call->args) && !is_subplan((Node *)call->args, NULL);
+    Node *node = (Node *)unconstify(void *, expressions);
+
+    return !contain_volatile_functions(node) && !is_subplan(node, NULL);
 }
 
 /*
@@ -63,7 +61,7 @@ find_calls(Node *node, void *calls)
     switch (nodeTag(node)) {
     case T_FuncExpr:
         if (predict_call(node) != CTR_NO_PREDICT) {
-            if (may_be_ahead((FuncExpr *)node))
+            if (blocks_can_move(((FuncExpr *)node)->args))
                 *found = list_append_unique(*found, node);
             return false;
         }

@@ -10,12 +10,8 @@
  */
 #include "score/blocks.h"
 
-#include "executor/executor.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
-#include "optimizer/optimizer.h"
-#include "optimizer/planner.h"
-#include "utils/plancache.h"
 
 /* Where the planner expects no more rows than this, a block scan would cost more than it saves. */
 #define ONE_ROW 1.0
@@ -129,6 +125,7 @@ quals_of(List **quals, List *known)
     }
     return now;
 }
+
 /* What an inner join asks of its pairs of rows: the same before and after they are joined. */
 static List *
 inner_join_quals(const Plan *plan)
@@ -143,7 +140,8 @@ inner_join_quals(const Plan *plan)
 
 /*
  * Block scans above the plan, which from then on gives its variables only. There is a scan for each qual with
- * new calls, because only rows that pass one are scored for the next, and one for the target list's.
+ * new calls, because only rows that pass one are scored for the next, and one for the target list's. None
+ * stands above a scan with a volatile qual, and may read ahead of it: calls that follow stay calls.
  */
 static Plan *
 place_above(Places *places, Plan *plan, const Wanted *wanted)
@@ -152,6 +150,7 @@ place_above(Places *places, Plan *plan, const Wanted *wanted)
     const Plan like = *plan;
     List *targets = plan->targetlist, *known = NIL, *calls;
     List *quals = list_concat_copy(inner_join_quals(plan), plan->qual), *before = quals_before_calls(&quals);
+    List *targets_left = targets; /* that may get a scan of their own */
     Plan *top = plan;
 
     calls = next_calls(quals, targets, NIL);
@@ -170,10 +169,14 @@ place_above(Places *places, Plan *plan, const Wanted *wanted)
 
         known = list_concat(known, calls);
         now = quals_of(&quals, known);
+        if (!blocks_is_stable(places->stmt, now)) {
+            now = list_concat(now, quals);
+            quals = targets_left = NIL;
+        }
         scan = new_scan(places, top, asked, now == NIL && quals == NIL ? wanted : &filtered, &like);
         scan->scan.plan.qual = (List *)blocks_replace((Node *)now, known, INDEX_VAR);
         top = &scan->scan.plan;
-        calls = next_calls(quals, targets, known);
+        calls = next_calls(quals, targets_left, known);
         if (calls != NIL)
             top->targetlist = (List *)blocks_replace((Node *)target_list(known), known, INDEX_VAR);
     }
@@ -273,7 +276,7 @@ wanted_of_child(const Plan *plan, Wanted wanted)
         of_child.all = false;
         /* the scan evaluates it besides the Limit, which must come out the same and call nothing twice */
         if (limit->limitOption == LIMIT_OPTION_COUNT && limit->limitCount &&
-            !contain_volatile_functions(limit->limitCount) && !contain_volatile_functions(limit->limitOffset))
+            blocks_can_move(limit->limitCount) && blocks_can_move(limit->limitOffset))
             of_child.limit = limit;
         break;
     case T_Sort:
@@ -355,7 +358,7 @@ place(Places *places, Plan *plan, Wanted wanted)
     }
 }
 
-static void
+void
 blocks_place(PlannedStmt *stmt)
 {
     Places places = {.stmt = stmt};
@@ -366,62 +369,4 @@ blocks_place(PlannedStmt *stmt)
         if (lfirst(cell))
             lfirst(cell) = place(&places, lfirst(cell), (Wanted){0});
     }
-}
-
-/* ------------------------------------------------------------------ hooks */
-
-static planner_hook_type next_planner;
-static ExecutorStart_hook_type next_executor_start;
-static bool first_start = true;
-
-/*
- * May a cursor with these options go backward? Where nothing was said, it may if its plan can. FAST_PLAN is
- * set for cursors only.
- */
-static bool
-may_go_backward(const PlannedStmt *stmt, int cursor_options)
-{
-    if (cursor_options & CURSOR_OPT_NO_SCROLL)
-        return false;
-    return (cursor_options & (CURSOR_OPT_SCROLL | CURSOR_OPT_FAST_PLAN)) &&
-           ExecSupportsBackwardScan(stmt->planTree);
-}
-
-static PlannedStmt *
-plan_with_blocks(Query *query, const char *text, int cursor_options, ParamListInfo parameters)
-{
-    const int64 calls = predict_calls_planned();
-    PlannedStmt *stmt =
-        (next_planner ? next_planner : standard_planner)(query, text, cursor_options, parameters);
-
-    if (ctr_block_scoring && predict_calls_planned() != calls && !may_go_backward(stmt, cursor_options))
-        blocks_place(stmt);
-    return stmt;
-}
-
-/*
- * The first query is planned without plan_with_blocks, because planning it loads the library. Its plan may be
- * another's, so a copy gets the scans; and where it was kept for the next time, it is made anew.
- */
-static void
-start_with_blocks(QueryDesc *query, int eflags)
-{
-    if (first_start) {
-        first_start = false;
-        if (ctr_block_scoring && !(eflags & EXEC_FLAG_BACKWARD)) {
-            query->plannedstmt = copyObject(query->plannedstmt);
-            blocks_place(query->plannedstmt);
-        }
-        ResetPlanCache();
-    }
-    (next_executor_start ? next_executor_start : standard_ExecutorStart)(query, eflags);
-}
-
-void
-blocks_set_hooks(void)
-{
-    next_planner = planner_hook;
-    planner_hook = plan_with_blocks;
-    next_executor_start = ExecutorStart_hook;
-    ExecutorStart_hook = start_with_blocks;
 }

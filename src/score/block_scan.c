@@ -150,7 +150,7 @@ begin(CustomScanState *node, EState *estate, int eflags)
     scan->n_calls = n_exprs - (SCAN_HAS_LIMIT(plan) ? 2 : 0);
     scan->calls = palloc(sizeof(CtrBlockCall *) * scan->n_calls);
     for (int i = 0; i < scan->n_calls; i++)
-        scan->calls[i] = block_call_begin(list_nth(plan->custom_exprs, i), &node->ss.ps);
+        scan->calls[i] = block_call_begin(list_nth(plan->custom_exprs, i), scan->largest, &node->ss.ps);
     if (SCAN_HAS_LIMIT(plan)) {
         scan->limit_count = ExecInitExpr(list_nth(plan->custom_exprs, n_exprs - 2), &node->ss.ps);
         scan->limit_offset = ExecInitExpr(list_nth(plan->custom_exprs, n_exprs - 1), &node->ss.ps);

@@ -33,6 +33,7 @@ struct CtrBlockCall {
     PlanState *parent;
     CtrPredictCall kind;
     Oid function;
+    int largest;                /* rows of a block: settings may ask for other blocks since the scan began */
     bool checked;               /* the right to EXECUTE */
     FunctionCallInfo arguments; /* of the row read last */
     int *columns;               /* [arguments] of the child's row, from 0; -1: states has an expression */
@@ -77,7 +78,7 @@ create_arguments(FuncExpr *expr)
 }
 
 CtrBlockCall *
-block_call_begin(FuncExpr *expr, PlanState *parent)
+block_call_begin(FuncExpr *expr, int largest, PlanState *parent)
 {
     CtrBlockCall *call = palloc0(sizeof(CtrBlockCall));
     int i = 0;
@@ -85,6 +86,7 @@ block_call_begin(FuncExpr *expr, PlanState *parent)
 
     call->context = CurrentMemoryContext;
     call->parent = parent;
+    call->largest = largest;
     call->kind = predict_call((Node *)expr);
     call->function = expr->funcid;
     check_right(call);
@@ -173,7 +175,7 @@ find_lane(CtrBlockCall *call, Datum model, const CtrRow *row)
 static Lane *
 use_lane(CtrBlockCall *call, Datum model, const CtrRow *row)
 {
-    const int capacities[TIERS] = {1, NN_BLOCK, site_most_rows()};
+    const int capacities[TIERS] = {1, NN_BLOCK, call->largest};
     Lane *lane = &call->lanes[call->oldest];
     CtrSite **site = &lane->sites[call->tier];
 

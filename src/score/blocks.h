@@ -3,7 +3,8 @@
  *
  *   block_calls.c  which calls of an expression may be scored beforehand, and what stands in their place
  *   block_ahead.c  may rows be read before somebody wants them?
- *   block_plan.c   where in a plan the scan stands, and the hooks that put it there
+ *   block_plan.c   where in a plan the scan stands
+ *   block_hooks.c  the hooks by which plans get their scans
  *   block_score.c  a call's arguments of each row, and the scores of a block
  *   block_scan.c   the scan: reads a block of rows, has it scored, returns its rows
  */
@@ -22,6 +23,11 @@
 typedef enum CtrPredictCall { CTR_NO_PREDICT, CTR_PREDICT_RECORD, CTR_PREDICT_COLUMNS } CtrPredictCall;
 
 CtrPredictCall predict_call(const Node *node);
+/*
+ * May the expressions be evaluated elsewhere in the plan, at another time and more than once? Not if they are
+ * volatile, and a sub-plan belongs to its node.
+ */
+bool blocks_can_move(const void *expressions);
 /*
  * Appends to *calls those calls of ctr_predict that every evaluation of the expression makes, unless they are
  * there. Calls that CASE, AND, OR or COALESCE may leave out are not: a model may not fit those rows.
@@ -47,6 +53,11 @@ bool blocks_inputs_may_be_ahead(const PlannedStmt *stmt, const Plan *plan);
 
 /* ------------------------------------------------------------------ block_plan.c */
 
+/* Puts scans into the plan, in place. */
+void blocks_place(PlannedStmt *stmt);
+
+/* ------------------------------------------------------------------ block_hooks.c */
+
 /*
  * Sets the planner's and the executor's hook. The library is loaded while the planner works on the first
  * query that calls ctr_predict: that one gets its scans when it starts.
@@ -58,8 +69,11 @@ void blocks_set_hooks(void);
 /* One call in a running plan: reads rows of a block, scores them together. */
 typedef struct CtrBlockCall CtrBlockCall;
 
-/* expr: its variables are the child's columns. Memory from the current context. */
-CtrBlockCall *block_call_begin(FuncExpr *expr, PlanState *parent);
+/*
+ * expr: its variables are the child's columns. largest: the most rows of any block. Memory from the current
+ * context.
+ */
+CtrBlockCall *block_call_begin(FuncExpr *expr, int largest, PlanState *parent);
 /* Forgets the block's rows; the next one has at most so many. */
 void block_call_empty(CtrBlockCall *call, int rows);
 /*
