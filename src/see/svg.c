@@ -64,7 +64,7 @@ svg_shortened(const char *name, int most)
 
     if (pg_mbcharcliplen(name, length, most) == length)
         return pstrdup(name);
-    return psprintf("%.*s...", pg_mbcharcliplen(name, length, most - 2), name);
+    return psprintf("%.*s...", pg_mbcharcliplen(name, length, most - 3), name);
 }
 
 /* ------------------------------------------------------------------ shapes */

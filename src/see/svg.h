@@ -15,7 +15,7 @@
  */
 void markup_append(StringInfo out, const char *text);
 
-/* at most so many letters of a name, the last of them dots where it is longer */
+/* at most so many characters of a name, the last three of them dots where it is longer */
 char *svg_shortened(const char *name, int most);
 
 /* title: what the picture shows, for those who do not see it; not drawn */
