@@ -36,11 +36,12 @@ typedef struct CtrPairs {
 /*
  * The crosses, n of them, once the columns' categories are known; then each of them is fitted, and then
  * encoder_widths is called again. Codes have the pairs of `known` and those that occur at least min_count
- * times, as for a column. counted: the vocabulary has the others, too, and how often they occur is an input.
+ * times, as for a column. counted: the vocabulary has those that `known` has without a code, too, and how
+ * often pairs occur is an input. rare: it has all others that are seen.
  */
 void encoder_set_crosses(CtrEncoder *encoder, const CtrOptions *options, const CtrCross *crosses, int n);
 void encoder_fit_cross(CtrEncoder *encoder, int k, const CtrPairs *pairs, int min_count, bool counted,
-                       const CtrEncoder *known);
+                       bool rare, const CtrEncoder *known);
 
 /* ------------------------------------------------------------------ encoder.c again */
 

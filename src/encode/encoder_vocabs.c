@@ -104,18 +104,18 @@ find_categories(const CtrVocab *vocab, const CtrVocab *seen)
 
 /*
  * Vocabulary v, of a column or of a cross: what `known` has codes for, then what occurs at least min_count
- * times; with all, then what `known` has besides, and everything else that is seen. Returns how many have
- * codes.
+ * times; with all, then what `known` has besides; with rare, then everything else that is seen. Returns how
+ * many have codes.
  */
 static int32
 fit_vocab(CtrEncoder *encoder, int v, const CtrVocab *seen, const int32 *counts, int min_count, bool all,
-          const CtrEncoder *known, int32 n_before)
+          bool rare, const CtrEncoder *known, int32 n_before)
 {
     const CtrVocab *before = known ? known->vocabs[v] : NULL;
     CtrVocab *vocab = vocab_create(encoder->context);
     int64 n, n_frequent = 0;
     Size n_bytes;
-    Ranked *ranked = rank_categories(seen, counts, all ? 0 : Max(min_count, 1), &n, &n_bytes);
+    Ranked *ranked = rank_categories(seen, counts, rare ? 0 : Max(min_count, 1), &n, &n_bytes);
     int32 n_coded;
 
     while (n_frequent < n && ranked[n_frequent].count >= Max(min_count, 1))
@@ -164,7 +164,7 @@ encoder_fit_categories(CtrEncoder *encoder, int f, const CtrVocab *seen, const i
                        const CtrEncoder *known, int64 missing)
 {
     const int32 n_before = known ? vocab_count(known->vocabs[f]) : 0, n_seen = vocab_count(seen);
-    const int32 n = fit_vocab(encoder, f, seen, counts, min_count, false, known, n_before);
+    const int32 n = fit_vocab(encoder, f, seen, counts, min_count, false, false, known, n_before);
     int32 *codes = find_categories(encoder->vocabs[f], seen);
 
     fit_frequencies(encoder, f, codes, counts, n_seen, known);
@@ -187,7 +187,8 @@ fit_pair_rows(CtrEncoder *encoder, int k, const int32 *ids, const int32 *rows, i
     memset(pair_rows, 0, Max(n, 1) * sizeof(int32));
     for (int32 i = 0; i < n_seen; i++) {
         ctr_pause_at(i);
-        pair_rows[ids[i]] = rows[i];
+        if (ids[i] >= 0)
+            pair_rows[ids[i]] = rows[i];
     }
     for (int32 id = 0; known && id < vocab_count(known->vocabs[v]); id++) {
         uint32 length;
@@ -202,13 +203,14 @@ fit_pair_rows(CtrEncoder *encoder, int k, const int32 *ids, const int32 *rows, i
 }
 
 void
-encoder_fit_cross(CtrEncoder *encoder, int k, const CtrPairs *pairs, int min_count, bool counted,
+encoder_fit_cross(CtrEncoder *encoder, int k, const CtrPairs *pairs, int min_count, bool counted, bool rare,
                   const CtrEncoder *known)
 {
     const int v = encoder->n_cat + k, f = encoder_first_cross(encoder) + k;
     const int32 n_seen = vocab_count(pairs->seen);
     const int32 n_before = known ? known->categories[f] - CTR_CODE_KNOWN : 0;
-    const int32 n = fit_vocab(encoder, v, pairs->seen, pairs->counts, min_count, counted, known, n_before);
+    const int32 n =
+        fit_vocab(encoder, v, pairs->seen, pairs->counts, min_count, counted, rare, known, n_before);
     int32 *ids = find_categories(encoder->vocabs[v], pairs->seen);
 
     fit_frequencies(encoder, v, ids, pairs->counts, n_seen, known);

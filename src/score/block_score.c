@@ -13,10 +13,11 @@
 #include "nn/math/loss.h"
 
 /*
- * Sites for blocks of one row, of as many as one thread scores at once, and of as many as keep all threads
- * busy: a query for one row should not pay for more.
+ * Sites for blocks of as many rows as one thread scores at once, and of as many as keep all threads busy: a
+ * page of candidates should not pay for more. A block of one row is scored as the others are, so that a row's
+ * score is the same wherever a scan comes upon it.
  */
-#define TIERS 3
+#define TIERS 2
 
 /* A join may bring some models in turn: they are scored together, each in its lane. */
 #define LANES 4
@@ -107,7 +108,7 @@ block_call_begin(FuncExpr *expr, int largest, PlanState *parent)
 void
 block_call_empty(CtrBlockCall *call, int rows)
 {
-    call->tier = rows == 1 ? 0 : rows <= NN_BLOCK ? 1 : 2;
+    call->tier = rows > NN_BLOCK;
     if (rows > call->room) {
         MemoryContext old = MemoryContextSwitchTo(call->context);
 
@@ -175,7 +176,7 @@ find_lane(CtrBlockCall *call, Datum model, const CtrRow *row)
 static Lane *
 use_lane(CtrBlockCall *call, Datum model, const CtrRow *row)
 {
-    const int capacities[TIERS] = {1, NN_BLOCK, call->largest};
+    const int capacities[TIERS] = {Min(NN_BLOCK, call->largest), call->largest};
     Lane *lane = &call->lanes[call->oldest];
     CtrSite **site = &lane->sites[call->tier];
 

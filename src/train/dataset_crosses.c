@@ -124,24 +124,29 @@ count_rare(const CtrPairs *pairs, int min_count)
     return n;
 }
 
-/*
- * Whether how often a cross's pairs occur is an input, as is wanted. *rare: pairs that are kept for that so
- * far.
- */
-static bool
-is_counted(const CtrDataset *ds, bool wanted, const CtrPairs *pairs, int64 *rare)
+/* Pairs that the model to go on from keeps for the counts of cross k alone. */
+static int64
+known_rare(const CtrEncoder *known, int k)
 {
-    int64 more;
+    const int codes = known->categories[encoder_first_cross(known) + k] - CTR_CODE_KNOWN;
 
-    if (!wanted || ds->known)
-        return wanted;
-    more = count_rare(pairs, ds->options->min_count);
+    return vocab_count(known->vocabs[known->n_cat + k]) - codes;
+}
+
+/* May the model keep the rare pairs of cross k for their counts? *rare: those that it keeps so far. */
+static bool
+has_room(const CtrDataset *ds, int k, const CtrPairs *pairs, int64 *rare)
+{
+    int64 more = count_rare(pairs, ds->options->min_count);
+
+    *rare += ds->known ? known_rare(ds->known, k) : 0;
     if (*rare + more > RARE_MOST)
         return false;
     *rare += more;
     return true;
 }
 
+/* wanted [crosses]: is it an input how often their pairs occur? Not if there are too many to begin with. */
 static void
 fit_pairs(CtrDataset *ds, CtrEncoder *encoder, int32 *const *codes, const bool *wanted, int first, int n,
           int64 *rare)
@@ -155,9 +160,13 @@ fit_pairs(CtrDataset *ds, CtrEncoder *encoder, int32 *const *codes, const bool *
     for (int k = 0; k < n; k++)
         c.crosses[k].pairs = (CtrPairs){vocab_create(context), palloc(sizeof(int32)), palloc(sizeof(int32))};
     count_pairs(&c, n);
-    for (int k = 0; k < n; k++)
-        encoder_fit_cross(encoder, first + k, &c.crosses[k].pairs, ds->options->min_count,
-                          is_counted(ds, wanted[first + k], &c.crosses[k].pairs, rare), ds->known);
+    for (int k = first; k < first + n; k++) {
+        const CtrPairs *pairs = &c.crosses[k - first].pairs;
+        const bool room = wanted[k] && has_room(ds, k, pairs, rare);
+
+        encoder_fit_cross(encoder, k, pairs, ds->options->min_count, wanted[k] && (room || ds->known), room,
+                          ds->known);
+    }
     MemoryContextSwitchTo(old);
     MemoryContextDelete(context);
 }
