@@ -240,6 +240,9 @@ place_below(Places *places, Plan *plan, const Wanted *wanted)
     if (calls == NIL || child->plan_rows <= ONE_ROW || !blocks_may_be_ahead(places->stmt, child))
         return;
     scan = new_scan(places, child, calls, wanted, child);
+    /* the calls bring the parameters that they depend on */
+    scan->scan.plan.extParam = bms_union(plan->extParam, child->extParam);
+    scan->scan.plan.allParam = bms_union(plan->allParam, child->allParam);
     foreach (cell, scan->custom_scan_tlist)
         outputs = lappend(outputs, lfirst_node(TargetEntry, cell)->expr);
     scan->scan.plan.targetlist = (List *)blocks_replace((Node *)scan->custom_scan_tlist, outputs, INDEX_VAR);

@@ -223,11 +223,6 @@ block_call_taken(CtrBlockCall *call)
 /* ------------------------------------------------------------------ scores */
 
 static void
-nothing_meanwhile(void *arg)
-{
-}
-
-static void
 score_lane(CtrBlockCall *call, const Lane *lane)
 {
     CtrSite *site = lane->sites[call->tier];
@@ -235,8 +230,7 @@ score_lane(CtrBlockCall *call, const Lane *lane)
 
     if (lane->n == 0)
         return;
-    logits = lane->n <= NN_BLOCK ? site_score(site, lane->n)
-                                 : site_score_during(site, lane->n, nothing_meanwhile, NULL);
+    logits = lane->n <= NN_BLOCK ? site_score(site, lane->n) : site_score_during(site, lane->n, NULL, NULL);
     for (int i = 0; i < lane->n; i++)
         call->p[lane->taken[i]] = probability(logits[i]);
 }

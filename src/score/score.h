@@ -74,8 +74,8 @@ void site_inputs(const CtrSite *site, const float **x_num, const int32 **x_cat);
 const float *site_score(CtrSite *site, int n);
 /*
  * The same for any n, by several threads. While they score, this thread calls `meanwhile`, which may take
- * the next rows, from 0 on, with site_take, for the same model and row type. The logits do not depend on
- * the number of threads.
+ * the next rows, from 0 on, with site_take, for the same model and row type; NULL: it scores as well. The
+ * logits do not depend on the number of threads.
  */
 const float *site_score_during(CtrSite *site, int n, void (*meanwhile)(void *), void *arg);
 

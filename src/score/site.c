@@ -354,6 +354,9 @@ site_score_during(CtrSite *site, int n, void (*meanwhile)(void *), void *arg)
     sm->rows = sm->scoring ? sm->scoring : site_rows_create(sm, site->view->model);
     sm->scoring = taken;
     site->n_scoring = n;
-    threads_during(site->pool, score_task, site, (n + NN_BLOCK - 1) / NN_BLOCK, meanwhile, arg);
+    if (meanwhile)
+        threads_during(site->pool, score_task, site, (n + NN_BLOCK - 1) / NN_BLOCK, meanwhile, arg);
+    else
+        threads_run(site->pool, score_task, site, (n + NN_BLOCK - 1) / NN_BLOCK);
     return checked_logits(site, taken->logits, n);
 }
