@@ -13,6 +13,8 @@
 #   growth   time and memory by rows and by categories
 #   memory   peak memory of a training whose rows spill
 #   builds   this build ÷ another checkout's (BASE=path), in turn
+#   serve    prepared queries of 1, 20 and 100 clients, first calls, memory of 100 backends, whole tables; BASE=path: beside
+#            another checkout's build, in turn: serve.py
 #   cancel   CPU time from a cancel to its effect, in trainings of large models: cancel.pl
 #   small    held-out probabilities of small tables and rare clicks: small.sh
 #   quality  held-out AUC on your own Criteo rows (CRITEO=path): quality.sh; recipes: the study of docs/recipes.md
@@ -23,6 +25,10 @@
 # cores); NETS (of train and sgemm); JOB_STEPS (20: steps that the peer of `job` runs of each epoch, the rest being
 # extrapolated; 0: all of them); GROWTH_ROWS and GROWTH_SHARES (lists). Of tables: SEEDS ("1 2 3"), MODELS (all; MODELS="deepcross lightgbm":
 # only these), OPTIONS (SQL like "ctr_fit(epochs => 10)": options of ours besides the defaults).
+#
+# Of serve: CLIENTS ("1 20 100"), DURATION (3: seconds of each measurement), BACKENDS (100), TRAINED_ROWS (400000),
+# MODELS (all; MODELS="FiBiNET": whose names begin so). OURS and THEIRS: settings of this build's server and of the other's, like
+# OURS="shared_preload_libraries=ctr".
 #
 # Peers. PyTorch, pandas, scikit-learn, onnxruntime: pip install torch pandas scikit-learn onnxruntime, for the python3 in
 # PATH (or PYTHON=). The networks are those of python/ctr_torch.py. PL/Python: apt install postgresql-plpython3-15, and TORCH_PATH=, a
@@ -47,16 +53,25 @@ sgemm() {
     done
 }
 
-# Two servers, one with this checkout's build and one with BASE's, which live as long as the measurement.
-builds() {
-    local ours other
-    ours=$(mktemp -d /tmp/ctr-bench.XXXXXX) other=$(mktemp -d /tmp/ctr-bench.XXXXXX)
+# Runs a script with a server of this checkout's build and, where BASE is given, one of BASE's; they live as long as it does.
+# Settings for both, or as OURS and THEIRS say.
+with_servers() {
+    local ours other='' script=$1
+    shift
+    ours=$(mktemp -d /tmp/ctr-bench.XXXXXX)
+    [ -z "${BASE:-}" ] || other=$(mktemp -d /tmp/ctr-bench.XXXXXX)
     # shellcheck disable=SC2064 # the directories of now
-    trap "test/server stop '$ours'; test/server stop '$other'" EXIT
-    make -s -C "$BASE" >&2
-    test/server start "$ours" fsync=off
-    "$BASE/test/server" start "$other" fsync=off
-    OUR_SERVER=$(test/server env "$ours") OTHER_SERVER=$(test/server env "$other") "$PYTHON" test/bench/builds.py
+    trap "test/server stop '$ours'; [ -z '$other' ] || test/server stop '$other'" EXIT
+    # shellcheck disable=SC2086 # a list of settings
+    test/server start "$ours" fsync=off "$@" ${OURS-}
+    if [ -n "$other" ]; then
+        make -s -C "$BASE" >&2
+        # shellcheck disable=SC2086
+        "$BASE/test/server" start "$other" fsync=off "$@" ${THEIRS-}
+        export OTHER_SERVER
+        OTHER_SERVER=$(test/server env "$other")
+    fi
+    PATH="$("${PG_CONFIG:-pg_config}" --bindir):$PATH" OUR_SERVER=$(test/server env "$ours") "$PYTHON" "$script"
 }
 
 make -s -C test/bench >&2
@@ -65,7 +80,8 @@ for part in $parts; do
     case $part in
     sgemm) sgemm ;;
     train | score | onnx | load | job | growth) test/server run "$PYTHON" test/bench/bench.py "$part" ;;
-    builds) : "${BASE:?BENCH=builds needs BASE=path, another checkout}" && builds ;;
+    builds) : "${BASE:?BENCH=builds needs BASE=path, another checkout}" && with_servers test/bench/builds.py ;;
+    serve) with_servers test/bench/serve.py "max_connections=$((${BACKENDS:-100} + 50))" ;;
     memory) test/server run test/bench/memory.sh ;;
     cancel) test/server run perl -I test/t test/bench/cancel.pl ;;
     small) test/bench/small.sh ;;
