@@ -467,7 +467,7 @@ COMMENT ON FUNCTION ctr_predict_classes_columns(ctr_model, pg_catalog.regtype, V
 CREATE FUNCTION ctr_predict_batch(ctr_model, pg_catalog.record) RETURNS double precision
     AS 'MODULE_PATHNAME' LANGUAGE C WINDOW IMMUTABLE PARALLEL SAFE COST 200;
 COMMENT ON FUNCTION ctr_predict_batch(ctr_model, pg_catalog.record) IS
-    'As ctr_predict, to rounding (1e-6), as a window function (OVER ()) that scores rows in blocks of 256 by ctr.threads threads while it reads the next. It reads ahead as many rows as have come before, up to 4096.';
+    'As ctr_predict, as a window function (OVER ()) that scores rows in blocks of 256 by ctr.threads threads while it reads the next. It reads ahead as many rows as have come before, up to 4096.';
 
 -- ------------------------------------------------------------------ looking inside
 

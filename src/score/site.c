@@ -283,8 +283,8 @@ copy_row(const CtrSite *site, const SiteRows *rows, int to, int from)
 
 /*
  * Scores rows [first, first + n), a slice. If the very last row is alone in its slice, it is scored twice:
- * products of a single row round differently, and a row's score should not depend on how many are scored
- * with it. There is room for the copy, because such a row is never the last of a block.
+ * a BLAS library rounds products of a single row in its own way, and a row's score should not depend on how
+ * many are scored with it. There is room for the copy, because such a row is never the last of a block.
  */
 static void
 score_slice(const CtrSite *site, const SiteRows *rows, NnScorer *scorer, int first, int n)

@@ -156,6 +156,38 @@ edges(void)
     }
 }
 
+/* a row alone has the product, to the bit, that it has among others */
+static void
+rows_alone(void)
+{
+    enum { M = 5, N = 83, K = 300 };
+    static float a[M * K], b[N * K], c[M * N], alone[N];
+    NnRng rng;
+
+    rng_seed(&rng, 3, 0);
+    for (int i = 0; i < M * K; i++)
+        a[i] = (float)rng_normal(&rng);
+    for (int i = 0; i < N * K; i++)
+        b[i] = (float)rng_normal(&rng);
+    for (int i = 0; (kernels = simd_kernels(i)) != NULL; i++)
+        for (int way = 0; way < 4; way++)
+            for (int k = 1; k <= K; k += 23) {
+                int wrong = 0;
+
+                memset(c, 0, sizeof(c));
+                memset(alone, 0, sizeof(alone));
+                for (int j = 0; j < M * N && way & 1; j++)
+                    c[j] = (float)(j % N);
+                for (int j = 0; j < N && way & 1; j++)
+                    alone[j] = (float)j;
+                kernels->gemm(false, way & 2, M, N, k, a, K, b, way & 2 ? K : N, way & 1, c, N);
+                kernels->gemv(way & 2, N, k, a + 2 * K, b, way & 2 ? K : N, way & 1, alone);
+                for (int j = 0; j < N; j++)
+                    wrong += alone[j] != c[2 * N + j];
+                CHECK_MESSAGE(wrong == 0, "%s, way %d, k %d: %d differ", kernels->name, way, k, wrong);
+            }
+}
+
 #define WIDE 4096
 
 static atomic_bool interrupt;
@@ -210,6 +242,7 @@ main(void)
     RUN(loading_leaves_no_trace);
     RUN(products);
     RUN(edges);
+    RUN(rows_alone);
     RUN(interrupts_end_a_product);
     return unit_end();
 }

@@ -1,8 +1,9 @@
 /*
- * test_matvec.c: a weight times one row, by the transposed copy, against sums in float8: widths at and around
- * the kernel's tiles, a part of the weight's columns, setting and adding; and each kernel that the CPU can
- * run.
+ * test_matvec.c: a weight times one row, by the transposed copy, against sums in float8 and against the same row
+ * among others: widths at and around the kernel's tiles, a part of the weight's columns, setting and adding;
+ * and each kernel that the CPU can run.
  */
+#include "nn/math/products.h"
 #include "nn/math/rows.h"
 #include "nn/kernels/simd.h"
 #include "unit.h"
@@ -13,7 +14,7 @@
 static void
 single_row(int columns, int column, int d_in, int d_out, bool add)
 {
-    static float y[MOST], before[MOST], x[MOST];
+    static float y[MOST], before[MOST], among[2 * MOST], x[2 * MOST];
     NnParam param = {
         .kind = NN_DENSE, .ndim = 2, .shape = {d_out, columns}, .count = (size_t)d_out * (size_t)columns};
     NnNet net = {.params = &param};
@@ -39,6 +40,11 @@ single_row(int columns, int column, int d_in, int d_out, bool add)
     rng_seed(&rng, 7, param.count);
     for (size_t i = 0; i < param.count; i++)
         weight[i] = (float)rng_normal(&rng);
+    b.n = 2; /* whose first row has the same product, to the bit */
+    memcpy(x + MOST, x, sizeof(float) * (size_t)d_in);
+    memcpy(among, before, sizeof(before));
+    weight_product(&b, rows_of(among, MOST), rows_in(x, MOST), 0, column, d_in, d_out, add);
+    CHECK(memcmp(y, among, sizeof(float) * (size_t)d_out) == 0);
     for (int j = 0; j < d_out; j++) {
         double sum = add ? (double)before[j] : 0;
 
@@ -103,6 +109,7 @@ every_kernel(void)
 int
 main(void)
 {
+    CHECK(gemm_prepare());
     if (simd_kernels(0)) { /* without kernels there are no copies: all is gemm's, as test_blas */
         RUN(all_widths);
         RUN(part_of_the_columns);

@@ -14,6 +14,7 @@ const NnSimdKernels simd_avx512 = {.name = "AVX-512",
                                    .gemm = gemm_kernel,
                                    .gemv = gemv_kernel,
                                    .lanes = LANES,
+                                   .depth = DEPTH,
                                    .matvec = matvec_kernel,
                                    .adam_step = adam_step_kernel,
                                    .adam_replay = adam_replay_kernel};

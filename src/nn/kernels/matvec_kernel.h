@@ -55,6 +55,11 @@ matvec_kernel(float *restrict y, const float *restrict x, const float *restrict 
 
 /* ------------------------------------------------------------------ times a matrix as it lies */
 
+/*
+ * Each element is summed as gemm_kernel sums it, over k in order, DEPTH terms at a time: a row has the same
+ * product, to the bit, alone and among others.
+ */
+
 #define GEMV_VECTORS 4 /* at once: as many sums as hide the time that one addition takes */
 
 /* c [(vectors - 1) * LANES + last]  (+)= a [k] b [k, …] */
@@ -80,37 +85,54 @@ gemv_columns(float *c, const float *a, const float *b, int ldb, int k, bool addi
 SIMD_INLINE void
 gemv_rows(float *c, const float *a, const float *b, int ldb, int rows, int k, bool adding)
 {
-    Vector sum[LANES];
+    Vector sum = zero();
 
-    for (int i = 0; i < LANES; i++)
-        sum[i] = zero();
     for (int p = 0; p < k; p += LANES) {
         const int lanes = k - p < LANES ? k - p : LANES;
-        const Vector x = load_lanes(a + p, lanes);
+        Vector columns[LANES];
 
-        for (int i = 0; i < rows; i++)
-            sum[i] = fmadd(load_lanes(b + (size_t)i * (size_t)ldb + p, lanes), x, sum[i]);
+        for (int i = 0; i < LANES; i++)
+            columns[i] = i < rows ? load_lanes(b + (size_t)i * (size_t)ldb + p, lanes) : zero();
+        transpose(columns);
+        for (int i = 0; i < lanes; i++)
+            sum = fmadd(splat(a[p + i]), columns[i], sum);
     }
-    transpose(sum); /* now the sums of their lanes are sums of vectors */
-    for (int i = 1; i < LANES; i++)
-        sum[0] = add(sum[0], sum[i]);
-    store_lanes(c, adding ? add(sum[0], load_lanes(c, rows)) : sum[0], rows);
+    store_lanes(c, adding ? add(sum, load_lanes(c, rows)) : sum, rows);
+}
+
+/* c [n] (+)= a [k] b [k, n] */
+SIMD static void
+gemv_plain(int n, int k, const float *a, const float *b, int ldb, bool adding, float *c)
+{
+    int j = 0;
+
+    for (; n - j >= GEMV_VECTORS * LANES; j += GEMV_VECTORS * LANES)
+        gemv_columns(c + j, a, b + j, ldb, k, adding, LANES, GEMV_VECTORS);
+    for (; j < n; j += LANES)
+        gemv_columns(c + j, a, b + j, ldb, k, adding, n - j < LANES ? n - j : LANES, 1);
+}
+
+/* c [n] (+)= b [n, k] a [k] */
+SIMD static void
+gemv_transposed(int n, int k, const float *a, const float *b, int ldb, bool adding, float *c)
+{
+    int j = 0;
+
+    for (; n - j >= LANES; j += LANES)
+        gemv_rows(c + j, a, b + (size_t)j * (size_t)ldb, ldb, LANES, k, adding);
+    if (j < n)
+        gemv_rows(c + j, a, b + (size_t)j * (size_t)ldb, ldb, n - j, k, adding);
 }
 
 SIMD static void
 gemv_kernel(bool transpose_b, int n, int k, const float *a, const float *b, int ldb, bool adding, float *c)
 {
-    int j = 0;
+    for (int p = 0; p < k; p += DEPTH) {
+        const int depth = k - p < DEPTH ? k - p : DEPTH;
 
-    if (transpose_b) {
-        for (; n - j >= LANES; j += LANES)
-            gemv_rows(c + j, a, b + (size_t)j * (size_t)ldb, ldb, LANES, k, adding);
-        if (j < n)
-            gemv_rows(c + j, a, b + (size_t)j * (size_t)ldb, ldb, n - j, k, adding);
-        return;
+        if (transpose_b)
+            gemv_transposed(n, depth, a + p, b + p, ldb, adding || p > 0, c);
+        else
+            gemv_plain(n, depth, a + p, b + (size_t)p * (size_t)ldb, ldb, adding || p > 0, c);
     }
-    for (; n - j >= GEMV_VECTORS * LANES; j += GEMV_VECTORS * LANES)
-        gemv_columns(c + j, a, b + j, ldb, k, adding, LANES, GEMV_VECTORS);
-    for (; j < n; j += LANES)
-        gemv_columns(c + j, a, b + j, ldb, k, adding, n - j < LANES ? n - j : LANES, 1);
 }
