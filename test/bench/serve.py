@@ -106,8 +106,8 @@ class Serving(Server):
                 bench = self.start_pgbench(directory, script, clients, "-l", f"--log-prefix={directory}/log", "-T", f"{duration:.0f}")
                 end = time.time() + duration - 0.3
                 self.wait_for_answers(bench, clients)
+                pids = self.pgbench_pids()
                 if time.time() < end - 0.8 * DURATION:
-                    pids = self.pgbench_pids()
                     before, began = cpu(pids), time.time()
                     time.sleep(end - time.time())
                     used, ended = cpu(pids) - before, time.time()

@@ -26,7 +26,10 @@ typedef struct NnSimdKernels {
     void (*gemv)(bool transpose_b, int n, int k, const float *a, const float *b, int ldb, bool add, float *c);
     int lanes; /* of a vector */
     int depth; /* how many terms gemm and gemv sum at a time, each such sum being added to the ones before */
-    /* y [vectors * lanes] = x [d_in] w; w [d_in, vectors * lanes]; 1 <= vectors <= NN_MATVEC_VECTORS */
+    /*
+     * y [vectors * lanes] = x [d_in] w; w [d_in, vectors * lanes]; 1 <= vectors <= NN_MATVEC_VECTORS. Rows of
+     * w where eight x are zero may be left out.
+     */
     void (*matvec)(float *y, const float *x, const float *w, int d_in, int vectors);
     /* as adam_step_plain() in adam.c and adam_replay_plain() in replay.c. first: number of the first step */
     void (*adam_step)(float *w, float *m, float *v, const float *gradient, float scale, size_t n, float decay,

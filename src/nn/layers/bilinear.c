@@ -32,7 +32,7 @@ typedef struct Side {
     NnRows dx;                /* += */
     NnRows strip, dstrip;     /* [n, strip_width()] interactions */
     NnRows project, dproject; /* [n, fields d] v_i W_i^T; field_interaction: [n, (fields - 1) d], one i */
-    NnRows stacked, dstacked; /* field_interaction: [(fields - 1) d, d] matrices of one i */
+    NnRows stacked, dstacked; /* field_interaction: [(fields - 1) d, d] for matrices of one i */
 } Side;
 
 static int
@@ -161,15 +161,45 @@ project_fields_backward(const Side *s)
     }
 }
 
+/*
+ * field_interaction: the matrices of field i's pairs, one below the other [(fields - 1 - i) d, d]. They lie
+ * so among the parameters, unless there is padding between them.
+ */
+static NnRowsIn
+pair_matrices(const Side *s, int i)
+{
+    const int d = s->d, k = s->fields - 1 - i, p = pair_matrix(s, i);
+    const size_t size = (size_t)d * (size_t)d;
+
+    if (block_param(s->b, p + k - 1) == block_param(s->b, p) + (size_t)(k - 1) * size)
+        return rows_in(block_param(s->b, p), d);
+    for (int j = 0; j < k; j++)
+        memcpy(rows_row(s->stacked, j * d), block_param(s->b, p + j), size * sizeof(float));
+    return s->stacked.in;
+}
+
+/* Is the field zero in the only row of the block? SENet's attention closes many. */
+static bool
+is_closed(const Side *s, int i)
+{
+    const float *v = s->x.p + (size_t)i * (size_t)s->d;
+    int c = 0;
+
+    while (c < s->d && v[c] == 0)
+        c++;
+    return s->b->n == 1 && c == s->d;
+}
+
 /* field_interaction: v_i times the matrices of all its pairs at once */
 static void
 project_pairs(const Side *s, int i)
 {
-    const int n = s->b->n, d = s->d, k = s->fields - 1 - i, p = pair_matrix(s, i);
+    const int n = s->b->n, d = s->d, k = s->fields - 1 - i;
 
-    for (int j = 0; j < k; j++)
-        memcpy(rows_row(s->stacked, j * d), block_param(s->b, p + j), (size_t)d * d * sizeof(float));
-    gemm(false, true, n, k * d, d, rows_in_part(s->x, 0, i * d), s->stacked.in, false, s->project);
+    if (is_closed(s, i))
+        rows_zero(s->project, n, k * d);
+    else
+        gemm(false, true, n, k * d, d, rows_in_part(s->x, 0, i * d), pair_matrices(s, i), false, s->project);
 }
 
 static void
@@ -181,7 +211,7 @@ project_pairs_backward(const Side *s, int i)
         gemm(true, false, k * d, d, n, s->dproject.in, rows_in_part(s->x, 0, i * d), false, s->dstacked);
     for (int j = 0; s->b->grads && j < k; j++)
         rows_copy(block_weight_grad(s->b, p + j), rows_in_part(s->dstacked.in, j * d, 0), d, d, true);
-    gemm(false, false, n, d, k * d, s->dproject.in, s->stacked.in, true, rows_part(s->dx, 0, i * d));
+    gemm(false, false, n, d, k * d, s->dproject.in, pair_matrices(s, i), true, rows_part(s->dx, 0, i * d));
 }
 
 /* strip = interactions of fields [first, end) with all fields after them */

@@ -2,10 +2,10 @@
  * matvec.c: products with a Linear's weight: gemm for blocks of rows, and for a single row, as ctr_predict
  * scores them, a kernel of our own on a transposed copy of the weight.
  *
- * A single row reads every weight once: it costs what the weights cost to bring from the L2 cache. The copy
- * is cut into tiles, each as many columns of the result as fit the CPU's registers and one stretch of memory:
- * twice to three times as fast as sgemv, whose dot products read several rows at once. It adds in gemm's
- * order, so that a row has the same score, to the bit, alone and in a block.
+ * A single row reads every weight once that meets no zeros: it costs what the weights cost to bring from the
+ * L2 cache. The copy is cut into tiles, each as many columns of the result as fit the CPU's registers and one
+ * stretch of memory: twice to three times as fast as sgemv, whose dot products read several rows at once. It
+ * adds in gemm's order, so that a row has the same score, to the bit, alone and in a block.
  */
 #include "nn/net/net.h"
 
