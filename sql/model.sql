@@ -203,6 +203,11 @@ SELECT ctr_predict(model, o) FROM overflowing o;
 SELECT ctr_predict_classes(model, o) FROM overflowing o;
 SELECT ctr_predict_batch(model, o) OVER () FROM overflowing o;
 SELECT ctr_evaluate(model, o) FROM overflowing o;
+SELECT ctr_drift(model, o) FROM overflowing o;
+SELECT ctr_explain(model, o) FROM overflowing o;
+SELECT ctr_interactions(model) FROM overflowing;
+SELECT ctr_plot(model, 'interactions') FROM overflowing;
+SELECT ctr_report(model) FROM overflowing;
 
 -- where a model is very sure, scores differ still, and what is lost by being wrong is not cut off
 CREATE TABLE sure AS SELECT bias, overwritten(model::bytea, 'last_linear.bias', 0, bytes)::ctr_model AS model

@@ -60,6 +60,19 @@ fold_squares(const CtrModel *model, const double *squares, double *folded)
     }
 }
 
+/* Error if it is not finite: models of ctr_train give none, but a model may come from elsewhere. */
+static double
+strength_of(double square)
+{
+    if (!isfinite(square))
+        ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+                        errmsg("the model gives two features a strength that is not finite"),
+                        errdetail("Products of its weights pass what floats hold."),
+                        errhint("Check where the model's weights come from, or train it again with "
+                                "numerical_transform => 'quantile'.")));
+    return sqrt(square);
+}
+
 static int
 compare_strength(const void *a, const void *b)
 {
@@ -81,7 +94,7 @@ add_layer(const CtrModel *model, const char *layer, const double *folded, CtrInt
         for (int b = a + 1; b < features; b++)
             rows[n++] =
                 (CtrInteraction){layer, model->encoder->features[a].name, model->encoder->features[b].name,
-                                 sqrt(folded[(Size)a * features + b])};
+                                 strength_of(folded[(Size)a * features + b])};
     qsort(rows, n, sizeof(CtrInteraction), compare_strength);
 }
 
@@ -142,7 +155,7 @@ interaction_matrix(const CtrModel *model)
     pfree(squares);
     for (Size a = 0; a < features; a++)
         for (Size b = a + 1; b < features; b++)
-            folded[a * features + b] = folded[b * features + a] = sqrt(folded[a * features + b]);
+            folded[a * features + b] = folded[b * features + a] = strength_of(folded[a * features + b]);
     return folded;
 }
 

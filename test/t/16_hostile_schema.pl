@@ -71,6 +71,15 @@ query(q{
     SELECT h.*, f.*, t.* FROM m, ctr_history(model) h, ctr_features(model) f, ctr_tensors(model) t;
     SELECT ctr_build_info(), model::pg_catalog.bytea::ctr_model::pg_catalog.text::ctr_model IS NULL FROM m;
     SELECT DISTINCT a.model = b.model, a.model < b.model, a.model <= b.model, a.model > b.model, a.model >= b.model, a.model <> b.model FROM m a, m b;
+    SELECT ctr_describe(model), ctr_plot(model, 'importance'), ctr_report(model), ctr_load_weights(model, ctr_state_dict(model)) = model FROM m;
+    SELECT s.*, i.*, j.* FROM m, ctr_summary(model) s, ctr_importance(model) i, ctr_interactions(model) j;
+    SELECT v.*, e.* FROM m, ctr_vocabulary(model, 'city'::pg_catalog.text) v, ctr_embeddings(model, 'city'::pg_catalog.text) e;
+    SELECT e.*, f.* FROM m, clicks c, LATERAL ctr_explain(model, c) e, LATERAL ctr_explain(model, c, 1) f;
+    SELECT ctr_drift(model, c) FROM m, clicks c;
+    SELECT ctr_calibration(label, price / 7), ctr_calibration(label = 0, price / 7, 3), ctr_plot_roc(label, price), ctr_plot_calibration(label, price / 7) FROM clicks;
+    SELECT ctr_from_chunks(part, bytes) = (SELECT model FROM m) FROM m, ctr_chunks(model, 1000);
+    SELECT CASE WHEN (ctr_build_info()).onnx IS NOT NULL THEN ctr_to_onnx(model) END FROM m;
+    SELECT * FROM ctr_progress;
     SELECT DISTINCT model FROM m ORDER BY model;
     SELECT count(*) FROM m a JOIN m b USING (model) GROUP BY a.model;}, %shop);
 is(query('SELECT by, what FROM ran', %shop), '', 'nothing of the intruder ran');
