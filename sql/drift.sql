@@ -98,4 +98,7 @@ CREATE TABLE odd_model AS SELECT ctr_train(o, ctr_fit(epochs => 1)) AS model FRO
 UPDATE odd_model SET model = (SELECT ctr_train(o, '{"epochs": 1}', odd_model.model) FROM odd o WHERE label = label);
 SELECT feature, round(missing::numeric, 2) AS missing, round(unseen_trained::numeric, 2) AS unseen_trained, psi < 0.01 AS near
 FROM (SELECT ctr_drift((SELECT model FROM odd_model), o) AS d FROM odd o) s, unnest(d) WHERE kind <> 'score';
+-- a number that no training row had has no mean in the training
+SELECT missing_trained, mean, mean_trained FROM (SELECT ctr_train(r, ctr_fit(epochs => 1, ignore => '{id,class,device}')) AS model
+    FROM (SELECT id, label, NULL::float8 AS price, few, city, device, class FROM rows) r) m, LATERAL (SELECT ctr_drift(model, r) AS d FROM rows r WHERE id <= 1 AND price > 0) s, unnest(d) d WHERE feature = 'price';
 DROP SCHEMA drift CASCADE;

@@ -102,7 +102,7 @@ number_trained(const CtrModel *model, int i, double rows, const CtrDriftBins *bi
 
     feature->missing_trained = rows > 0 ? missing / rows : NAN;
     feature->unseen_trained = 0;
-    feature->mean_trained = mean;
+    feature->mean_trained = missing < rows ? mean : NAN;
     for (int k = 0; k + 1 < feature->bins; k++)
         trained[k] = rows * bins->shares[k];
     if (feature->bins > 0) {
