@@ -1,6 +1,6 @@
 /*
  * test_matvec.c: a weight times one row, by the transposed copy, against sums in float8 and against the same row
- * among others: widths at and around the kernel's tiles, a part of the weight's columns, setting and adding;
+ * among others, by the copy and by the weight as it is stored: widths at and around the kernel's tiles, a part of the weight's columns, setting and adding;
  * and each kernel that the CPU can run.
  */
 #include "nn/math/products.h"
@@ -37,11 +37,16 @@ single_row(int columns, int column, int d_in, int d_out, bool add)
     transpose_weight(transposed, &param, weight, NULL);
     memset(weight, 0xff, param.count * sizeof(float)); /* NaN: only the copy may be read */
     weight_product(&b, rows_of(y, 1), rows_in(x, 1), 0, column, d_in, d_out, add);
+    b.n = 2; /* whose first row has the same product, to the bit, */
+    memcpy(x + MOST, x, sizeof(float) * (size_t)d_in);
+    memcpy(among, before, sizeof(before));
+    weight_product(&b, rows_of(among, MOST), rows_in(x, MOST), 0, column, d_in, d_out, add);
+    CHECK(memcmp(y, among, sizeof(float) * (size_t)d_out) == 0);
+    CHECK(among[d_out] == before[d_out]);
     rng_seed(&rng, 7, param.count);
     for (size_t i = 0; i < param.count; i++)
         weight[i] = (float)rng_normal(&rng);
-    b.n = 2; /* whose first row has the same product, to the bit */
-    memcpy(x + MOST, x, sizeof(float) * (size_t)d_in);
+    b.transposed = NULL; /* by the copy and without */
     memcpy(among, before, sizeof(before));
     weight_product(&b, rows_of(among, MOST), rows_in(x, MOST), 0, column, d_in, d_out, add);
     CHECK(memcmp(y, among, sizeof(float) * (size_t)d_out) == 0);

@@ -1,6 +1,7 @@
 /*
- * matvec.c: products with a Linear's weight: gemm for blocks of rows, and for a single row, as ctr_predict
- * scores them, a kernel of our own on a transposed copy of the weight.
+ * matvec.c: products with a Linear's weight. Scoring has a transposed copy of it: for blocks of rows gemm
+ * copies strips of that without transposing each again, and for a single row, as ctr_predict scores them,
+ * there is a kernel of our own.
  *
  * A single row reads every weight once that meets no zeros: it costs what the weights cost to bring from the
  * L2 cache. The copy is cut into tiles, each as many columns of the result as fit the CPU's registers and one
@@ -74,6 +75,23 @@ matvec(float *y, const float *x, const float *w, int rows, int first, int d_in, 
     }
 }
 
+/*
+ * The same for n rows.
+ * y [n, d_out], x [n, d_in]
+ */
+static void
+tiles_product(int n, NnRows y, NnRowsIn x, const float *w, int rows, int first, int d_in, int d_out, bool add)
+{
+    const Tiles tiles = cut_tiles(simd_kernels(0), d_out);
+
+    for (int column = 0; column < d_out; column += tiles.floats, w += (size_t)rows * (size_t)tiles.floats) {
+        const int width = d_out - column < tiles.floats ? d_out - column : tiles.floats;
+
+        gemm(false, false, n, width, d_in, x, rows_in(w + (size_t)first * (size_t)tiles.floats, tiles.floats),
+             add, rows_part(y, 0, column));
+    }
+}
+
 size_t
 transposed_floats(const NnParam *p)
 {
@@ -105,9 +123,12 @@ void
 weight_product(const NnBlock *b, NnRows y, NnRowsIn x, int param, int column, int d_in, int d_out, bool add)
 {
     const NnParam *p = &b->net->params[param];
+    const float *copy = b->transposed ? b->transposed[param] : NULL;
 
-    if (b->n == 1 && b->transposed && b->transposed[param])
-        matvec(y.p, x.p, b->transposed[param], (int)p->shape[1], column, d_in, d_out, add);
-    else
+    if (copy == NULL)
         gemm(false, true, b->n, d_out, d_in, x, rows_in_part(block_weight(b, param), 0, column), add, y);
+    else if (b->n == 1)
+        matvec(y.p, x.p, copy, (int)p->shape[1], column, d_in, d_out, add);
+    else
+        tiles_product(b->n, y, x, copy, (int)p->shape[1], column, d_in, d_out, add);
 }
