@@ -166,14 +166,14 @@ CREATE FUNCTION ctr_fit(
     threads integer DEFAULT NULL, max_seconds double precision DEFAULT NULL,
     embedding_init double precision DEFAULT NULL, clip_norm double precision DEFAULT NULL,
     numerical_buckets integer DEFAULT NULL, if_untrainable pg_catalog.text DEFAULT NULL,
-    crosses pg_catalog.text DEFAULT NULL, cross_counts boolean DEFAULT NULL)
+    crosses pg_catalog.text DEFAULT NULL, cross_counts boolean DEFAULT NULL, candidates integer DEFAULT NULL)
 RETURNS pg_catalog.jsonb
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION ctr_fit(pg_catalog.text, pg_catalog.text, pg_catalog.text[], pg_catalog.text[], pg_catalog.text[],
     double precision, pg_catalog.text, pg_catalog.text, integer, integer, double precision, pg_catalog.text,
     double precision, double precision, integer, pg_catalog.text, integer, pg_catalog.text, boolean, bigint, integer,
-    double precision, double precision, double precision, integer, pg_catalog.text, pg_catalog.text, boolean) IS
-    'Options of columns and training; what is NULL comes from the recipe (''robust'' or ''reference''), label from ''label'', validation (a random share of the rows) from 0.2. lr_schedule: constant, cosine, plateau, cooldown. monitor: val_auc, val_loss. numerical_transform: quantile, standard, log, none. numerical_buckets: parts into which numerical columns are cut to be categories besides. target_statistics: whether the label''s log odds in each category, from other rows than the row itself, are inputs. crosses: pairs of categorical columns that are categories besides, ''none'', ''auto'' or a JSON array like ''[["user", "item"]]''. cross_counts: whether in how many other rows the row''s pair of these columns occurs is an input. patience: epochs without a better metric before training stops, 0 is never. max_seconds: seconds, 0 is no limit. threads: 0 is ctr.threads. if_untrainable: error, or null for NULL and a warning where no model can be trained on the rows, as on a group with one label only. SELECT * FROM ctr_options() explains every argument.';
+    double precision, double precision, double precision, integer, pg_catalog.text, pg_catalog.text, boolean, integer) IS
+    'Options of columns and training; what is NULL comes from the recipe (''robust'' or ''reference''), label from ''label'', validation (a random share of the rows) from 0.2. lr_schedule: constant, cosine, plateau, cooldown. monitor: val_auc, val_loss. numerical_transform: quantile, standard, log, none. numerical_buckets: parts into which numerical columns are cut to be categories besides. target_statistics: whether the label''s log odds in each category, from other rows than the row itself, are inputs. crosses: pairs of categorical columns that are categories besides, ''none'', ''auto'' or a JSON array like ''[["user", "item"]]''. cross_counts: whether in how many other rows the row''s pair of these columns occurs is an input. candidates: settings that are tried and compared by validation, 1 is only the one that the options say. patience: epochs without a better metric before training stops, 0 is never. max_seconds: seconds, 0 is no limit. threads: 0 is ctr.threads. if_untrainable: error, or null for NULL and a warning where no model can be trained on the rows, as on a group with one label only. SELECT * FROM ctr_options() explains every argument.';
 
 -- ------------------------------------------------------------------ aggregates
 
@@ -474,7 +474,7 @@ COMMENT ON FUNCTION ctr_predict_batch(ctr_model, pg_catalog.record) IS
 CREATE FUNCTION ctr_config(ctr_model) RETURNS pg_catalog.jsonb
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;
 COMMENT ON FUNCTION ctr_config(ctr_model) IS
-    'A model''s architecture, options (all of them, with the recipe''s values), columns, row counts, epochs, number of trained parameters, end of the training (UTC), and versions.';
+    'A model''s architecture, options (all of them, with the recipe''s values), columns, row counts, epochs, settings that were compared, number of trained parameters, end of the training (UTC), and versions.';
 
 CREATE FUNCTION ctr_describe(ctr_model) RETURNS pg_catalog.text
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;
@@ -529,7 +529,7 @@ SELECT p.pid, d.datname, pg_catalog.pg_get_userbyid(p.usesysid) AS usename, p.ph
     p.batch, p.batches, p.loss, p.best_metric, p.best_epoch, p.elapsed, p.estimated_end
 FROM ctr_progress() p LEFT JOIN pg_catalog.pg_database d ON d.oid OPERATOR(pg_catalog.=) p.datid;
 COMMENT ON VIEW ctr_progress IS
-    'One row per training that runs on this server, in any session: phase (reading, encoding, training, validating, finishing), rows read, the group''s number, epoch of epochs, batch of batches, mean loss of the epoch so far, best validation metric and its epoch, time since the first row, estimated end if all epochs are trained. Other roles'' trainings have NULLs there, unless one has the rights of pg_read_all_stats. Needs track_activities.';
+    'One row per training that runs on this server, in any session: phase (reading, encoding, training, validating, comparing, finishing), rows read, the group''s number, epoch of epochs, batch of batches, mean loss of the epoch so far, best validation metric and its epoch, time since the first row, estimated end if all epochs are trained. Other roles'' trainings have NULLs there, unless one has the rights of pg_read_all_stats. Needs track_activities.';
 GRANT SELECT ON ctr_progress TO PUBLIC;
 
 CREATE FUNCTION ctr_plot(ctr_model, plot pg_catalog.text) RETURNS pg_catalog.text

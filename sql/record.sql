@@ -51,7 +51,7 @@ CREATE TABLE values_of AS SELECT architecture, key, value FROM (VALUES
     ('deepcross', 'numerical_buckets', '[0, 256]'),
     ('deepcross', 'target_statistics', '[true, false]'),
     ('deepcross', 'crosses', '["none", "auto", [["c", "d"]]]'), ('deepcross', 'cross_counts', '[true, false]'),
-    ('deepcross', 'seed', '[0, 9007199254740991]'),
+    ('deepcross', 'candidates', '[1]'), ('deepcross', 'seed', '[0, 9007199254740991]'),
     ('deepcross', 'threads', '[0, 1024]'),
     ('deepcross', 'max_seconds', '[0, 1e9]'), ('deepcross', 'if_untrainable', '["error", "null"]'),
     ('fibinet', 'architecture', '["fibinet"]'),
@@ -65,11 +65,12 @@ FROM (SELECT key, value, comes_back(jsonb_build_object('architecture', architect
       FROM values_of) v WHERE comes_back <> 'yes';
 
 -- all of them: an option without a row in the record would not come back; epochs is tried by itself, for
--- it takes its time
+-- it takes its time, and candidates need two
 SELECT key AS "not tried" FROM (SELECT jsonb_object_keys(ctr_config(trained(o))->'options') AS key
                                 FROM unnest(ARRAY[ctr_deepcross(), ctr_fibinet(), ctr_deepfm(), ctr_wide_deep()]) o) k
 WHERE key NOT IN (SELECT key FROM values_of);
-SELECT comes_back('{"epochs": 100000, "max_seconds": 1e-9}') AS "epochs at the limit";
+SELECT comes_back('{"epochs": 100000, "max_seconds": 1e-9}') AS "epochs at the limit",
+       comes_back('{"candidates": 8, "epochs": 2}') AS "candidates at the limit";
 
 -- files of later versions: unknown keys and values among the training's options are left aside, in favour
 -- of the recipe's

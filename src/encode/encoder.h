@@ -43,6 +43,13 @@ void encoder_set_crosses(CtrEncoder *encoder, const CtrOptions *options, const C
 void encoder_fit_cross(CtrEncoder *encoder, int k, const CtrPairs *pairs, int min_count, bool counted,
                        bool rare, const CtrEncoder *known);
 
+/*
+ * The same encoder without counts of pairs, as options without "cross_counts" would have fitted it. In
+ * `context`, but for what both share.
+ */
+CtrEncoder *encoder_without_counts(const CtrEncoder *encoder, const CtrOptions *options,
+                                   MemoryContext context);
+
 /* ------------------------------------------------------------------ encoder.c again */
 
 /*

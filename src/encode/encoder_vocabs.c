@@ -219,3 +219,41 @@ encoder_fit_cross(CtrEncoder *encoder, int k, const CtrPairs *pairs, int min_cou
     pfree(ids);
     encoder->categories[f] = n + CTR_CODE_KNOWN;
 }
+
+/* The pairs of a cross that have codes, without those that were kept for their counts alone. */
+static CtrVocab *
+pairs_with_codes(const CtrVocab *vocab, int32 n, MemoryContext context)
+{
+    CtrVocab *pairs = vocab_create(context);
+
+    for (int32 id = 0; id < n; id++) {
+        uint32 length;
+        const char *pair = vocab_get(vocab, id, &length);
+
+        ctr_pause_at(id);
+        vocab_add(pairs, pair, length, vocab_hash(pair, length));
+    }
+    return pairs;
+}
+
+CtrEncoder *
+encoder_without_counts(const CtrEncoder *encoder, const CtrOptions *options, MemoryContext context)
+{
+    const Size n = encoder->n_cat + encoder->n_crosses;
+    CtrEncoder *plain = MemoryContextAlloc(context, sizeof(CtrEncoder));
+
+    *plain = *encoder;
+    plain->n_counted = 0;
+    plain->pair_rows = MemoryContextAllocZero(context, sizeof(int32 *) * encoder->n_crosses);
+    plain->vocabs = MemoryContextAlloc(context, sizeof(CtrVocab *) * n);
+    memcpy(plain->vocabs, encoder->vocabs, sizeof(CtrVocab *) * n);
+    for (int k = 0; k < encoder->n_crosses; k++) {
+        const int v = encoder->n_cat + k;
+        const int32 known = encoder->categories[encoder_first_cross(encoder) + k] - CTR_CODE_KNOWN;
+
+        if (known < vocab_count(encoder->vocabs[v]))
+            plain->vocabs[v] = pairs_with_codes(encoder->vocabs[v], known, context);
+    }
+    encoder_widths(plain, options);
+    return plain;
+}

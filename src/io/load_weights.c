@@ -183,6 +183,7 @@ forget_training(CtrModel *model)
     model->weights = CTR_WEIGHTS_LOADED;
     model->n_epochs = 0;
     model->best_epoch = 0;
+    model->n_tried = model->chosen = 0;
     model->trained_at[0] = '\0';
     insight_create(model);
 }

@@ -64,6 +64,7 @@
  *   ctr_version     of the extension that wrote the file
  *   options         JSON object, see record.c
  *   numerical       JSON array of column names; categorical likewise
+ *   candidates      JSON array of the settings that were compared (tried.c), where some were
  *   weights         where they come from, unless they were trained (CtrWeights): initial, loaded, measured
  *   training_rows, validation_rows, skipped_rows, best_epoch
  */

@@ -42,6 +42,16 @@ typedef struct CtrEpoch {
     bool is_best;
 } CtrEpoch;
 
+/* A setting of the options that a training has tried, to compare it with others. */
+typedef struct CtrTried {
+    char *name; /* what differs from the options as they were: "learning_rate => 0.001"; of these: "first" */
+    int epochs;
+    double val_loss, val_auc; /* NaN: not measured */
+} CtrTried;
+
+#define CTR_TRIED_MOST      1000 /* that a file may have */
+#define CTR_TRIED_NAME_MOST 200  /* bytes of a name */
+
 /*
  * What a training keeps for explanations: its average row, as the network's inputs
  * (nn/infer/gradients.h), and what the inputs contributed in a sample of rows.
@@ -80,6 +90,9 @@ typedef struct CtrModel {
     int64 train_rows, validation_rows, skipped_rows;
     int64 *label_rows; /* [max(n_classes, 2)] training rows of each label; NULL: an older file does not say */
     int best_epoch;    /* 1-based, in history; 0: none */
+    int n_tried;       /* settings that were compared; 0: the options were the only one */
+    CtrTried *tried;   /* [n_tried] in that order */
+    int chosen;        /* the one that the options are now, from 0 */
     CtrWeights weights;
     CtrInsight insight;
     char trained_at[CTR_MODEL_TIME_SIZE + 1]; /* end of the training, UTC; "": an older file does not say */

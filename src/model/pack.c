@@ -11,6 +11,7 @@
 #include "utils/timestamp.h"
 
 #include "model/record.h"
+#include "model/tried.h"
 #include "rows/spelling.h"
 
 #define MAX_CTR_TENSORS  40
@@ -353,6 +354,8 @@ pack_metadata(CtrSafeFile *file, const CtrModel *model)
     add_json(file, "options", record_write(&model->options));
     add_json(file, "numerical", names_json(encoder->features, encoder->n_num));
     add_json(file, "categorical", names_json(encoder->features + encoder->n_num, encoder->n_cat));
+    if (model->n_tried > 0)
+        add_json(file, "candidates", tried_write(model));
     if (model->weights != CTR_WEIGHTS_TRAINED)
         safetensors_add_entry(file, "weights", model_weights_names[model->weights]);
     safetensors_add_entry(file, "training_rows", psprintf(INT64_FORMAT, model->train_rows));

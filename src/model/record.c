@@ -30,7 +30,7 @@ static const char *const section_names[] = {"network", "inputs", "columns", "tra
 
 typedef struct RecordField {
     Section section;
-    bool later;      /* files without it are of versions that did not have it, which is value 0 */
+    bool later;      /* files without it are of versions that did not have it, which is its lowest value */
     OptionSpec spec; /* without defaults and help */
 } RecordField;
 
@@ -124,6 +124,9 @@ static const RecordField fields[] = {
     FIELD(TRAINING, "patience", OPTION_INTEGER, ALL, patience, 0, 100000, NULL),
     FIELD(TRAINING, "monitor", OPTION_NAMED, ALL, monitor_auc, 0, 0, monitors),
     FIELD(TRAINING, "min_count", OPTION_INTEGER, ALL, min_count, 1, 1000000000, NULL),
+    {.section = TRAINING, .later = true,
+     .spec = {.key = "candidates", .type = OPTION_INTEGER, .architectures = ALL,
+              .offset = offsetof(CtrOptions, candidates), .size = sizeof(int), .low = 1, .high = 1000}},
     FIELD(TRAINING, "seed", OPTION_INTEGER, ALL, seed, 0, MAX_INTEGER, NULL),
     FIELD(TRAINING, "threads", OPTION_INTEGER, ALL, threads, 0, 1024, NULL),
     FIELD(TRAINING, "max_seconds", OPTION_NUMBER, ALL, max_seconds, 0, 1e9, NULL),
@@ -374,7 +377,7 @@ read_field(const RecordReader *reader, const RecordField *field)
     const CtrJsonNode *node = json_member(section, field->spec.key);
 
     if (node == NULL && field->later)
-        option_set(reader->options, &field->spec, 0);
+        option_set(reader->options, &field->spec, field->spec.low);
     if (node == NULL)
         return field->later || field->section == TRAINING ||
                safetensors_invalid(reader->escontext, "its options lack \"%s\"", field->spec.key);

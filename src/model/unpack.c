@@ -23,8 +23,8 @@ unpack_rest(void *arg)
     CtrUnpacker *u = arg;
 
     u->good = unpack_buckets(u) && unpack_statistics(u) && unpack_label_sums(u) && unpack_net(u) &&
-              unpack_params(u) && unpack_insight(u) && unpack_history(u) && unpack_counts(u) &&
-              unpack_weights_source(u) && check_nothing_else(u);
+              unpack_params(u) && unpack_insight(u) && unpack_history(u) && unpack_tried(u) &&
+              unpack_counts(u) && unpack_weights_source(u) && check_nothing_else(u);
 }
 
 static bool

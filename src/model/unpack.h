@@ -75,5 +75,6 @@ bool unpack_insight(CtrUnpacker *u); /* after unpack_net */
 /* ------------------------------------------------------------------ unpack_history.c */
 
 bool unpack_history(CtrUnpacker *u);
+bool unpack_tried(CtrUnpacker *u);
 
 #endif /* CTR_UNPACK_H */

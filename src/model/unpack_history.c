@@ -1,9 +1,11 @@
-/* unpack_history.c: reads the epochs of a model's training. */
+/* unpack_history.c: reads the epochs of a model's training, and the settings that it has compared. */
 #include "model/unpack.h"
 
 #include <stdlib.h>
 
 #include "miscadmin.h"
+
+#include "model/tried.h"
 
 /*
  * Accepts only the text that pack.c writes. The digest leaves the seconds out, and a strict form leaves
@@ -30,6 +32,19 @@ read_seconds(const char *text, CtrEpoch *history, int n)
             return false;
     }
     return true;
+}
+
+bool
+unpack_tried(CtrUnpacker *u)
+{
+    const CtrJsonNode *tried;
+
+    if (safetensors_entry(u->file, "candidates") == NULL)
+        return true;
+    tried = unpack_json(u, "candidates");
+    return tried != NULL &&
+           (tried_read(u->model, tried) ||
+            safetensors_invalid(u->escontext, "metadata entry \"candidates\" is no list of settings"));
 }
 
 bool

@@ -4,7 +4,10 @@
  */
 #include "options/table.h"
 
-/* Does the option describe what a model's tensors are, so that they would not fit another value? */
+/*
+ * Does the option describe what a model's tensors are, so that they would not fit another value? Or how its
+ * setting was chosen, which going on from it cannot do again?
+ */
 static bool
 option_shapes_model(const OptionSpec *spec)
 {
@@ -14,7 +17,8 @@ option_shapes_model(const OptionSpec *spec)
            spec->offset == offsetof(CtrOptions, numerical_buckets) ||
            spec->offset == offsetof(CtrOptions, target_statistics) ||
            spec->offset == offsetof(CtrOptions, crosses) ||
-           spec->offset == offsetof(CtrOptions, cross_counts);
+           spec->offset == offsetof(CtrOptions, cross_counts) ||
+           spec->offset == offsetof(CtrOptions, candidates);
 }
 
 static void

@@ -58,6 +58,8 @@ typedef struct CtrOptions {
     bool cross_counts;
     bool untrainable_is_null; /* if no model can be trained on the rows, the result is NULL; else an error */
     int64 seed;
+    int candidates; /* settings that are compared, these options among them; see candidates.c */
+    uint64 given;   /* the rows of table.c whose value is a user's, as bits; a model does not keep it */
 } CtrOptions;
 
 /*
@@ -73,6 +75,16 @@ void options_parse(CtrOptions *options, const Jsonb *json);
  * options->net.n_classes; these three stay as they are.
  */
 void options_set_defaults(CtrOptions *options);
+
+/* ------------------------------------------------------------------ candidates.c: other settings to try */
+
+#define CTR_CANDIDATES_MOST 8 /* settings that a training compares */
+
+/*
+ * Changes the options to the i-th other setting of their recipe, from 0: one option, and never one that the
+ * user gave. Returns how it differs, as in "learning_rate => 0.001"; NULL: there are not so many.
+ */
+char *candidate_apply(CtrOptions *options, int i);
 
 /* ------------------------------------------------------------------ continue.c: going on from a model */
 

@@ -117,8 +117,11 @@ option_read(CtrOptions *options, const OptionSpec *spec, const JsonbValue *value
 static void
 option_take(CtrOptions *options, const OptionSpec *spec, const JsonbValue *value)
 {
-    if (value->type != jbvNull && !option_read(options, spec, value))
+    if (value->type == jbvNull)
+        return;
+    if (!option_read(options, spec, value))
         option_value_error(spec, value);
+    options->given |= UINT64CONST(1) << (spec - option_specs);
 }
 
 void
@@ -157,10 +160,38 @@ options_take(CtrOptions *options, const Jsonb *json)
     }
 }
 
+/* What keeps settings from being compared; NULL: nothing. */
+static const char *
+not_comparable(const CtrOptions *options)
+{
+    if (options->epochs < 2)
+        return psprintf("epochs is %d, and only trainings of two epochs or more are compared.",
+                        options->epochs);
+    if (options->validation_column == NULL && options->validation == 0)
+        return "No rows validate: validation is 0.";
+    return NULL;
+}
+
+/* By default, what cannot be compared is not; asking for it is an error. */
+static void
+check_candidates(CtrOptions *options)
+{
+    const char *obstacle = not_comparable(options);
+
+    if (options->candidates == 1 || obstacle == NULL)
+        return;
+    if (option_given(options, option_find("candidates")))
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("option \"candidates\" cannot be %d here", options->candidates),
+                        errdetail("%s", obstacle), errhint("Leave the option out, or set it to 1.")));
+    options->candidates = 1;
+}
+
 /* Not for options that go on from a model: there a contradiction to the model is reported first. */
 static void
-check_together(const CtrOptions *options)
+check_together(CtrOptions *options)
 {
+    check_candidates(options);
     crosses_check(&options->crosses);
     if (options->crosses.kind == CTR_CROSSES_AUTO && options->net.n_classes > 1)
         ereport(ERROR,

@@ -118,6 +118,8 @@ const OptionSpec option_specs[] = {
      "epochs without a better validation metric before training stops; 0 means it never does"},
     {"monitor", OPTION_NAMED, ALL, MEMBER(monitor_auc), 0, 0, monitors, RECIPES(false, true),
      "metric that decides which epoch is best"},
+    {"candidates", OPTION_INTEGER, ALL, MEMBER(candidates), 1, CTR_CANDIDATES_MOST, NULL, EVERY(1),
+     "settings that are tried and compared by validation; 1: only what the other options say"},
     {"min_count", OPTION_INTEGER, ALL, MEMBER(min_count), 1, 1000000000, NULL, RECIPES(3, 1),
      "training rows that a category needs; rarer ones are treated as unseen"},
     {"numerical_transform", OPTION_NAMED, ALL, MEMBER(numerical_transform), 0, 0, transforms,
@@ -156,6 +158,15 @@ option_transform_name(NnTransformKind kind)
     while (name->value != (int)kind)
         name++;
     return name->name;
+}
+
+StaticAssertDecl(lengthof(option_specs) <= sizeof(uint64) * BITS_PER_BYTE,
+                 "CtrOptions.given has a bit for each");
+
+bool
+option_given(const CtrOptions *options, const OptionSpec *spec)
+{
+    return (options->given & (UINT64CONST(1) << (spec - option_specs))) != 0;
 }
 
 const OptionSpec *

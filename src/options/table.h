@@ -40,6 +40,8 @@ extern const int n_option_specs;
 
 /* NULL where there is no such option */
 const OptionSpec *option_find(const char *key);
+/* Does the value come from a user, and not from the recipe or a model? */
+bool option_given(const CtrOptions *options, const OptionSpec *spec);
 const char *option_transform_name(NnTransformKind kind); /* as "numerical_transform" has it */
 
 /* ------------------------------------------------------------------ value.c */

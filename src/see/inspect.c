@@ -13,6 +13,7 @@
 #include "utils/json.h"
 #include "utils/tuplestore.h"
 
+#include "model/tried.h"
 #include "nn/arch/arch.h"
 #include "see/see.h"
 #include "srf.h"
@@ -138,6 +139,7 @@ ctr_config(PG_FUNCTION_ARGS)
                      model->train_rows, model->validation_rows, model->skipped_rows, weights_word(model),
                      model->n_epochs, model->best_epoch, words_parameters(&model->net));
     append_inputs(&text, encoder);
+    appendStringInfo(&text, ",\"candidates\":%s", tried_write(model));
     appendStringInfoString(&text, ",\"trained_at\":");
     if (model->trained_at[0] != '\0')
         escape_json(&text, model->trained_at);

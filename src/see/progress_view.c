@@ -23,11 +23,10 @@ may_see(Oid owner)
 static const char *
 phase_name(int64 phase)
 {
-    static const char *const names[] = {[CTR_PHASE_READING] = "reading",
-                                        [CTR_PHASE_ENCODING] = "encoding",
-                                        [CTR_PHASE_TRAINING] = "training",
-                                        [CTR_PHASE_VALIDATING] = "validating",
-                                        [CTR_PHASE_FINISHING] = "finishing"};
+    static const char *const names[] = {
+        [CTR_PHASE_READING] = "reading",     [CTR_PHASE_ENCODING] = "encoding",
+        [CTR_PHASE_TRAINING] = "training",   [CTR_PHASE_VALIDATING] = "validating",
+        [CTR_PHASE_COMPARING] = "comparing", [CTR_PHASE_FINISHING] = "finishing"};
 
     return phase >= 0 && phase < (int64)lengthof(names) ? names[phase] : NULL;
 }

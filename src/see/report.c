@@ -133,6 +133,29 @@ put_metrics(StringInfo page, const CtrModel *model)
     appendStringInfoString(page, "</dl>\n");
 }
 
+/* The settings that were compared, and what they were worth. */
+static void
+put_tried(StringInfo page, const CtrModel *model)
+{
+    static const char *const heads[] = {"setting", "#epochs", "#val_loss", "#val_auc", NULL};
+
+    if (model->n_tried == 0)
+        return;
+    put_heading(page, "Settings");
+    begin_table(page, heads);
+    for (int i = 0; i < model->n_tried; i++) {
+        const CtrTried *tried = &model->tried[i];
+
+        appendStringInfo(page, "<tr%s>", i == model->chosen ? " class=\"best\"" : "");
+        put_cell(page, tried->name);
+        put_number(page, psprintf("%d", tried->epochs));
+        put_number(page, metric_text(tried->val_loss));
+        put_number(page, metric_text(tried->val_auc));
+        appendStringInfoString(page, "</tr>\n");
+    }
+    end_table(page);
+}
+
 static void
 put_history(StringInfo page, const CtrModel *model)
 {
@@ -339,6 +362,7 @@ ctr_report(PG_FUNCTION_ARGS)
     put_summary(&page, model, size);
     put_metrics(&page, model);
     put_history(&page, model);
+    put_tried(&page, model);
     put_features(&page, model);
     put_derived(&page, model);
     put_layers(&page, model);

@@ -30,7 +30,7 @@ void rows_order(CtrDataset *ds);
 
 /* ------------------------------------------------------------------ dataset.c */
 
-/* Encoded rows: float4 [d_num], int32 [d_cat], float4 label, float4 weight. */
+/* Encoded rows: float4 [row_num], int32 [d_cat], float4 label, float4 weight. */
 typedef struct RowSet {
     CtrRowStore *rows;
     int64 *class_rows;     /* [max(n_classes, 2)] */
@@ -56,7 +56,8 @@ struct CtrDataset {
     const CtrOptions *options;
     const CtrEncoder *known;
     int n_num, n_cat, n_classes;
-    int d_num, d_cat; /* once the encoder is fitted */
+    int row_num, d_cat; /* once the encoder is fitted: inputs of a row */
+    int d_num;          /* the first so many of row_num, which the network reads */
     CtrFeature *features;
     CtrRowBudget *budget;
     /* bytes for all rows; while they arrive the budget is a little smaller, for the first encoded rows */
@@ -109,13 +110,13 @@ raw_tail(const CtrDataset *ds, const char *row)
 static inline int32 *
 row_codes(const CtrDataset *ds, const char *row)
 {
-    return (int32 *)(row + sizeof(float) * ds->d_num);
+    return (int32 *)(row + sizeof(float) * ds->row_num);
 }
 
 static inline float *
 row_label(const CtrDataset *ds, const char *row)
 {
-    return (float *)(row + sizeof(float) * ds->d_num + sizeof(int32) * ds->d_cat);
+    return (float *)(row + sizeof(float) * ds->row_num + sizeof(int32) * ds->d_cat);
 }
 
 void *dataset_allocate(CtrDataset *ds, Size n, Size size);

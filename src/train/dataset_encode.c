@@ -128,9 +128,9 @@ dataset_encode(CtrDataset *ds, MemoryContext context)
     dataset_store_arrived(ds);
     rows_order(ds);
     fitted = dataset_fit(ds, encoder);
-    ds->d_num = encoder->d_num;
+    ds->row_num = ds->d_num = encoder->d_num;
     ds->d_cat = encoder->d_cat;
-    ds->row_size = sizeof(float) * ds->d_num + sizeof(int32) * ds->d_cat + 2 * sizeof(float);
+    ds->row_size = sizeof(float) * ds->row_num + sizeof(int32) * ds->d_cat + 2 * sizeof(float);
     ds->budget->limit = ds->memory;
     encode_rows(ds, encoder, &fitted);
     dataset_prepare_passes(ds);

@@ -44,7 +44,7 @@ dataset_prepare_passes(CtrDataset *ds)
     ds->window_rows = (int)(window / PAGE_ROWS * PAGE_ROWS);
     ds->batch_rows = (int)Min((Size)ds->options->batch_size, rows);
     ds->ld_cat = TYPEALIGN(GATHER_ROWS, Max(ds->batch_rows, 1));
-    ds->x_num = dataset_allocate(ds, ds->batch_rows, mul_size(sizeof(float), ds->d_num));
+    ds->x_num = dataset_allocate(ds, ds->batch_rows, mul_size(sizeof(float), ds->row_num));
     ds->x_cat = dataset_allocate(ds, ds->ld_cat, mul_size(sizeof(int32), ds->d_cat));
     ds->label = dataset_allocate(ds, ds->batch_rows, sizeof(float));
     ds->weight = dataset_allocate(ds, ds->batch_rows, sizeof(float));
@@ -65,6 +65,13 @@ dataset_train_all(CtrDataset *ds)
     ds->sets[0].weight += ds->sets[1].weight;
     ds->all_train = true;
     prepare_window(ds);
+}
+
+void
+dataset_narrow(CtrDataset *ds, int d_num)
+{
+    Assert(d_num <= ds->row_num);
+    ds->d_num = d_num;
 }
 
 bool

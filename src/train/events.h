@@ -1,6 +1,6 @@
 /*
- * events.h: what happens in a training, and who is told of it. train.c and fit.c tell; the model's history
- * (history.c), the NOTICEs (report.c) and the progress that other sessions see (progress.c) listen.
+ * events.h: what happens in a training, and who is told of it. train.c, contest.c and fit.c tell; the model's
+ * history (history.c), the NOTICEs (report.c) and the progress that other sessions see (progress.c) listen.
  */
 #ifndef CTR_EVENTS_H
 #define CTR_EVENTS_H
@@ -19,6 +19,7 @@ typedef enum CtrEventKind {
     CTR_EVENT_OUT_OF_TIME,   /* epoch: the last one, ended by max_seconds */
     CTR_EVENT_STOPPED_EARLY, /* epoch, best_epoch, watches_auc */
     CTR_EVENT_COOLDOWN,      /* epoch: the last one; best_epoch, from which the next go on, or 0; all_rows */
+    CTR_EVENT_CHOSEN,        /* of several settings, that of model; epoch: its best; metrics, watches_auc */
     CTR_EVENT_FINISHING,     /* no epoch follows */
     CTR_EVENT_DIVERGED,      /* epoch, whose loss is not finite; or fault: what is wrong with the model */
     CTR_EVENT_TRAINED,       /* best_epoch: the model is that of this epoch */
@@ -35,6 +36,7 @@ typedef struct CtrEvent {
     int64 steps, steps_planned; /* batches trained, and how many there would be in all epochs */
     double loss;                /* per row, the mean of this epoch's batches so far */
     const CtrEpoch *metrics;
+    bool trial;       /* in a setting, or in epochs, that are there to be compared with others */
     bool watches_auc; /* else the loss */
     bool all_rows;    /* validation rows train, too */
     int only_label;   /* of all validation rows */

@@ -1,6 +1,6 @@
 /*
- * fit.c: the epochs of a training: passes over the rows, what is best so far, when to stop. What happens is
- * told to listeners (events.h).
+ * fit.c: the epochs of a training, in one setting: passes over the rows, what is best so far, when to stop.
+ * What happens is told to listeners (events.h).
  *
  * The engine's threads work only during the engine's calls. So whatever ends a training, none of them is
  * working then.
@@ -85,8 +85,8 @@ train_pass(CtrFit *fit, int epoch, CtrEpoch *result)
         fit->out_of_time = time_is_up(fit);
         tell(fit, (CtrEvent){.kind = CTR_EVENT_BATCH_TRAINED,
                              .epoch = epoch,
-                             .steps = fit->steps,
-                             .steps_planned = fit->steps_planned,
+                             .steps = fit->steps_before + fit->steps,
+                             .steps_planned = fit->steps_before + fit->steps_planned,
                              .loss = loss / weight});
     }
     /* without weight if max_seconds ended the epoch before its first batch */
@@ -143,6 +143,25 @@ sync_parameters(CtrFit *fit)
     ctr_check_status(status, "update the embeddings");
 }
 
+/* How much worse than the best setting so far one may validate, and from which epoch on that is asked. */
+#define BEHIND_PART  0.02
+#define BEHIND_EPOCH 3
+
+/*
+ * Keeps the least loss after each epoch. Is the setting so far behind another one at the same epoch that it
+ * need not be trained to its end?
+ */
+static bool
+falls_behind(CtrFit *fit, double val_loss)
+{
+    const CtrFit *rival = fit->rival;
+    double *least = &fit->least_loss[fit->epoch - 1];
+
+    *least = fit->epoch > 1 ? fmin(least[-1], val_loss) : val_loss;
+    return rival != NULL && fit->epoch >= BEHIND_EPOCH &&
+           *least > (1 + BEHIND_PART) * rival->least_loss[Min(fit->epoch, rival->epoch) - 1];
+}
+
 /*
  * Runs one epoch: trains, validates, keeps the parameters if they are the best, tells. Returns whether
  * another epoch follows.
@@ -167,10 +186,12 @@ run_epoch(CtrFit *fit, int epoch, CtrEpoch *e)
     validation_pass(fit, e);
     e->seconds = seconds_since(start);
     metric = fit->schedule.maximize ? e->val_auc : e->val_loss;
-    if (fit->best) {
+    if (fit->best && !fit->judging) {
         e->is_best = schedule_report(&fit->schedule, epoch, metric);
-        if (e->is_best)
+        if (e->is_best) {
             ctr_copy(fit->best, fit->model->params, net->n_block * sizeof(float));
+            fit->best_metrics = *e;
+        }
     }
     tell(fit, (CtrEvent){.kind = CTR_EVENT_EPOCH_ENDS,
                          .epoch = epoch,
@@ -178,6 +199,10 @@ run_epoch(CtrFit *fit, int epoch, CtrEpoch *e)
                          .watches_auc = fit->schedule.maximize});
     if (fit->out_of_time) {
         tell(fit, (CtrEvent){.kind = CTR_EVENT_OUT_OF_TIME, .epoch = epoch});
+        return false;
+    }
+    if (fit->best && !fit->schedule.cooling && falls_behind(fit, e->val_loss)) {
+        fit->behind = true;
         return false;
     }
     if (fit->best && !fit->schedule.cooling && epoch < fit->schedule.epochs &&
@@ -226,24 +251,17 @@ check_last_step(CtrFit *fit, int epoch)
     return check_loss(fit, fit_evaluate(fit, &batch), epoch);
 }
 
-/* Runs epochs from the one after `epoch` to `last`, or fewer; returns the last that ran. */
-static int
-run_epochs(CtrFit *fit, int epoch, int last)
+/* Runs so many epochs, or fewer. */
+static void
+run_epochs(CtrFit *fit, int epochs, CtrEpoch *last)
 {
+    const int end = fit->epoch + epochs;
     bool more = true;
 
-    while (more && epoch < last) {
-        CtrEpoch metrics = {0};
-
-        more = run_epoch(fit, ++epoch, &metrics);
+    while (more && fit->epoch < end) {
+        *last = (CtrEpoch){0};
+        more = run_epoch(fit, ++fit->epoch, last);
     }
-    return epoch;
-}
-
-static bool
-has_best(const CtrFit *fit)
-{
-    return fit->best != NULL && fit->schedule.best_epoch > 0;
 }
 
 static void
@@ -252,56 +270,90 @@ restore_best(CtrFit *fit)
     ctr_copy(fit->model->params, fit->best, fit->model->net.n_block * sizeof(float));
 }
 
+static int
+cooldown_epochs(const CtrFit *fit)
+{
+    return schedule_cooldown_epochs(fit->options->lr_schedule, fit->options->epochs);
+}
+
+void
+fit_run(CtrFit *fit)
+{
+    const CtrOptions *options = fit->options;
+    const int epochs = options->epochs - cooldown_epochs(fit);
+    CtrEpoch last;
+
+    schedule_init(&fit->schedule, options->lr_schedule, monitor_auc(fit), options->learning_rate,
+                  options->patience, epochs);
+    fit_begin_phase(fit, epochs);
+    run_epochs(fit, epochs, &last);
+}
+
 /*
  * The cooldown goes on from the best epoch. The rows that chance held back have chosen it, and now train as
- * well; nothing measures the epochs that follow. Rows of a validation_column stay apart: a user may want to
- * score them as rows that the model has never seen.
+ * well, but where they are to judge what comes out; nothing measures the epochs that follow. Rows of a
+ * validation_column stay apart: a user may want to score them as rows that the model has never seen.
  */
 static void
-begin_cooldown(CtrFit *fit, int epoch, int epochs)
+cool_down(CtrFit *fit, bool all_rows, CtrEpoch *last)
 {
-    if (has_best(fit))
+    const int epoch = fit->epoch;
+
+    if (fit_has_best(fit))
         restore_best(fit);
     if (fit->calibration)
         calibrate_keep(fit);
     fit_renew_trainer(fit);
-    fit->all_rows = fit->best != NULL && fit->options->validation_column == NULL;
-    if (fit->all_rows)
+    fit->all_rows = all_rows;
+    if (all_rows)
         dataset_train_all(fit->dataset);
     fit->schedule.cooling = true;
-    fit_begin_phase(fit, epochs);
+    fit_begin_phase(fit, cooldown_epochs(fit));
     fit->steps_planned = fit->steps + fit->phase_steps;
     tell(fit, (CtrEvent){.kind = CTR_EVENT_COOLDOWN,
                          .epoch = epoch,
                          .best_epoch = fit->schedule.best_epoch,
-                         .all_rows = fit->all_rows});
+                         .all_rows = all_rows});
+    run_epochs(fit, cooldown_epochs(fit), last);
+    fit->cooled = !fit->judging;
+}
+
+CtrEpoch
+fit_judge(CtrFit *fit)
+{
+    const int epoch = fit->epoch;
+    CtrEpoch judged = {.val_loss = NAN, .val_auc = NAN};
+
+    if (cooldown_epochs(fit) == 0 || fit->out_of_time)
+        return fit->best_metrics;
+    fit->judging = fit->options->validation_column == NULL;
+    cool_down(fit, false, &judged);
+    if (!fit->judging)
+        return fit->best_metrics;
+    fit->judging = fit->schedule.cooling = false;
+    fit->epoch = epoch;
+    if (fit->diverged)
+        judged.val_loss = judged.val_auc = NAN;
+    fit->diverged = false; /* if this is the result, the same happens again, and then counts */
+    return judged;
 }
 
 /* The best epoch; the model's parameters are what the training gives. 0: it has diverged. */
 static int
-run_training(CtrFit *fit)
+end_epochs(CtrFit *fit)
 {
-    const CtrOptions *options = fit->options;
-    const int cooldown = schedule_cooldown_epochs(options->lr_schedule, options->epochs);
-    int epoch;
+    CtrEpoch last;
 
-    schedule_init(&fit->schedule, options->lr_schedule, monitor_auc(fit), options->learning_rate,
-                  options->patience, options->epochs - cooldown);
-    fit_begin_phase(fit, options->epochs - cooldown);
-    epoch = run_epochs(fit, 0, options->epochs - cooldown);
-    if (cooldown > 0 && !fit->diverged && !fit->out_of_time) {
-        begin_cooldown(fit, epoch, cooldown);
-        epoch = run_epochs(fit, epoch, epoch + cooldown);
-    }
+    if (cooldown_epochs(fit) > 0 && !fit->cooled && !fit->diverged && !fit->out_of_time)
+        cool_down(fit, fit->best != NULL && fit->options->validation_column == NULL, &last);
     if (fit->diverged)
         return 0;
-    if (!has_best(fit))
-        return check_last_step(fit, epoch) ? epoch : 0;
+    if (!fit_has_best(fit))
+        return check_last_step(fit, fit->epoch) ? fit->epoch : 0;
     if (!fit->all_rows || fit->out_of_time)
         restore_best(fit);
     return fit->schedule.best_epoch;
 }
-
 /*
  * A loss may be finite although a parameter is not: a running variance, by which evaluation divides. The
  * returned model must pass the check that a model from outside passes, or it could not be restored from a
@@ -328,24 +380,22 @@ finish_untrained(const CtrFit *fit)
 }
 
 bool
-model_fit(CtrModel *model, CtrDataset *dataset, const CtrModel *given, NnPool *pool,
-          const CtrListeners *listeners)
+fit_finish(CtrFit *fit)
 {
-    CtrFit *fit = fit_create(model, dataset, given, pool, listeners);
     const bool trains = fit->options->epochs > 0;
-    int best_epoch;
-    bool trained;
+    const int best_epoch = trains ? end_epochs(fit) : 0;
 
-    tell(fit, (CtrEvent){.kind = CTR_EVENT_FIT_BEGINS});
-    if (fit->options->recipe == CTR_RECIPE_ROBUST && (trains || given == NULL))
-        fit->calibration = calibrate_start(fit, given != NULL);
-    best_epoch = trains ? run_training(fit) : 0;
     tell(fit, (CtrEvent){.kind = CTR_EVENT_FINISHING});
-    if (best_epoch > 0 && fit->calibration)
+    if (!trains)
+        return finish_untrained(fit);
+    if (best_epoch == 0)
+        return false;
+    if (fit->trainer == NULL)
+        fit_renew_trainer(fit);
+    if (fit->calibration)
         calibrate_result(fit);
-    trained = trains ? best_epoch > 0 && check_model(fit) : finish_untrained(fit);
-    if (trained && trains)
-        tell(fit, (CtrEvent){.kind = CTR_EVENT_TRAINED, .best_epoch = best_epoch});
-    MemoryContextDelete(fit->context);
-    return trained;
+    if (!check_model(fit))
+        return false;
+    tell(fit, (CtrEvent){.kind = CTR_EVENT_TRAINED, .best_epoch = best_epoch});
+    return true;
 }

@@ -1,6 +1,6 @@
 /*
  * fit.h: a training's epochs under way, for the files that share them: fit_start.c prepares them, fit.c runs
- * them, calibrate.c sees to it that probabilities hold.
+ * them, calibrate.c sees to it that probabilities hold, contest.c compares several settings of one training.
  */
 #ifndef CTR_FIT_H
 #define CTR_FIT_H
@@ -25,26 +25,60 @@ typedef struct CtrFit {
     MemoryContext trainer_context;
     NnSchedule schedule;
     NnAuc *auc;
-    float *best;    /* the parameters of the best epoch; NULL without validation rows */
+    float *best; /* the parameters of the best epoch; NULL without validation rows */
+    CtrEpoch best_metrics;
     float *logits;  /* [batch_size, n_classes] */
     int batch_size; /* not more than there are rows */
+    int epoch;      /* the last one that ran; 0: none */
     int64 steps, steps_planned;
+    int64 steps_before;             /* of settings that were tried before this one */
     int64 phase_start, phase_steps; /* of the epochs whose rate is one curve: steps before, and in them */
     bool all_rows; /* the rows that validated train, too: nothing can be validated any more */
+    bool judging;  /* these epochs only tell what the setting is worth */
+    bool cooled;   /* the epochs in which the rate falls have been */
     instr_time start;
     CtrCalibration *calibration; /* NULL: the recipe leaves probabilities as they come */
+    double *least_loss;          /* [options->epochs]: of validation, up to each epoch before a cooldown */
+    const struct CtrFit *rival;  /* the best setting so far, which this one must keep up with; NULL: none */
+    bool behind;                 /* it did not */
     bool out_of_time, diverged;
 } CtrFit;
 
-/* Errors: the model would be too large for a value, or its training for this machine. */
+/* ------------------------------------------------------------------ fit_start.c */
+
+/* Refuses a model that would be too large for a value before the work starts. */
+void fit_check_size(const CtrModel *model, const CtrDataset *dataset, const NnPool *pool);
+/*
+ * Parameters to start from, and memory. start: of the whole training, whose time max_seconds limits. Error:
+ * the training is too large for this machine.
+ */
 CtrFit *fit_create(CtrModel *model, CtrDataset *dataset, const CtrModel *given, NnPool *pool,
-                   const CtrListeners *listeners);
+                   const CtrListeners *listeners, instr_time start);
 /* The trainer, with optimizer state as for a first step; what there was before goes. */
 void fit_renew_trainer(CtrFit *fit);
+/* Frees the trainer: epochs follow only after fit_renew_trainer. */
+void fit_end_trainer(CtrFit *fit);
 /* The next so many epochs are the ones that the rate's curve runs over. */
 void fit_begin_phase(CtrFit *fit, int epochs);
+
+/* ------------------------------------------------------------------ fit.c */
+
+/* The epochs that validation rows watch: all of them, but those of a cooldown that trains on these rows. */
+void fit_run(CtrFit *fit);
+/*
+ * What validation rows say of the setting: figures of the epoch whose parameters would be the result. A
+ * cooldown runs for it, without these rows among those that train; fit_finish runs another one with them.
+ */
+CtrEpoch fit_judge(CtrFit *fit);
+/* The last epochs, and the parameters of the result. false: it has diverged, which is told. */
+bool fit_finish(CtrFit *fit);
 /* The batch's loss by the model as it is; logits go to fit->logits. Serves interrupts. */
 double fit_evaluate(CtrFit *fit, const NnBatch *batch);
+static inline bool
+fit_has_best(const CtrFit *fit)
+{
+    return fit->best != NULL && fit->schedule.best_epoch > 0;
+}
 
 /* ------------------------------------------------------------------ calibrate.c */
 

@@ -16,14 +16,21 @@ fit_alloc(CtrFit *fit, Size size)
     return p;
 }
 
-/* A model too large for a value, or for this machine, is refused before the work starts. */
-static void
-check_sizes(CtrFit *fit)
+/* not more than there are rows */
+static int
+batch_rows(const CtrModel *model, const CtrDataset *dataset)
 {
-    const NnNet *net = &fit->model->net;
-    Size bytes = model_estimate(net, fit->model->encoder);
+    return (int)Min(model->options.batch_size,
+                    Max(dataset_rows(dataset, false), dataset_rows(dataset, true)));
+}
+
+void
+fit_check_size(const CtrModel *model, const CtrDataset *dataset, const NnPool *pool)
+{
+    const NnNet *net = &model->net;
+    Size bytes = model_estimate(net, model->encoder);
     Size tables = (net->n_trained - net->n_dense) * sizeof(float);
-    Size memory = trainer_size(net, fit->batch_size, pool_threads(fit->pool));
+    Size memory = trainer_size(net, batch_rows(model, dataset), pool_threads(pool));
 
     if (bytes > MaxAllocSize)
         ereport(
@@ -104,6 +111,13 @@ fit_renew_trainer(CtrFit *fit)
 }
 
 void
+fit_end_trainer(CtrFit *fit)
+{
+    MemoryContextReset(fit->trainer_context);
+    fit->trainer = NULL;
+}
+
+void
 fit_begin_phase(CtrFit *fit, int epochs)
 {
     fit->phase_start = fit->steps;
@@ -112,30 +126,29 @@ fit_begin_phase(CtrFit *fit, int epochs)
 
 CtrFit *
 fit_create(CtrModel *model, CtrDataset *dataset, const CtrModel *given, NnPool *pool,
-           const CtrListeners *listeners)
+           const CtrListeners *listeners, instr_time start)
 {
     MemoryContext context = AllocSetContextCreate(model->context, "ctr fit", ALLOCSET_DEFAULT_SIZES);
     CtrFit *fit = MemoryContextAllocZero(context, sizeof(CtrFit));
     const CtrOptions *options = &model->options;
-    int64 train_rows = dataset_rows(dataset, false);
-    int64 validation_rows = dataset_rows(dataset, true);
 
     fit->context = context;
-    fit->batch_size = (int)Min(options->batch_size, Max(train_rows, validation_rows));
+    fit->batch_size = batch_rows(model, dataset);
     fit->dataset = dataset;
     fit->options = options;
     fit->listeners = listeners;
     fit->model = model;
-    INSTR_TIME_SET_CURRENT(fit->start);
+    fit->start = start;
     fit->pool = pool;
-    check_sizes(fit);
     model_start(model, given, fit->pool);
     fit_renew_trainer(fit);
-    fit->auc = auc_create(ctr_nn_alloc(context), train_rows + validation_rows);
+    fit->auc = auc_create(ctr_nn_alloc(context), dataset_rows(dataset, false) + dataset_rows(dataset, true));
     if (fit->auc == NULL)
         ctr_check_status(NN_NO_MEMORY, "allocate the metrics");
-    if (dataset_weight(dataset, true) > 0)
+    if (dataset_weight(dataset, true) > 0) {
         fit->best = fit_alloc(fit, mul_size(model->net.n_block, sizeof(float)));
+        fit->least_loss = fit_alloc(fit, mul_size(Max(options->epochs, 1), sizeof(double)));
+    }
     fit->logits = fit_alloc(fit, mul_size(mul_size(fit->batch_size, options->net.n_classes), sizeof(float)));
     fit_begin_phase(fit, options->epochs);
     fit->steps_planned = fit->phase_steps;

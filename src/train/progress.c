@@ -166,10 +166,11 @@ end_batch(CtrProgress *progress, const CtrEvent *event)
         progress->fit_began + (TimestampTz)((double)taken * event->steps_planned / event->steps);
 }
 
+/* After an epoch; and once settings have been compared, the best of which takes the place of the first. */
 static void
-end_epoch(CtrProgress *progress, const CtrEvent *event)
+show_best(CtrProgress *progress, const CtrEvent *event)
 {
-    if (!event->metrics->is_best)
+    if (!event->metrics->is_best || event->trial)
         return;
     progress->numbers[CTR_PROGRESS_BEST_EPOCH] = event->epoch;
     progress->numbers[CTR_PROGRESS_BEST_METRIC] =
@@ -177,9 +178,11 @@ end_epoch(CtrProgress *progress, const CtrEvent *event)
 }
 
 static CtrPhase
-phase_after(CtrEventKind kind)
+phase_after(const CtrEvent *event)
 {
-    switch (kind) {
+    if (event->trial)
+        return CTR_PHASE_COMPARING;
+    switch (event->kind) {
     case CTR_EVENT_ROWS_READ:
     case CTR_EVENT_ENCODING:
         return CTR_PHASE_ENCODING;
@@ -200,14 +203,14 @@ progress_hear(void *arg, const CtrEvent *event)
 {
     CtrProgress *progress = arg;
 
-    progress->numbers[CTR_PROGRESS_PHASE] = phase_after(event->kind);
+    progress->numbers[CTR_PROGRESS_PHASE] = phase_after(event);
     if (event->kind == CTR_EVENT_FIT_BEGINS)
         begin_fit(progress, event);
     else if (event->kind == CTR_EVENT_EPOCH_BEGINS)
         begin_epoch(progress, event);
     else if (event->kind == CTR_EVENT_BATCH_TRAINED)
         end_batch(progress, event);
-    else if (event->kind == CTR_EVENT_EPOCH_ENDS)
-        end_epoch(progress, event);
+    else if (event->kind == CTR_EVENT_EPOCH_ENDS || event->kind == CTR_EVENT_CHOSEN)
+        show_best(progress, event);
     show(progress);
 }

@@ -21,6 +21,7 @@ typedef enum CtrPhase {
     CTR_PHASE_ENCODING,
     CTR_PHASE_TRAINING,
     CTR_PHASE_VALIDATING,
+    CTR_PHASE_COMPARING, /* epochs that only tell which setting is the best */
     CTR_PHASE_FINISHING
 } CtrPhase;
 

@@ -176,6 +176,34 @@ report_cooldown(const CtrEvent *event)
                 (errmsg("the learning rate falls to 0 now, from epoch %d on%s", event->best_epoch, rows)));
 }
 
+/* "learning_rate => 0.001: val_loss 0.4512 val_auc 0.7791" */
+static void
+append_tried(StringInfo text, const CtrTried *tried)
+{
+    appendStringInfo(text, "%s: val_loss %.4f", tried->name, tried->val_loss);
+    if (!isnan(tried->val_auc))
+        appendStringInfo(text, " val_auc %.4f", tried->val_auc);
+}
+
+/* The NOTICE of settings that were compared. */
+static void
+report_chosen(const CtrModel *model)
+{
+    StringInfoData line;
+
+    initStringInfo(&line);
+    appendStringInfo(&line, "of %d settings the best is ", model->n_tried);
+    append_tried(&line, &model->tried[model->chosen]);
+    for (int i = 0; i < model->n_tried; i++) {
+        if (i == model->chosen)
+            continue;
+        appendStringInfoString(&line, "; ");
+        append_tried(&line, &model->tried[i]);
+    }
+    ereport(NOTICE, (errmsg_internal("%s", line.data)));
+    pfree(line.data);
+}
+
 /* A WARNING where the loss of validation rows is no less than that of answering their labels' shares. */
 static void
 report_no_better(const CtrReport *report, const CtrModel *model, const CtrDataset *dataset)
@@ -217,6 +245,8 @@ report_group(const CtrReport *report, const CtrModel *model, const CtrDataset *d
     else {
         appendStringInfo(&line, "; epoch %d: ", model->best_epoch);
         append_metrics(&line, &model->history[model->best_epoch - 1]);
+        if (model->chosen > 0)
+            appendStringInfo(&line, ", %s", model->tried[model->chosen].name);
     }
     ereport(NOTICE, (errmsg_internal("%s", line.data)));
     pfree(line.data);
@@ -251,6 +281,9 @@ hear_alone(const CtrReport *report, const CtrEvent *event)
     case CTR_EVENT_COOLDOWN:
         report_cooldown(event);
         break;
+    case CTR_EVENT_CHOSEN:
+        report_chosen(event->model);
+        break;
     case CTR_EVENT_UNTRAINED:
         ereport(NOTICE, (errmsg("nothing is trained: epochs is 0")));
         break;
@@ -264,6 +297,8 @@ report_hear(void *arg, const CtrEvent *event)
 {
     const CtrReport *report = arg;
 
+    if (event->trial)
+        return;
     if (event->kind == CTR_EVENT_DIVERGED)
         report_diverged(report, event->model,
                         event->fault ? event->fault

@@ -1,6 +1,6 @@
 /*
  * train.c: the aggregate ctr_train. Rows come in through the transition function and go to the dataset; the
- * final function has them encoded and the model fitted (fit.c), and returns it; report.c tells of it. All
+ * final function has them encoded and the model fitted (contest.c), and returns it; report.c tells of it. All
  * memory of a training is in one context under the aggregate's, from the first row to the result.
  */
 #include "train/train.h"
@@ -269,21 +269,28 @@ keep_label_rows(const CtrModel *model, const CtrDataset *dataset)
 {
     const Size size = sizeof(int64) * Max(model->options.net.n_classes, 2);
 
-    return memcpy(MemoryContextAlloc(model->context, size), dataset_class_rows(dataset, false), size);
+    return memcpy(MemoryContextAlloc(model->encoder->context, size), dataset_class_rows(dataset, false),
+                  size);
 }
 
 static CtrModel *
 model_create(Training *t)
 {
-    CtrModel *model = MemoryContextAllocZero(t->context, sizeof(CtrModel));
+    MemoryContext context = AllocSetContextCreate(t->context, "ctr model", ALLOCSET_DEFAULT_SIZES);
+    CtrModel *model = MemoryContextAllocZero(context, sizeof(CtrModel));
 
-    model->context = t->context;
+    model->context = context;
     model->options = t->options;
     model->encoder = dataset_encode(t->dataset, t->context);
     model->train_rows = dataset_rows(t->dataset, false);
     model->label_rows = keep_label_rows(model, t->dataset);
     model->validation_rows = dataset_rows(t->dataset, true);
     model->skipped_rows = t->counts.skipped;
+    if (t->given) {
+        model->n_tried = t->given->n_tried;
+        model->tried = t->given->tried;
+        model->chosen = t->given->chosen;
+    }
     model_create_net(model, NULL);
     insight_create(model);
     return model;
@@ -308,12 +315,10 @@ static ctr_model *
 train(Training *t, CtrReport *report, MemoryContext aggregate)
 {
     CtrListeners listeners = {0};
-    CtrHistory history;
     CtrModel *model;
 
     if (!trainable_rows(report, &t->counts))
         return NULL;
-    listeners_add(&listeners, history_hear, &history);
     listeners_add(&listeners, report_hear, report);
     listeners_add(&listeners, progress_hear, &t->progress);
     listeners_tell(&listeners, &(CtrEvent){.kind = CTR_EVENT_ROWS_READ,
@@ -323,9 +328,10 @@ train(Training *t, CtrReport *report, MemoryContext aggregate)
         ctr_check_status(NN_NO_BLAS, "train");
     listeners_tell(&listeners, &(CtrEvent){.kind = CTR_EVENT_ENCODING});
     model = model_create(t);
-    history = history_begin(model, t->given);
-    if (!trainable_labels(report, &t->counts, t->dataset) ||
-        !model_fit(model, t->dataset, t->given, t->shared->pool, &listeners))
+    if (!trainable_labels(report, &t->counts, t->dataset))
+        return NULL;
+    model = model_fit(model, t->dataset, t->given, t->shared->pool, &listeners);
+    if (model == NULL)
         return NULL;
     model->weights = weights_source(model, t->given);
     if (model_has_insight(model))

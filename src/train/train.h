@@ -45,6 +45,8 @@ double dataset_weight(const CtrDataset *dataset, bool validation);
  * stay those of the two sets. Serves interrupts.
  */
 void dataset_train_all(CtrDataset *dataset);
+/* The first d_num numbers of a row are those that a batch has from now on. */
+void dataset_narrow(CtrDataset *dataset, int d_num);
 /* Are there rows that validate and do not train? Only then has dataset_start a pass over them. */
 bool dataset_can_validate(const CtrDataset *dataset);
 /* Starts a pass: training rows in an order that seed and epoch decide, validation rows as they came. */
@@ -96,14 +98,16 @@ bool trainable_rows(const CtrReport *report, const CtrRowCounts *counts);
 /* Do the encoded training rows have something to learn from? If not, that is reported. */
 bool trainable_labels(const CtrReport *report, const CtrRowCounts *counts, const CtrDataset *dataset);
 
-/* ------------------------------------------------------------------ fit.c: the epochs */
+/* ------------------------------------------------------------------ contest.c: the epochs */
 
 /*
- * Trains the model, whose options, encoder and net are there: fills its parameters. given: the model to go on
- * from, or NULL. Tells the listeners; serves interrupts. false: it diverged, which was told.
+ * Trains the model, whose options, encoder and net are there: fills its parameters and its history. Where the
+ * option "candidates" asks for it, other settings of the options are trained, too, and the result may be
+ * another model than this one, which is then gone. given: the model to go on from, or NULL. Tells the
+ * listeners; serves interrupts. NULL: it diverged, which was told.
  */
-bool model_fit(CtrModel *model, CtrDataset *dataset, const CtrModel *given, NnPool *pool,
-               const CtrListeners *listeners);
+CtrModel *model_fit(CtrModel *model, CtrDataset *dataset, const CtrModel *given, NnPool *pool,
+                    const CtrListeners *listeners);
 
 /* ------------------------------------------------------------------ insight.c */
 
