@@ -17,6 +17,8 @@ my $settings = q{SET client_min_messages = warning; SET ctr.max_threads = 4; SET
 SET client_connection_check_interval = '5ms';};
 
 query(q{SET client_min_messages = warning;
+CREATE FUNCTION terminate() RETURNS boolean LANGUAGE plpgsql STABLE AS $$ -- rows are read ahead of nothing volatile
+BEGIN RETURN pg_terminate_backend(pg_backend_pid()); END $$;
 CREATE TABLE clicks AS SELECT i AS id, (i * 7919 % 5 = 0)::int AS label, (i % 97)::float8 AS price, 'c' || i % 7 AS city, 'd' || i % 5000 AS device
     FROM generate_series(1, 20000) i;
 CREATE TABLE models AS
@@ -30,8 +32,24 @@ my %works = (
     train => q{SELECT length(ctr_train(c, ctr_fit(ignore => '{id,z}', epochs => 3, min_count => 1, threads => 4))::bytea) FROM ROWS c},
     predict => q{SELECT sum(p) FROM (SELECT ctr_predict_batch((SELECT model FROM models WHERE name = 'slow'), c) OVER () AS p FROM ROWS c) s},
     evaluate => q{SELECT (ctr_evaluate((SELECT model FROM models WHERE name = 'slow'), c)).auc FROM (SELECT * FROM ROWS r LIMIT 5000) c},
+    blocks => q{SELECT sum(ctr_predict((SELECT model FROM models WHERE name = 'slow'), c)) FROM ROWS c},
+    crosses => q{SELECT length(ctr_train(c, ctr_wide_deep() || ctr_fit(ignore => '{id,z}', epochs => 1, min_count => 1, crosses => 'auto', cross_counts => true, threads => 4))::bytea)
+        FROM (SELECT r.*, id % 11 AS a, id % 13 AS b, id % 17 AS d FROM ROWS r) c},
+    drift => q{SELECT cardinality(ctr_drift((SELECT model FROM models WHERE name = 'slow'), c)) FROM (SELECT * FROM ROWS r LIMIT 5000) c},
+    explain => q{SELECT count(*) FROM (SELECT * FROM ROWS r LIMIT 400) c, LATERAL ctr_explain((SELECT model FROM models WHERE name = 'slow'), c)},
     load => q{SELECT ctr_predict((SELECT model FROM models WHERE name = 'large'), r) FROM (SELECT 'a1' AS a, 'b1' AS b, 'c1' AS c, 'd1' AS d) r},
+    export => q{SELECT length(ctr_to_onnx(model)) FROM models WHERE name = 'large'},
+    pack => q{SELECT length(ctr_load_weights(model, ctr_state_dict(model))::bytea) FROM models WHERE name = 'large'},
+    report => q{SELECT length(ctr_report(model)) FROM models WHERE name = 'large'},
+    parts => q{SELECT length(ctr_from_chunks(part, bytes)::bytea) FROM models, ctr_chunks(model, 100000) WHERE name = 'large'},
 );
+
+# rows that a work reads; none: its events can only come from outside
+sub rows_of
+{
+    my ($work) = @_;
+    return $works{$work} !~ /ROWS/ ? 0 : $works{$work} =~ /LIMIT (\d+)/ ? $1 : 20000;
+}
 
 # the work's SQL; with an event, which happens at a row of the table
 sub work
@@ -94,12 +112,12 @@ my (%seconds, %done);
 my %ways = (
     'terminated from inside' => sub {
         my ($work) = @_;
-        my $row = 1 + int rand($work eq 'evaluate' ? 5000 : 20000);
-        return end_session(start_session(work($work, 'pg_terminate_backend(pg_backend_pid())', $row) . ';'));
+        my $row = 1 + int rand rows_of($work);
+        return end_session(start_session(work($work, 'terminate()', $row) . ';'));
     },
     'an error inside' => sub {
         my ($work) = @_;
-        my $row = 1 + int rand($work eq 'evaluate' ? 5000 : 20000);
+        my $row = 1 + int rand rows_of($work);
         return end_session(start_session(work($work, '1 / (id - id)', $row) . ";\n$alive"));
     },
     'terminated from outside' => sub {
@@ -143,7 +161,7 @@ my %good = (
 my %everywhere = map { $_ => 1 } 'terminated from outside', 'cancelled', 'timed out', 'its client killed';
 my @cases;
 for my $way (sort keys %ways) {
-    push @cases, map { [$way, $_] } grep { $everywhere{$way} || $_ ne 'load' } sort keys %works;
+    push @cases, map { [$way, $_] } grep { $everywhere{$way} || rows_of($_) > 0 } sort keys %works;
 }
 
 sub results
