@@ -26,8 +26,8 @@
 # extrapolated; 0: all of them); GROWTH_ROWS and GROWTH_SHARES (lists). Of tables: SEEDS ("1 2 3"), MODELS (all; MODELS="deepcross lightgbm":
 # only these), OPTIONS (SQL like "ctr_fit(epochs => 10)": options of ours besides the defaults).
 #
-# Of serve: CLIENTS ("1 20 100"), DURATION (3: seconds of each measurement), BACKENDS (100), TRAINED_ROWS (400000),
-# MODELS (all; MODELS="FiBiNET": whose names begin so). OURS and THEIRS: settings of this build's server and of the other's, like
+# Of serve: CLIENTS ("1 20 100"), DURATION (3: seconds of each measurement), BACKENDS (100), TRAINED_ROWS (650000),
+# MODELS (all; a regular expression: MODELS="DCN-matrix|FiBiNET"). OURS and THEIRS: settings of this build's server and of the other's, like
 # OURS="shared_preload_libraries=ctr".
 #
 # Peers. PyTorch, pandas, scikit-learn, onnxruntime: pip install torch pandas scikit-learn onnxruntime, for the python3 in

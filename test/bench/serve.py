@@ -9,6 +9,7 @@ Where OTHER_SERVER is set, everything is measured there as well, in turn; the la
 """
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,7 @@ DURATION = float(os.environ.get("DURATION", "3"))
 CLIENTS = [int(n) for n in os.environ.get("CLIENTS", "1 20 100").split()]
 BACKENDS = int(os.environ.get("BACKENDS", "100"))
 CANDIDATES, PAGES = 100, 200
-TRAINED_ROWS = min(ROWS, int(os.environ.get("TRAINED_ROWS", "400000")))
+TRAINED_ROWS = min(ROWS, int(os.environ.get("TRAINED_ROWS", "650000")))
 
 # what they are called, their options
 MODELS = {
@@ -31,7 +32,7 @@ MODELS = {
     "FiBiNET, reference": "ctr_fibinet() || ctr_fit(recipe => 'reference')",
 }
 
-MODELS = {name: options for name, options in MODELS.items() if name.startswith(os.environ.get("MODELS", ""))}
+MODELS = {name: options for name, options in MODELS.items() if re.fullmatch(os.environ.get("MODELS") or ".*", name)}
 
 # `score` is ctr_predict, or a column
 QUERIES = {

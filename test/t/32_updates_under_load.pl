@@ -20,7 +20,7 @@ query(qq{SET client_min_messages = warning;
 CREATE TABLE all_rows AS SELECT i AS id, (i * 7919 % 100 < 30 + i % 13)::int AS label, i % 977 AS price, 'c' || i % 13 AS city, 'u' || i % $categories AS visitor
     FROM generate_series(1, 2 * $categories) i;
 CREATE TABLE versions (version int PRIMARY KEY, model ctr_model);
-INSERT INTO versions SELECT v, (SELECT ctr_train(c, ctr_fit(ignore => '{id}', epochs => 1, max_seconds => 2, seed => v)) FROM all_rows c)
+INSERT INTO versions SELECT v, (SELECT ctr_train(c, ctr_fit(ignore => '{id}', epochs => 1, max_seconds => 2, min_count => 1, seed => v)) FROM all_rows c)
     FROM generate_series(1, $versions) v;
 CREATE TABLE expected AS SELECT v.version, c.id, ctr_predict(v.model, c) AS p FROM versions v, (SELECT * FROM all_rows LIMIT 2000) c;
 CREATE TABLE chosen AS SELECT row_number() OVER (ORDER BY a.id) AS nr, a.id FROM (SELECT DISTINCT id FROM expected) a
