@@ -42,6 +42,12 @@ like($said, qr/NOTICE:  \d+: pair of columns "x\*c" is a category besides\n/, 'p
 (undef, undef, $said) = train(q{epochs => 1, crosses => '[["x", "c"]]'}, $paired);
 unlike($said, qr/pair of columns/, 'those that were given are not');
 
+($epochs, undef, $said) = train("epochs => 3, patience => 0, lr_schedule => 'cosine', candidates => 2", $all);
+is($epochs, 3, 'settings are compared: the history is that of one');
+my $setting = qr/(?:first|learning_rate => 0\.001): val_loss $number val_auc $number/;
+like($said, qr/NOTICE:  \d+: of 2 settings the best is $setting; $setting\n/, 'a line says what they are worth');
+is(scalar(() = $said =~ m{epoch \d/3: }g), 3, 'and of epochs only those of the first are told of');
+
 (undef, undef, $said) = train("epochs => 2, validation => 0", $all);
 like($said, qr{epoch 2/2: train_loss $number$}m, 'without validation there is nothing to tell of it');
 

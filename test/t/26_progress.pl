@@ -60,6 +60,12 @@ query("SELECT pg_cancel_backend($slow->{pid})");
 like(finish_query($slow), qr/57014/, 'cancelled');
 ok(gone($slow), 'a cancelled training has no row');
 
+my $compares = start_query(training('criteo', 'epochs => 4, patience => 0, candidates => 2'));
+ok(seen($compares, phase => 'comparing', epoch => '[1-9]', best_epoch => '[1-9]'), 'settings that are compared');
+query("SELECT pg_cancel_backend($compares->{pid})");
+like(finish_query($compares), qr/57014/, 'and cancelled then');
+ok(gone($compares), 'without a row afterwards');
+
 my $epochs = start_query(training('criteo', 'epochs => 100, patience => 100') . ";\nSELECT 1/0;\nSELECT pg_sleep(100)");
 $row = seen($epochs, phase => 'training', epoch => '[2-9]', batch => '[1-9]\d*');
 is("$row->{epochs} $row->{rows} $row->{batches}", '100 20000 32', 'epochs, rows, batches of an epoch');
