@@ -532,6 +532,18 @@ COMMENT ON VIEW ctr_progress IS
     'One row per training that runs on this server, in any session: phase (reading, encoding, training, validating, comparing, finishing), rows read, the group''s number, epoch of epochs, batch of batches, mean loss of the epoch so far, best validation metric and its epoch, time since the first row, estimated end if all epochs are trained. Other roles'' trainings have NULLs there, unless one has the rights of pg_read_all_stats. Needs track_activities.';
 GRANT SELECT ON ctr_progress TO PUBLIC;
 
+CREATE FUNCTION ctr_model_cache(OUT digest pg_catalog.text, OUT bytes bigint, OUT backends integer, OUT hits bigint,
+    OUT misses bigint)
+    RETURNS SETOF pg_catalog.record
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL SAFE COST 100 ROWS 10;
+COMMENT ON FUNCTION ctr_model_cache() IS 'What the view ctr_model_cache shows.';
+
+CREATE VIEW ctr_model_cache AS
+SELECT m.digest, m.bytes, m.backends, m.hits, m.misses FROM ctr_model_cache() m;
+COMMENT ON VIEW ctr_model_cache IS
+    'One row per model that the server''s backends have shared or tried to share: its digest, bytes of shared memory that hold it (0: none, now), backends that have them mapped, how often a backend found it there (hits), and how often one had to unpack it (misses). Databases of different encodings have their own. Empty where nothing is shared: ctr.shared_model_memory.';
+GRANT SELECT ON ctr_model_cache TO PUBLIC;
+
 CREATE FUNCTION ctr_plot(ctr_model, plot pg_catalog.text) RETURNS pg_catalog.text
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 10000;
 COMMENT ON FUNCTION ctr_plot(ctr_model, pg_catalog.text) IS

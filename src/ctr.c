@@ -20,6 +20,7 @@
 int ctr_threads = 0;
 int ctr_max_threads = 0;
 int ctr_model_cache_size = 262144;
+int ctr_shared_model_memory = 262144;
 bool ctr_block_scoring = true;
 
 void (*ctr_model_cache_resized)(int kilobytes) = NULL;
@@ -49,6 +50,11 @@ ctr_define_settings(void)
                             "stay until it ends. Models that a query uses in turn should all fit.",
                             &ctr_model_cache_size, 262144, 1024, MAX_KILOBYTES, PGC_USERSET, GUC_UNIT_KB,
                             NULL, assign_model_cache_size, NULL);
+    DefineCustomIntVariable("ctr.shared_model_memory", "Memory for unpacked models that all backends share.",
+                            "Needs PostgreSQL 17, or ctr in shared_preload_libraries. 0 means none: each "
+                            "backend then unpacks models for itself.",
+                            &ctr_shared_model_memory, 262144, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL,
+                            NULL);
     DefineCustomBoolVariable("ctr.block_scoring", "Scores the rows of a plain ctr_predict in blocks.",
                              "Rows are then read a little ahead of those that are returned.",
                              &ctr_block_scoring, true, PGC_USERSET, 0, NULL, NULL, NULL);
@@ -86,6 +92,16 @@ ctr_copy(void *to, const void *from, Size n)
     }
 }
 
+static void *
+nn_context_alloc_untouched(void *owner, size_t size)
+{
+    const Size align = 64;
+    char *p = MemoryContextAllocExtended((MemoryContext)owner, add_size(size, align),
+                                         MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM);
+
+    return p == NULL ? NULL : (char *)TYPEALIGN(align, p);
+}
+
 /*
  * Zeroes in pieces: touching gigabytes for the first time takes seconds, during which a cancel must be
  * served.
@@ -93,13 +109,10 @@ ctr_copy(void *to, const void *from, Size n)
 static void *
 nn_context_alloc(void *owner, size_t size)
 {
-    const Size align = 64;
-    char *p = MemoryContextAllocExtended((MemoryContext)owner, add_size(size, align),
-                                         MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM);
+    char *p = nn_context_alloc_untouched(owner, size);
 
     if (p == NULL)
         return NULL;
-    p = (char *)TYPEALIGN(align, p);
     ctr_huge_pages(p, size);
     for (Size done = 0; done < size; done += MEMORY_PIECE) {
         CHECK_FOR_INTERRUPTS();
@@ -112,6 +125,12 @@ NnAlloc
 ctr_nn_alloc(MemoryContext context)
 {
     return (NnAlloc){.alloc = nn_context_alloc, .owner = context};
+}
+
+NnAlloc
+ctr_nn_alloc_untouched(MemoryContext context)
+{
+    return (NnAlloc){.alloc = nn_context_alloc_untouched, .owner = context};
 }
 
 void

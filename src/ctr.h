@@ -33,9 +33,10 @@
 
 /* ------------------------------------------------------------------ ctr.c: settings, memory for nn/ */
 
-extern int ctr_threads;          /* 0 = one per core */
-extern int ctr_max_threads;      /* 0 = the cores */
-extern int ctr_model_cache_size; /* kB */
+extern int ctr_threads;             /* 0 = one per core */
+extern int ctr_max_threads;         /* 0 = the cores */
+extern int ctr_model_cache_size;    /* kB */
+extern int ctr_shared_model_memory; /* kB; 0 = off */
 extern bool ctr_block_scoring;
 /* Once, when the library is loaded. */
 void ctr_define_settings(void);
@@ -50,6 +51,11 @@ extern void (*ctr_model_cache_resized)(int kilobytes);
 void ctr_huge_pages(void *memory, Size size);
 /* An NnAlloc over a memory context: memory is zeroed and 64-byte aligned; NULL if there is none left. */
 NnAlloc ctr_nn_alloc(MemoryContext context);
+/*
+ * The same without zeroes: what is never touched may never take memory. For what is written before it is
+ * read.
+ */
+NnAlloc ctr_nn_alloc_untouched(MemoryContext context);
 /* Serves interrupts: the NnPause that the engine calls. Raises the error that ends the query. */
 void ctr_pause(void);
 /* The same for loops over millions of small items: does so once in 65536 values of i. */

@@ -4,6 +4,7 @@
 #ifndef CTR_ENCODE_H
 #define CTR_ENCODE_H
 
+#include "image.h"
 #include "rows/rows.h"
 
 #include "nn/math/derive.h"
@@ -34,8 +35,8 @@ void vocab_reserve(CtrVocab *vocab, int32 n, Size bytes);
 /* what a string of so many bytes takes besides its place by number */
 Size vocab_string_bytes(uint32 length);
 /*
- * Hashes by the secret key of this process, which vocab_choose_key chooses once (vocab_create calls it),
- * in the main thread.
+ * Hashes by the secret key of this server or process, which vocab_choose_key gets once (vocab_create calls
+ * it), in the main thread.
  */
 uint64 vocab_hash(const char *bytes, uint32 length);
 void vocab_choose_key(void);
@@ -49,6 +50,8 @@ int32 vocab_add(CtrVocab *vocab, const char *bytes, uint32 length, uint64 hash);
 int32 vocab_count(const CtrVocab *vocab);
 const char *vocab_get(const CtrVocab *vocab, int32 id, uint32 *length); /* valid until the next addition */
 Size vocab_bytes(const CtrVocab *vocab);                                /* sum of lengths */
+/* vocab_image.c: goes through the parts of the vocabulary. One that is opened cannot be added to. */
+CtrVocab *vocab_image(CtrImage *image, CtrVocab *given);
 
 /* -------------------------------------------------------- vocab_load.c: vocabularies from a model's bytes */
 
@@ -98,7 +101,7 @@ typedef struct CtrCross {
 
 /*
  * Crosses are the last categorical fields, and what comes from them are the last numerical inputs: a network
- * without them reads the beginning of both.
+ * without them reads the beginning of both. encoder_image.c knows all that it points to.
  */
 typedef struct CtrEncoder {
     MemoryContext context;
@@ -151,6 +154,12 @@ void encoder_encode(const CtrEncoder *encoder, CtrRowMap *map, float *x_num, int
  */
 void encoder_encode_block(const CtrEncoder *encoder, const CtrRowBlock *block, int first, int n, float *x_num,
                           int32 *x_cat, Size ld_cat);
+
+/*
+ * encoder_image.c: goes through the parts of an encoder that only scores. Opening allocates in the current
+ * context; after writing, the given one reads the block, too.
+ */
+CtrEncoder *encoder_image(CtrImage *image, CtrEncoder *given);
 
 /* ------------------------------------------------------------------ crosses.c: pairs of columns */
 

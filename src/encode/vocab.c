@@ -6,14 +6,15 @@
  * the hash. All strings are also kept by number; longer ones lie in chunks that never move. Growing the
  * table reads the slots only.
  *
- * The hash's key is a secret of the process. Otherwise somebody who chooses the categories could make
- * them collide, and a search would go through all of them. Nothing that a table returns depends on the
- * key.
+ * The hash's key is a secret, of the server where backends share models, so that they can read each other's
+ * tables, else of the process. Otherwise somebody who chooses the categories could make them collide, and a
+ * search would go through all of them. Nothing that a table returns depends on the key.
  */
-#include "encode/encode.h"
+#include "encode/vocab.h"
 
 #include "miscadmin.h"
 
+#include "shared.h"
 #include "encode/hash.h"
 
 #define VOCAB_FIRST_SLOTS 32
@@ -23,37 +24,6 @@
 #define STRINGS_AHEAD     16              /* strings whose slots are prefetched */
 #define INTERVAL          ((uint64)16384) /* slots or strings between two checks for interrupts */
 
-#define KEY_LENGTH ((uint32)sizeof(uint64))
-
-typedef struct Slot {
-    uint64 key; /* the string, up to KEY_LENGTH; a longer one's hash */
-    uint32 length;
-    int32 id; /* -1: free */
-} Slot;
-
-#define SHORT_LENGTH 12
-
-/*
- * A category's bytes: in `bytes` up to SHORT_LENGTH; for a longer one the last eight bytes are its
- * address.
- */
-typedef struct VocabString {
-    uint32 length;
-    char bytes[SHORT_LENGTH];
-} VocabString;
-
-struct CtrVocab {
-    MemoryContext context;
-    Slot *slots;
-    uint64 mask;          /* number of slots - 1; a power of two */
-    uint64 cleared;       /* slots that have been cleared: all, except while the table is being filled */
-    VocabString *strings; /* by id */
-    int32 count, room;
-    Size bytes;
-    char *chunk; /* where the next string goes */
-    Size chunk_left, chunk_size;
-};
-
 /* ------------------------------------------------------------------ hash */
 
 static CtrHashKey secret;
@@ -61,11 +31,15 @@ static CtrHashKey secret;
 void
 vocab_choose_key(void)
 {
+    const CtrShared *shared;
     CtrHashKey key;
 
     if (secret.b != 0)
         return;
-    if (!pg_strong_random(&key, sizeof(key)))
+    shared = shared_memory();
+    if (shared)
+        memcpy(&key, shared->secret, sizeof(key));
+    else if (!pg_strong_random(&key, sizeof(key)))
         ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate random numbers")));
     key.b |= 1;
     secret = key;
@@ -239,23 +213,12 @@ vocab_string_bytes(uint32 length)
     return length <= SHORT_LENGTH ? 0 : length;
 }
 
-static inline const char *
-string_bytes(const VocabString *string)
-{
-    const char *address;
-
-    if (string->length <= SHORT_LENGTH)
-        return string->bytes;
-    memcpy(&address, string->bytes + SHORT_LENGTH - sizeof(address), sizeof(address));
-    return address;
-}
-
 /* slot: of equal key and length */
 static inline bool
 slot_equals(const CtrVocab *vocab, const Slot *slot, const char *bytes)
 {
     return slot->length <= KEY_LENGTH ||
-           memcmp(string_bytes(&vocab->strings[slot->id]), bytes, slot->length) == 0;
+           memcmp(vocab_string(vocab, &vocab->strings[slot->id]), bytes, slot->length) == 0;
 }
 
 /* the slot that has the string, or the free one where it belongs */
@@ -300,9 +263,10 @@ string_store(CtrVocab *vocab, VocabString *string, const char *bytes, uint32 len
     if (length > vocab->chunk_left)
         chunk_grow(vocab, length);
     memcpy(vocab->chunk, bytes, length);
-    memcpy(string->bytes + SHORT_LENGTH - sizeof(char *), &vocab->chunk, sizeof(char *));
+    string_set_place(string, (uintptr_t)vocab->chunk);
     vocab->chunk += length;
     vocab->chunk_left -= length;
+    vocab->long_bytes += length;
 }
 
 int32
@@ -360,7 +324,7 @@ vocab_get(const CtrVocab *vocab, int32 id, uint32 *length)
     const VocabString *string = &vocab->strings[id];
 
     *length = string->length;
-    return string_bytes(string);
+    return vocab_string(vocab, string);
 }
 
 Size

@@ -1,5 +1,6 @@
 /*
- * cache.c: models unpacked once per backend.
+ * cache.c: models that a backend has made ready to score, from memory that backends share if there is some
+ * (ready.c).
  *
  * An entry is found by its TOAST pointer, which is cheap to compare, or else by the digest in the
  * value's first bytes, which identifies the content. A TOAST id may be reused once its value is deleted
@@ -9,7 +10,8 @@
  *
  * A call site pins the entry that it used last. Entries beyond ctr.model_cache_size are dropped, least
  * recently used first, unless pinned; so several models in one query do not evict each other while they
- * are in use. Pinned entries beyond the limit are dropped when their query ends.
+ * are in use. Pinned entries beyond the limit are dropped when their query ends. The limit is for the
+ * backend's own memory: shared memory is the registry's, which may ask for it back (registry.c).
  */
 #include "model/cache.h"
 
@@ -19,12 +21,16 @@
 #include "portability/instr_time.h"
 #include "utils/memutils.h"
 
+#include "model/ready.h"
+#include "model/registry.h"
+
 #define TRUSTED_SECONDS 60
 
 struct CtrCachedModel {
     dlist_node node; /* in recently used order, the newest first */
     CtrCachedModelView view;
     MemoryContext context; /* the model's, which also holds the scorer and this struct */
+    int slot;              /* of the registry, where its large parts are; CTR_NOT_SHARED: in the context */
     char digest[CTR_MODEL_DIGEST_SIZE];
     /* the TOAST pointer by which the entry was found last; InvalidOid: none */
     Oid toast_relation, toast_value;
@@ -50,6 +56,17 @@ cached_size(const CtrCachedModel *entry)
     return MemoryContextMemAllocated(entry->context, true);
 }
 
+static void
+cache_drop(CtrCachedModel *entry)
+{
+    const int slot = entry->slot;
+
+    dlist_delete(&entry->node);
+    MemoryContextDelete(entry->context);
+    if (slot != CTR_NOT_SHARED)
+        registry_leave(slot);
+}
+
 /*
  * Drops models that no call site holds, least recently used first, until the rest fits. It only frees
  * memory, so it may be called at the end of a transaction, also at an abort.
@@ -68,9 +85,23 @@ model_cache_shrink(int kilobytes)
         total += cached_size(entry);
         if (total > limit && entry->pins == 0) {
             total -= cached_size(entry);
-            dlist_delete(&entry->node);
-            MemoryContextDelete(entry->context);
+            cache_drop(entry);
         }
+    }
+}
+
+/* Drops models that no call site holds and whose memory the registry wants back. */
+static void
+cache_return_memory(void)
+{
+    dlist_mutable_iter iter;
+
+    dlist_foreach_modify(iter, &cache)
+    {
+        CtrCachedModel *entry = dlist_container(CtrCachedModel, node, iter.cur);
+
+        if (entry->slot != CTR_NOT_SHARED && entry->pins == 0 && registry_recalled(entry->slot))
+            cache_drop(entry);
     }
 }
 
@@ -90,19 +121,18 @@ cache_find_digest(const char *digest)
 }
 
 static CtrCachedModel *
-cache_insert(Datum datum)
+cache_insert(Datum datum, const char *digest)
 {
-    CtrModel *model = model_unpack(datum, CurrentMemoryContext);
-    CtrCachedModel *entry = MemoryContextAllocZero(model->context, sizeof(CtrCachedModel));
-    NnScorer *scorer;
+    CtrCachedModelView view;
+    const int slot = ready_model(datum, digest, &view);
+    MemoryContext context = view.model->context;
+    CtrCachedModel *entry = MemoryContextAllocZero(context, sizeof(CtrCachedModel));
 
-    ctr_check_status(
-        scorer_create(&scorer, &model->net, model->params, NN_BLOCK, ctr_nn_alloc(model->context), ctr_pause),
-        "prepare the model for scoring");
-    entry->view = (CtrCachedModelView){.model = model, .scorer = scorer};
-    entry->context = model->context;
-    memcpy(entry->digest, model->digest, CTR_MODEL_DIGEST_SIZE);
-    MemoryContextSetParent(model->context, CacheMemoryContext);
+    entry->view = view;
+    entry->context = context;
+    entry->slot = slot;
+    memcpy(entry->digest, view.model->digest, CTR_MODEL_DIGEST_SIZE);
+    MemoryContextSetParent(context, CacheMemoryContext);
     dlist_push_head(&cache, &entry->node);
     return entry;
 }
@@ -116,7 +146,7 @@ cache_get(Datum datum)
 
     model_digest(datum, digest);
     entry = cache_find_digest(digest);
-    return entry ? entry : cache_insert(datum);
+    return entry ? entry : cache_insert(datum, digest);
 }
 
 static void
@@ -154,6 +184,9 @@ hold_pin(CtrModelHold *hold, CtrCachedModel *entry)
     hold_release(hold);
     hold->pinned = entry;
     dlist_move_head(&cache, &entry->node);
+    if (entry->slot != CTR_NOT_SHARED)
+        registry_touch(entry->slot);
+    cache_return_memory();
     model_cache_shrink(ctr_model_cache_size);
 }
 

@@ -1,5 +1,5 @@
 /*
- * cache.h: models unpacked once per backend (cache.c).
+ * cache.h: models that a backend has made ready to score (cache.c).
  */
 #ifndef CTR_CACHE_H
 #define CTR_CACHE_H

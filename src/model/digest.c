@@ -109,16 +109,32 @@ compute_digest(const char *bytes, Size size, Size end, char *digest)
     hex_encode((const char *)sum, sizeof(sum), digest);
 }
 
+/* end: of the seconds */
+static bool
+digest_fits(const char *bytes, Size size, Size end)
+{
+    char digest[CTR_MODEL_DIGEST_SIZE];
+
+    compute_digest(bytes, size, end, digest);
+    return memcmp(digest, bytes + DIGEST_BEGIN, CTR_MODEL_DIGEST_SIZE) == 0;
+}
+
+bool
+model_digest_fits(const char *bytes, Size size)
+{
+    const Size end = seconds_end(bytes, size);
+
+    return end > 0 && digest_fits(bytes, size, end);
+}
+
 bool
 model_verify_digest(const char *bytes, Size size, Node *escontext)
 {
-    char digest[CTR_MODEL_DIGEST_SIZE];
-    Size end = seconds_end(bytes, size);
+    const Size end = seconds_end(bytes, size);
 
     if (end == 0)
         return safetensors_invalid(escontext, "its seconds do not follow its digest");
-    compute_digest(bytes, size, end, digest);
-    return memcmp(digest, bytes + DIGEST_BEGIN, CTR_MODEL_DIGEST_SIZE) == 0 ||
+    return digest_fits(bytes, size, end) ||
            safetensors_invalid(escontext, "its digest does not fit its bytes");
 }
 

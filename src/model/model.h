@@ -21,6 +21,8 @@ bool model_peek_digest(const char *bytes, Size size, char *digest, Node *esconte
 void model_digest(Datum value, char *digest);
 /* Is the digest that of the bytes, which model_peek_digest has accepted? false: reported to escontext. */
 bool model_verify_digest(const char *bytes, Size size, Node *escontext);
+/* The same without a report. */
+bool model_digest_fits(const char *bytes, Size size);
 /* Writes the digest into a model's bytes, which begin as digest.c says. */
 void model_sign(char *bytes, Size size);
 
@@ -77,7 +79,7 @@ typedef enum CtrWeights {
 
 #define CTR_MODEL_EPOCHS_MOST 1000000 /* of a history, over all trainings that went on from one another */
 
-/* An unpacked model. */
+/* An unpacked model. model_image.c knows all that it points to. */
 typedef struct CtrModel {
     MemoryContext context;
     char digest[CTR_MODEL_DIGEST_SIZE + 1];

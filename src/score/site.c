@@ -162,8 +162,9 @@ site_prepare_threads(CtrSite *site)
         sm->scorers = MemoryContextAllocZero(sm->context, sizeof(NnScorer *) * CTR_SITE_BLOCKS);
     /* every time, because the cache may have unpacked the model again */
     for (int i = 1; i < pool_threads(site->pool); i++)
-        ctr_check_status(scorer_share(&sm->scorers[i], site->view->scorer, ctr_nn_alloc(sm->context)),
-                         "prepare the model for scoring");
+        ctr_check_status(
+            scorer_share(&sm->scorers[i], site->view->scorer, ctr_nn_alloc_untouched(sm->context)),
+            "prepare the model for scoring");
 }
 
 /* Encodes those of the rows [first, end) that still wait in the block. */

@@ -80,6 +80,7 @@ query(q{
     SELECT ctr_from_chunks(part, bytes) = (SELECT model FROM m) FROM m, ctr_chunks(model, 1000);
     SELECT CASE WHEN (ctr_build_info()).onnx IS NOT NULL THEN ctr_to_onnx(model) END FROM m;
     SELECT * FROM ctr_progress;
+    SELECT * FROM ctr_model_cache;
     SELECT DISTINCT model FROM m ORDER BY model;
     SELECT count(*) FROM m a JOIN m b USING (model) GROUP BY a.model;}, %shop);
 is(query('SELECT by, what FROM ran', %shop), '', 'nothing of the intruder ran');

@@ -146,7 +146,7 @@ check_logits(Check *c, const char *what)
     NnScorer *scorer;
     double largest = 0, error = 0;
 
-    CHECK(scorer_create(&scorer, &c->net, c->params, ROWS, unit_alloc(&c->memory), NULL) == NN_OK);
+    scorer = unit_scorer(&c->memory, &c->net, c->params, ROWS);
     scorer_run(scorer, c->x_num, c->x_cat, ROWS, ROWS, expected);
     for (int i = 0; i < n; i++) {
         largest = fmax(largest, fabs(expected[i]));

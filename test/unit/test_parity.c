@@ -284,7 +284,7 @@ check_scorer(Case *c, const NnBatch *batch, float *logits)
 {
     NnScorer *scorer;
 
-    CHECK(scorer_create(&scorer, &c->net, c->params, c->rows, unit_alloc(&c->memory), NULL) == NN_OK);
+    scorer = unit_scorer(&c->memory, &c->net, c->params, c->rows);
     memset(logits, 0, (size_t)(c->rows * c->net.config.n_classes) * sizeof(float));
     scorer_run(scorer, batch->x_num, batch->x_cat, batch->ld_cat, c->rows, logits);
     check_logits(c, "evaluated", "scored", logits);

@@ -91,7 +91,7 @@ score(Case *c, float *logits, bool alone)
 {
     NnScorer *scorer;
 
-    CHECK(scorer_create(&scorer, &c->net, c->params, ROWS, unit_alloc(&c->memory), NULL) == NN_OK);
+    scorer = unit_scorer(&c->memory, &c->net, c->params, ROWS);
     if (!alone)
         scorer_run(scorer, c->x_num, c->x_cat, ROWS, ROWS, logits);
     for (int r = 0; r < ROWS && alone; r++)

@@ -378,7 +378,7 @@ scoring_equals_evaluation(void)
     free(outcome.params);
     batch = make_data(&data, ROWS, 50);
     CHECK(trainer_evaluate(run.trainer, &batch, &loss, logits) == NN_OK);
-    CHECK(scorer_create(&scorer, &run.net, run.params, ROWS, unit_alloc(&run.memory), NULL) == NN_OK);
+    scorer = unit_scorer(&run.memory, &run.net, run.params, ROWS);
     scorer_run(scorer, data.x_num, data.x_cat, ROWS, ROWS, whole);
     for (int r = 0; r < ROWS; r++) {
         double z = (double)logits[r];
@@ -770,7 +770,7 @@ callers_keep_their_denormals(void)
     CHECK(tiny / 16 > 0);
     CHECK(trainer_sync(run.trainer) == NN_OK);
     CHECK(tiny / 16 > 0);
-    CHECK(scorer_create(&scorer, &run.net, run.params, ROWS, unit_alloc(&run.memory), NULL) == NN_OK);
+    scorer = unit_scorer(&run.memory, &run.net, run.params, ROWS);
     scorer_run(scorer, batch.x_num, batch.x_cat, batch.ld_cat, ROWS, logits);
     CHECK(tiny / 16 > 0);
     scorer_run(scorer, batch.x_num, batch.x_cat, batch.ld_cat, 1, logits);

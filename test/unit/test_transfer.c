@@ -51,7 +51,7 @@ score(Side *s, const float *x_num, const int32_t *x_cat)
 {
     NnScorer *scorer;
 
-    CHECK(scorer_create(&scorer, &s->net, s->params, ROWS, unit_alloc(&s->memory), NULL) == NN_OK);
+    scorer = unit_scorer(&s->memory, &s->net, s->params, ROWS);
     scorer_run(scorer, x_num, x_cat, ROWS, ROWS, s->logits);
 }
 

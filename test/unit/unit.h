@@ -84,6 +84,32 @@ unit_alloc(UnitMemory *memory)
     return (NnAlloc){unit_take, memory};
 }
 
+/* The same, full of NaN. */
+static inline void *
+unit_take_dirty(void *owner, size_t size)
+{
+    return memset(unit_take(owner, size), 0xff, size);
+}
+
+/*
+ * A scorer whose weights have been copied elsewhere since they were prepared, and whose memory held NaN: it may
+ * depend on neither.
+ */
+static inline NnScorer *
+unit_scorer(UnitMemory *memory, const NnNet *net, const float *params, int capacity)
+{
+    const size_t size = scorer_weights_size(net);
+    void *weights = unit_take_dirty(memory, size), *copy = unit_take(memory, size);
+    NnScorer *scorer = NULL;
+
+    scorer_prepare(net, params, weights, NULL);
+    memcpy(copy, weights, size);
+    memset(weights, 0xff, size);
+    CHECK(scorer_create(&scorer, net, params, copy, capacity,
+                        (NnAlloc){.alloc = unit_take_dirty, .owner = memory}) == NN_OK);
+    return scorer;
+}
+
 static inline void
 unit_release(UnitMemory *memory)
 {

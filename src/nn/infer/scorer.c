@@ -16,12 +16,11 @@
 
 struct NnScorer {
     const NnNet *net;
-    const float *params; /* dense and buffers; only dense where fused */
+    const float *params; /* dense and buffers; only dense, from the weights, where fused */
     const float *tables; /* the caller's block */
     bool fused;
     size_t capacity;          /* rows for which there is room in tensors */
-    float *copy;              /* [n_dense] */
-    const float **transposed; /* [n_params], see matvec.c */
+    const float **transposed; /* [n_params], see matvec.c; NULL: none */
     float *values;            /* [row_floats * capacity] */
     float *scratch;
 };
@@ -65,15 +64,7 @@ scorer_layout(NnScorer *s, NnScorer **place, int capacity, NnArena *arena)
     *place = arena_take(arena, 1, sizeof(NnScorer));
     s->fused = can_fuse(net);
     s->capacity = ((size_t)capacity + NN_ALIGN - 1) / NN_ALIGN * NN_ALIGN;
-    s->copy = arena_take(arena, s->fused ? net->n_dense : 0, sizeof(float));
     s->transposed = arena_take(arena, (size_t)net->n_params, sizeof(float *));
-    for (int i = 0; i < net->n_params; i++) {
-        size_t floats = transposed_floats(&net->params[i]);
-        float *weight = floats > 0 ? arena_take(arena, floats, sizeof(float)) : NULL;
-
-        if (arena->base)
-            s->transposed[i] = weight;
-    }
     s->values = arena_take(arena, net->row_floats * s->capacity, sizeof(float));
     s->scratch = arena_take(arena, net->scratch, sizeof(float));
 }
@@ -107,12 +98,60 @@ scorer_fuse(const NnNet *net, const float *params, float *fused, NnPause pause)
     return true;
 }
 
+/* ------------------------------------------------------------------ weights */
+
+/* Their parts: the copy with batch normalisation moved [n_dense], if all can be moved; */
+static float *
+take_fused(const NnNet *net, NnArena *weights)
+{
+    return arena_take(weights, can_fuse(net) ? net->n_dense : 0, sizeof(float));
+}
+
+/* and transposed ones, parameter after parameter. NULL: this one has none. */
+static float *
+take_transposed(const NnNet *net, int param, NnArena *weights)
+{
+    const size_t floats = transposed_floats(&net->params[param]);
+
+    return floats > 0 ? arena_take(weights, floats, sizeof(float)) : NULL;
+}
+
+size_t
+scorer_weights_size(const NnNet *net)
+{
+    NnArena weights = {0};
+
+    take_fused(net, &weights);
+    for (int i = 0; i < net->n_params; i++)
+        take_transposed(net, i, &weights);
+    return weights.used;
+}
+
+void
+scorer_prepare(const NnNet *net, const float *params, void *weights, NnPause pause)
+{
+    NnArena parts = {.base = weights};
+    float *fused = take_fused(net, &parts);
+
+    if (scorer_fuse(net, params, fused, pause))
+        params = fused;
+    for (int i = 0; i < net->n_params; i++) {
+        float *transposed = take_transposed(net, i, &parts);
+
+        if (transposed)
+            transpose_weight(transposed, &net->params[i], params + net->params[i].offset, pause);
+    }
+}
+
+/* ------------------------------------------------------------------ the scorer */
+
 NnStatus
-scorer_create(NnScorer **scorer, const NnNet *net, const float *params, int capacity, NnAlloc alloc,
-              NnPause pause)
+scorer_create(NnScorer **scorer, const NnNet *net, const float *params, void *weights, int capacity,
+              NnAlloc alloc)
 {
     NnScorer s = {.net = net, .params = params, .tables = params};
-    NnArena arena = {0};
+    NnArena arena = {0}, parts = {.base = weights};
+    const float *fused = take_fused(net, &parts);
 
     if (!gemm_prepare())
         return NN_NO_BLAS;
@@ -120,13 +159,10 @@ scorer_create(NnScorer **scorer, const NnNet *net, const float *params, int capa
     if (!arena.base)
         return NN_NO_MEMORY;
     scorer_layout(&s, scorer, capacity, &arena);
-    if (scorer_fuse(net, params, s.copy, pause))
-        s.params = s.copy;
-    for (int i = 0; i < net->n_params; i++) {
-        if (s.transposed[i])
-            transpose_weight((float *)s.transposed[i], &net->params[i], s.params + net->params[i].offset,
-                             pause);
-    }
+    if (s.fused)
+        s.params = fused;
+    for (int i = 0; i < net->n_params; i++)
+        s.transposed[i] = take_transposed(net, i, &parts);
     **scorer = s;
     return NN_OK;
 }
