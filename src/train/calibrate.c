@@ -6,7 +6,10 @@
  * bias; the next epoch goes on with the trained one, because a training step normalises by its own batch.
  *
  * A network that has seen few rows of one label believes too much in what it knows of them. Its logits become
- * smaller in the end, by a part that is 1 once there are many.
+ * smaller in the end, by a part that is 1 once there are many. And it may know its training rows by heart: then
+ * a bias that is right on average for them is wrong for new rows. By how much is told by what the best epoch
+ * predicts for the rows that chance held back: on average it should be the mean label of all rows (that of
+ * these rows is of too few). The result's bias is moved by that, too.
  */
 #include "train/fit.h"
 
@@ -35,6 +38,8 @@ struct CtrCalibration {
     float *bias, *trained; /* [n_classes]: the network's, and as training left it */
     bool moved;            /* they differ */
     bool given;            /* the network began as another model's */
+    NnHeldBack held_back;  /* of the epoch's validation pass */
+    double missing;        /* in the best epoch's bias, where rows have not been seen */
     int after_epoch;       /* rows of the sample that compares epochs */
     int n, room;           /* a random sample of the training rows, as the network sees it: */
     float *logits;         /* [room, n_classes] */
@@ -164,6 +169,26 @@ calibrate_epoch(CtrFit *fit)
     memcpy(c->trained, c->bias, sizeof(float) * fit->options->net.n_classes);
     move_bias(fit, c, c->after_epoch);
     c->moved = true;
+    c->held_back = (NnHeldBack){0};
+}
+
+/*
+ * Rows of a validation_column need not be like those that train, so their mean prediction may rightly be
+ * another. Several classes are left as they are: what was measured are clicks.
+ */
+void
+calibrate_validation(CtrFit *fit, const NnBatch *batch)
+{
+    if (fit->options->net.n_classes == 1 && !fit->options->validation_column)
+        held_back_add(&fit->calibration->held_back, fit->logits, batch->weight, batch->rows);
+}
+
+void
+calibrate_best(CtrFit *fit)
+{
+    CtrCalibration *c = fit->calibration;
+
+    c->missing = held_back_shift(&c->held_back, c->targets[1] / (c->targets[0] + c->targets[1]));
 }
 
 /* Rows of all labels but the commonest: clicks, where they are rare. */
@@ -192,6 +217,7 @@ calibrate_result(CtrFit *fit)
         calibration_scale(&fit->model->net, fit->model->params, (float)(rare / (rare + FEW_ROWS)));
     if (!c->given || c->after_epoch < c->room)
         move_bias(fit, c, c->room);
+    c->bias[0] += (float)c->missing;
 }
 
 void

@@ -125,6 +125,8 @@ validation_pass(CtrFit *fit, CtrEpoch *result)
     for (dataset_next(dataset, &batch); batch.rows > 0; dataset_next(dataset, &batch)) {
         loss += fit_evaluate(fit, &batch);
         add_scores(fit, &batch);
+        if (fit->calibration)
+            calibrate_validation(fit, &batch);
     }
     result->val_loss = loss / dataset_weight(dataset, true);
     result->val_auc = fit->options->net.n_classes == 1 ? auc_value(fit->auc) : NAN;
@@ -162,6 +164,15 @@ falls_behind(CtrFit *fit, double val_loss)
            *least > (1 + BEHIND_PART) * rival->least_loss[Min(fit->epoch, rival->epoch) - 1];
 }
 
+static void
+keep_best(CtrFit *fit, const CtrEpoch *e)
+{
+    ctr_copy(fit->best, fit->model->params, fit->model->net.n_block * sizeof(float));
+    fit->best_metrics = *e;
+    if (fit->calibration)
+        calibrate_best(fit);
+}
+
 /*
  * Runs one epoch: trains, validates, keeps the parameters if they are the best, tells. Returns whether
  * another epoch follows.
@@ -169,7 +180,6 @@ falls_behind(CtrFit *fit, double val_loss)
 static bool
 run_epoch(CtrFit *fit, int epoch, CtrEpoch *e)
 {
-    NnNet *net = &fit->model->net;
     instr_time start;
     double metric;
 
@@ -188,10 +198,8 @@ run_epoch(CtrFit *fit, int epoch, CtrEpoch *e)
     metric = fit->schedule.maximize ? e->val_auc : e->val_loss;
     if (fit->best && !fit->judging) {
         e->is_best = schedule_report(&fit->schedule, epoch, metric);
-        if (e->is_best) {
-            ctr_copy(fit->best, fit->model->params, net->n_block * sizeof(float));
-            fit->best_metrics = *e;
-        }
+        if (e->is_best)
+            keep_best(fit, e);
     }
     tell(fit, (CtrEvent){.kind = CTR_EVENT_EPOCH_ENDS,
                          .epoch = epoch,

@@ -91,9 +91,14 @@ CtrCalibration *calibrate_start(CtrFit *fit, bool given);
 void calibrate_keep(CtrFit *fit);
 /* After an epoch: moves the last bias until the mean prediction is the mean label. Serves interrupts. */
 void calibrate_epoch(CtrFit *fit);
+/* In a validation pass: takes notice of what the network predicts for the batch, fit->logits. */
+void calibrate_validation(CtrFit *fit, const NnBatch *batch);
+/* After the pass: this epoch is the best so far. */
+void calibrate_best(CtrFit *fit);
 /*
  * At the end, for the parameters of the result: makes a new network's logits smaller where rows of one label
- * are few, and moves the last bias again, by more rows.
+ * are few, and moves the last bias again, by more rows and by what was missing where the best epoch's
+ * parameters met rows that they had not seen.
  */
 void calibrate_result(CtrFit *fit);
 /* Before the next epoch: restores the last bias as training left it. */

@@ -1,6 +1,6 @@
 /*
  * test_calibration.c: the last bias answers the labels' shares at the start, and on average at the end; what else
- * gives logits becomes smaller.
+ * gives logits becomes smaller; rows held back tell what is missing.
  */
 #include "unit.h"
 
@@ -171,6 +171,54 @@ test_last_bias(void)
     }
 }
 
+/* Of n rows, with logits around `centre`, weights `weight` and share `share`. */
+static double
+shift_of(int n, double centre, double spread, float weight, double share)
+{
+    NnHeldBack sums = {0};
+    NnRng rng;
+
+    rng_seed(&rng, 5, 0);
+    for (int i = 0; i < n; i++) {
+        const float z = (float)(centre + spread * rng_normal(&rng));
+
+        held_back_add(&sums, &z, weight == 1 ? NULL : &weight, 1);
+    }
+    return held_back_shift(&sums, share);
+}
+
+/* The mean prediction of many such rows, shifted */
+static double
+mean_after(double centre, double spread, double shift)
+{
+    double sum = 0;
+    NnRng rng;
+
+    rng_seed(&rng, 6, 0);
+    for (int i = 0; i < 100000; i++)
+        sum += probability((float)(centre + shift + spread * rng_normal(&rng)));
+    return sum / 100000;
+}
+
+/* Logits half a unit too low, of rows enough to tell, and of too few. */
+static void
+test_held_back(void)
+{
+    const double share = mean_after(-4, 1.5, 0), few = shift_of(50, -4.5, 1.5, 1, share),
+                 some = shift_of(400, -4.5, 1.5, 1, share), many = shift_of(100000, -4.5, 1.5, 1, share);
+
+    CHECK_NEAR(shift_of(1, log(0.01 / 0.99), 0, 1, 0.02), log(0.02 / 0.98) - log(0.01 / 0.99), 1e-5);
+    CHECK_NEAR(many, 0.5, 0.03);
+    CHECK_NEAR(mean_after(-4.5, 1.5, many), share, 0.02 * share);
+    CHECK_MESSAGE(some > 0.02 && some < 0.48, "400 rows: %g", some);
+    CHECK_NEAR(few, 0, 0);
+    CHECK_NEAR(shift_of(400, -4, 1.5, 1, share), 0, 0);
+    CHECK_NEAR(shift_of(400, -4.5, 1.5, 7, share), some, 1e-9);
+    CHECK_MESSAGE(shift_of(100000, 4.5, 1.5, 1, 1 - share) < -0.45, "mirrored");
+    CHECK_NEAR(shift_of(0, 0, 1, 1, 0.5), 0, 0);
+    CHECK_NEAR(shift_of(10, -1000, 1, 1, 0.5), 0, 0);
+}
+
 static void
 test_entropy(void)
 {
@@ -186,6 +234,7 @@ main(void)
     RUN(test_steps);
     RUN(test_ends);
     RUN(test_last_bias);
+    RUN(test_held_back);
     RUN(test_entropy);
     return unit_end();
 }

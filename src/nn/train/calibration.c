@@ -8,8 +8,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "nn/math/loss.h"
+
 #define START_SCALE 0.3f
 #define SHARE_LEAST 1e-6 /* of a class; also what a mean prediction counts as that underflows */
+#define CHANCE      1.5  /* standard errors of a mean prediction */
 
 int
 net_last_bias(const NnNet *net)
@@ -151,4 +154,38 @@ calibration_step(double *shift, double *scratch, const float *logits, const floa
         largest = fmax(largest, fabs(scratch[k]));
     }
     return largest;
+}
+
+void
+held_back_add(NnHeldBack *sums, const float *logits, const float *weight, int n)
+{
+    for (int i = 0; i < n; i++) {
+        const double w = weight ? (double)weight[i] : 1, p = probability(logits[i]);
+
+        sums->weight += w;
+        sums->weight_squares += w * w;
+        sums->p += w * p;
+        sums->p_squares += w * p * p;
+    }
+}
+
+/*
+ * The mean prediction moves by p (1 - p), averaged over the rows, for each unit that is added to the logits;
+ * if all predictions were equal, its log odds would move as the logits do. The quotient of the two slopes
+ * makes the step exact for small shifts and for equal predictions.
+ */
+double
+held_back_shift(const NnHeldBack *sums, double share)
+{
+    const double mean = sums->p / sums->weight;
+    const double variance = fmax(sums->p_squares / sums->weight - mean * mean, 0);
+    const double slope = mean * (1 - mean) - variance;
+    double shift, error;
+
+    if (sums->weight <= 0 || slope < SHARE_LEAST)
+        return 0;
+    shift = log_share(share, 1) - log_share(1 - share, 1) - log(mean / (1 - mean));
+    shift *= mean * (1 - mean) / slope;
+    error = sqrt(variance * sums->weight_squares) / sums->weight / slope;
+    return copysign(fmax(fabs(shift) - CHANCE * error, 0), shift);
 }

@@ -40,4 +40,18 @@ void calibration_means(double *means, const double *shift, const float *logits, 
 double calibration_step(double *shift, double *scratch, const float *logits, const float *row_weights, int n,
                         int classes, const double *class_weights);
 
+/* Predictions of one class for rows that have not trained: sums over them; 0 at first. */
+typedef struct NnHeldBack {
+    double weight, weight_squares; /* of the rows */
+    double p, p_squares;           /* weight * prediction, weight * prediction^2 */
+} NnHeldBack;
+
+/* logits [n]; weight [n], or NULL: all 1 */
+void held_back_add(NnHeldBack *sums, const float *logits, const float *weight, int n);
+/*
+ * What the rows say must be added to all logits so that the mean prediction for rows that have not trained is
+ * `share`: as far as it is more than the draw of these rows explains. 0 where there are none.
+ */
+double held_back_shift(const NnHeldBack *sums, double share);
+
 #endif /* NN_CALIBRATION_H */
