@@ -17,7 +17,7 @@ AS $$ SELECT ctr_fit(epochs => 3, ignore => '{id}', weight => 'weight', batch_si
 
 -- they are as if they were not there
 SELECT more, ctr_state_dict(a) = ctr_state_dict(b) AS weights,
-       ctr_config(a) - 'best_epoch' = ctr_config(b) - 'best_epoch' AS config,
+       ctr_config(a) - 'trained_at' = ctr_config(b) - 'trained_at' AS config,
        (SELECT array_agg(f ORDER BY f.position)
         FROM ctr_features(a) f) = (SELECT array_agg(f ORDER BY f.position)
                                    FROM ctr_features(b) f) AS features,
