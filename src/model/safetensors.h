@@ -9,13 +9,17 @@
 
 /* ------------------------------------------------------------ value_bytes.c: large values, piece by piece */
 
+#define CTR_VALUE_PIECES 4
+
 typedef struct CtrValueBytes {
     Size size;
-    const char *memory;    /* the whole; NULL: in a TOAST table */
-    Datum toasted;         /* the pointer there */
-    struct varlena *piece; /* the bytes that were read last: */
-    Size piece_begin, piece_end;
-    MemoryContext context; /* of the piece */
+    const char *memory; /* the whole; NULL: in a TOAST table */
+    Datum toasted;      /* the pointer there */
+    struct {
+        struct varlena *bytes; /* NULL: none yet */
+        Size at;               /* where they begin */
+    } pieces[CTR_VALUE_PIECES];
+    MemoryContext context; /* of the pieces */
 } CtrValueBytes;
 
 /* In the current context. A compressed value is decompressed whole. */

@@ -32,20 +32,29 @@ value_bytes(Datum value)
     return bytes;
 }
 
-/* Gets the piece that begins at `at`. */
-static void
-get_piece(CtrValueBytes *bytes, Size at)
+/*
+ * The piece that has the byte `at`. Pieces begin at multiples of their size, and each has one place among a
+ * few that are kept: what belongs together in a model may lie apart in its file, so readers go back and forth.
+ */
+static const struct varlena *
+piece_with(CtrValueBytes *bytes, Size at)
 {
-    MemoryContext caller = MemoryContextSwitchTo(bytes->context);
+    const Size begin = at - at % PIECE;
+    const int place = (int)(at / PIECE % CTR_VALUE_PIECES);
+    MemoryContext caller;
 
+    if (bytes->pieces[place].bytes != NULL && bytes->pieces[place].at == begin)
+        return bytes->pieces[place].bytes;
     CHECK_FOR_INTERRUPTS();
-    if (bytes->piece)
-        pfree(bytes->piece);
-    bytes->piece = NULL;
-    bytes->piece = PG_DETOAST_DATUM_SLICE(bytes->toasted, (int32)at, (int32)Min(PIECE, bytes->size - at));
-    bytes->piece_begin = at;
-    bytes->piece_end = at + VARSIZE(bytes->piece) - VARHDRSZ;
+    if (bytes->pieces[place].bytes)
+        pfree(bytes->pieces[place].bytes);
+    bytes->pieces[place].bytes = NULL;
+    caller = MemoryContextSwitchTo(bytes->context);
+    bytes->pieces[place].bytes =
+        PG_DETOAST_DATUM_SLICE(bytes->toasted, (int32)begin, (int32)Min(PIECE, bytes->size - begin));
+    bytes->pieces[place].at = begin;
     MemoryContextSwitchTo(caller);
+    return bytes->pieces[place].bytes;
 }
 
 void
@@ -57,9 +66,9 @@ value_read(CtrValueBytes *bytes, Size at, Size n, void *to)
         return;
     }
     for (Size part; n > 0; at += part, n -= part, to = (char *)to + part) {
-        if (bytes->piece == NULL || at < bytes->piece_begin || at >= bytes->piece_end)
-            get_piece(bytes, at);
-        part = Min(n, bytes->piece_end - at);
-        memcpy(to, VARDATA(bytes->piece) + (at - bytes->piece_begin), part);
+        const struct varlena *piece = piece_with(bytes, at);
+
+        part = Min(n, PIECE - at % PIECE);
+        memcpy(to, VARDATA(piece) + at % PIECE, part);
     }
 }
