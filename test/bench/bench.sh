@@ -13,6 +13,7 @@
 #   growth   time and memory by rows and by categories
 #   memory   peak memory of a training whose rows spill
 #   builds   this build ÷ another checkout's (BASE=path), in turn
+#   instructions  the same by counted instructions (valgrind), for a machine too busy for 2 % in seconds: instructions.py
 #   serve    prepared queries of 1, 20 and 100 clients, first calls, memory of 100 backends, whole tables; BASE=path: beside
 #            another checkout's build, in turn: serve.py
 #   cancel   CPU time from a cancel to its effect, in trainings of large models: cancel.pl
@@ -81,6 +82,9 @@ for part in $parts; do
     sgemm) sgemm ;;
     train | score | onnx | load | job | growth) test/server run "$PYTHON" test/bench/bench.py "$part" ;;
     builds) : "${BASE:?BENCH=builds needs BASE=path, another checkout}" && with_servers test/bench/builds.py ;;
+    instructions)
+        : "${BASE:?BENCH=instructions needs BASE=path, another checkout}" && with_servers test/bench/instructions.py
+        ;;
     serve) with_servers test/bench/serve.py "max_connections=$((${BACKENDS:-100} + 50))" ;;
     memory) test/server run test/bench/memory.sh ;;
     cancel) test/server run perl -I test/t test/bench/cancel.pl ;;
