@@ -34,7 +34,8 @@ value_bytes(Datum value)
 
 /*
  * The piece that has the byte `at`. Pieces begin at multiples of their size, and each has one place among a
- * few that are kept: what belongs together in a model may lie apart in its file, so readers go back and forth.
+ * few that are kept: what belongs together in a model may lie apart in its file, so readers go back and
+ * forth.
  */
 static const struct varlena *
 piece_with(CtrValueBytes *bytes, Size at)

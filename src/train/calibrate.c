@@ -6,10 +6,10 @@
  * bias; the next epoch goes on with the trained one, because a training step normalises by its own batch.
  *
  * A network that has seen few rows of one label believes too much in what it knows of them. Its logits become
- * smaller in the end, by a part that is 1 once there are many. And it may know its training rows by heart: then
- * a bias that is right on average for them is wrong for new rows. By how much is told by what the best epoch
- * predicts for the rows that chance held back: on average it should be the mean label of all rows (that of
- * these rows is of too few). The result's bias is moved by that, too.
+ * smaller in the end, by a part that is 1 once there are many. And it may know its training rows by heart:
+ * then a bias that is right on average for them is wrong for new rows. By how much is told by what the best
+ * epoch predicts for the rows that chance held back: on average it should be the mean label of all rows (that
+ * of these rows is of too few). The result's bias is moved by that, too.
  */
 #include "train/fit.h"
 
