@@ -90,6 +90,7 @@ SELECT name, page ~ '^<!DOCTYPE html>' AS html, length(page) < 300000 AS small, 
        occurrences(page, '<tr>') = 5 + (SELECT count(*) FROM ctr_features(model))
            + (SELECT count(*) FROM ctr_summary(model))
            + (SELECT count(*) FROM jsonb_object_keys(ctr_config(model)->'options'))
+           + jsonb_array_length(ctr_config(model)->'candidates')
            + (ctr_config(model)->>'epochs')::int - 1 AS complete
 FROM models, ctr_report(model) page ORDER BY id;
 
