@@ -4,6 +4,8 @@
 use strict;
 use warnings;
 use CtrTest;
+use File::Basename qw(dirname);
+use File::Temp qw(tempdir);
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -11,12 +13,15 @@ my $duration = $ENV{DURATION} // 7;
 my $clients = $ENV{CLIENTS} // 8;
 my $categories = $ENV{CATEGORIES} // 2000;
 my $versions = 5;
+my $candidates = 200;
 my $repeating = 2; # clients in REPEATABLE READ, besides
 
 plan skip_all => 'there is no pgbench' if system('pgbench --version >' . scratch('pgbench') . ' 2>&1') != 0;
 
-# Versions differ in their seed only, so all else of them is alike. Rows are those whose scores lie apart.
-query(qq{SET client_min_messages = warning;
+# Versions differ in their seed only, so all else of them is alike. Candidates are rows whose scores lie apart; returns their number.
+sub create_models
+{
+    query(qq{SET client_min_messages = warning;
 CREATE TABLE all_rows AS SELECT i AS id, (i * 7919 % 100 < 30 + i % 13)::int AS label, i % 977 AS price, 'c' || i % 13 AS city, 'u' || i % $categories AS visitor
     FROM generate_series(1, 2 * $categories) i;
 CREATE TABLE versions (version int PRIMARY KEY, model ctr_model);
@@ -25,7 +30,7 @@ INSERT INTO versions SELECT v, (SELECT ctr_train(c, ctr_fit(ignore => '{id}', ep
 CREATE TABLE expected AS SELECT v.version, c.id, ctr_predict(v.model, c) AS p FROM versions v, (SELECT * FROM all_rows LIMIT 2000) c;
 CREATE TABLE chosen AS SELECT row_number() OVER (ORDER BY a.id) AS nr, a.id FROM (SELECT DISTINCT id FROM expected) a
     WHERE NOT EXISTS (SELECT FROM expected x JOIN expected y USING (id) WHERE id = a.id AND x.version < y.version AND abs(x.p - y.p) < 1e-4);
-CREATE TABLE candidates AS SELECT nr, c.* FROM all_rows c JOIN chosen USING (id);
+CREATE TABLE candidates AS SELECT nr, c.* FROM all_rows c JOIN chosen USING (id) WHERE nr <= $candidates;
 ALTER TABLE candidates ADD PRIMARY KEY (nr);
 ALTER TABLE expected ADD PRIMARY KEY (id, version);
 CREATE TABLE models (name text PRIMARY KEY, version int, model ctr_model);
@@ -41,13 +46,15 @@ BEGIN
     SELECT * INTO STRICT c FROM candidates WHERE nr = \$1;
     RETURN must(abs(ctr_predict(live.model, c) - (SELECT p FROM expected e WHERE e.version = live.version AND e.id = c.id)) < 1e-6);
 END \$\$;});
-my $rows = query('SELECT count(*) FROM candidates');
-cmp_ok($rows, '>', 200, 'there are rows whose scores tell the versions apart');
+    return query('SELECT count(*) FROM candidates');
+}
+
+is(create_models(), $candidates, 'there are rows whose scores tell the versions apart');
 my $bytes = query('SELECT octet_length(model::bytea) FROM models');
 
 my $right = 'must(abs(ctr_predict(m.model, c) - e.p) < 1e-6)';
 my $joined = "FROM models m, candidates c, expected e WHERE m.name = 'live' AND e.version = m.version AND e.id = c.id";
-my $of_row = "\\set nr random(1, $rows)\n";
+my $of_row = "\\set nr random(1, $candidates)\n";
 my %scripts = (
     row => "${of_row}SELECT m.version, $right $joined AND c.nr = :nr;\n",
     page => "${of_row}SELECT min(m.version), sum($right) $joined AND c.nr BETWEEN :nr AND :nr + 99;\n",
@@ -137,12 +144,20 @@ sub replace_for
 my %mix = (row => 10, page => 1, subquery => 2, variable => 1);
 my $still = start_clients('still', $clients, $duration, %mix);
 ok(finish_clients($still), 'clients score');
-my $changing = start_clients('changing', $clients, $duration, %mix);
-my $repeating_clients = start_clients('repeating', $repeating, $duration, repeating => 1);
-my $replaced = replace_for($duration - 0.5);
-ok(finish_clients($changing), 'while the model is replaced: no error, and no score of another version');
-ok(finish_clients($repeating_clients), 'in REPEATABLE READ the version stays, and its scores');
 
+# Replaces the model while clients score; returns how often, and the clients.
+sub change_under_load
+{
+    my ($name) = @_;
+    my $changing = start_clients($name, $clients, $duration, %mix);
+    my $repeating_clients = start_clients("$name.repeating", $repeating, $duration, repeating => 1);
+    my $replaced = replace_for($duration - 0.5);
+    ok(finish_clients($changing), "$name: no error, and no score of another version");
+    ok(finish_clients($repeating_clients), "$name: in REPEATABLE READ the version stays, and its scores");
+    return ($replaced, $changing);
+}
+
+my ($replaced, $changing) = change_under_load('replaced');
 diag(sprintf 'a model of %.1f MB, %d clients, replaced %d times in %d s', $bytes / 1e6, $clients, $replaced, $duration);
 say_latencies('as it is', $still);
 cmp_ok(say_latencies('replaced', $changing), '>', 0, 'clients had answers');
@@ -151,5 +166,22 @@ cmp_ok($replaced, '>', 1, 'the model was replaced');
 # The check sees a score of another version.
 query_fails("SELECT must(abs(ctr_predict(v.model, c) - e.p) < 1e-6) FROM versions v, candidates c, expected e
     WHERE v.version = 2 AND e.version = 3 AND e.id = c.id", '22012', 'division by zero', 'a wrong version is seen');
+
+# ------------------------------------------------------------------ with models in memory that backends share
+
+# Room for some of the versions.
+my $room = int(3 * $bytes / 1024);
+my $dir = tempdir('/tmp/ctr-updates.XXXXXX', CLEANUP => 0);
+my $tool = dirname(dirname(__FILE__)) . '/server';
+system($tool, 'start', $dir, "shared_preload_libraries = 'ctr'", "ctr.shared_model_memory = '${room}kB'", 'fsync = off') == 0 or die;
+END { my $status = $?; system($tool, 'stop', $dir) if $dir; $? = $status }
+$ENV{PGHOST} = $dir;
+query("CREATE DATABASE $CtrTest::database", database => 'postgres');
+query('CREATE EXTENSION ctr');
+create_models();
+($replaced, $changing) = change_under_load('shared');
+say_latencies('replaced, models shared', $changing);
+my $shared = query('SELECT count(*) FROM ctr_model_cache WHERE bytes > 0');
+ok($shared > 0 && $shared < $versions, "$shared versions are in shared memory");
 
 done_testing();
