@@ -57,6 +57,12 @@ CtrEncoder *encoder_without_counts(const CtrEncoder *encoder, const CtrOptions *
  * totals [NN_STATISTICS_GROUPS].
  */
 void encoder_create_statistics(CtrEncoder *encoder, const NnKeptSum *totals);
+/*
+ * statistics.c: fits the statistics from the sums and totals, which are there; known: of a model to go on
+ * from, whose sums take the place of these. The result, in the current context: those for rows of this
+ * training, [n_statistics][categories][NN_STATISTICS_GROUPS].
+ */
+float **encoder_fit_statistics(CtrEncoder *encoder, const CtrEncoder *known);
 /* the code of numerical column i's value as a category */
 int32 encoder_bucket(const CtrEncoder *encoder, int i, double value);
 /*

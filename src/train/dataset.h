@@ -167,6 +167,11 @@ typedef struct Fitted {
 /* a raw row's codes, x_cat [d_cat], and unless x_num is NULL, how often its pairs occur */
 void raw_codes(const CtrDataset *ds, const CtrEncoder *encoder, int32 *const *codes, const char *row,
                float *x_num, int32 *x_cat);
+/*
+ * Creates the encoder's statistics, still to be fitted, and fills their sums and totals from the rows. codes:
+ * as Fitted has them.
+ */
+void dataset_sum_labels(CtrDataset *ds, CtrEncoder *encoder, int32 *const *codes);
 /* zeroed memory in the current context; serves interrupts */
 void *dataset_zeroed(Size size);
 /* Reads the raw rows and fits the encoder on the training rows. The result lies in the current context. */
