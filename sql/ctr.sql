@@ -210,6 +210,52 @@ CREATE AGGREGATE ctr_train(pg_catalog.record, pg_catalog.jsonb, ctr_model) (
 COMMENT ON AGGREGATE ctr_train(pg_catalog.record, pg_catalog.jsonb, ctr_model) IS
     'Goes on from a model on new rows: its weights, features and numerical transforms stay, known categories keep their embeddings, new ones get rows of their own that start from the "unseen" row. Options that are left out are the model''s; the optimizer starts afresh.';
 
+CREATE FUNCTION ctr_prepare_transition(pg_catalog.internal, pg_catalog.record, pg_catalog.jsonb) RETURNS pg_catalog.internal
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100;
+COMMENT ON FUNCTION ctr_prepare_transition(pg_catalog.internal, pg_catalog.record, pg_catalog.jsonb) IS 'transition function of ctr_prepare';
+CREATE FUNCTION ctr_prepare_transition(pg_catalog.internal, pg_catalog.record, pg_catalog.jsonb, ctr_model) RETURNS pg_catalog.internal
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100;
+COMMENT ON FUNCTION ctr_prepare_transition(pg_catalog.internal, pg_catalog.record, pg_catalog.jsonb, ctr_model) IS 'transition function of ctr_prepare, for a pass after the first';
+CREATE FUNCTION ctr_prepare_final(pg_catalog.internal) RETURNS ctr_model
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 100000;
+COMMENT ON FUNCTION ctr_prepare_final(pg_catalog.internal) IS 'final function of ctr_prepare: makes the pass over the rows, packs what it found';
+
+CREATE AGGREGATE ctr_prepare(pg_catalog.record, pg_catalog.jsonb) (
+    SFUNC = ctr_prepare_transition, STYPE = pg_catalog.internal, SSPACE = 1048576,
+    FINALFUNC = ctr_prepare_final, FINALFUNC_MODIFY = READ_WRITE, PARALLEL = UNSAFE);
+COMMENT ON AGGREGATE ctr_prepare(pg_catalog.record, pg_catalog.jsonb) IS
+    'First pass over a part of a table whose parts train one model: what its columns are, with all categories and their counts. Trains nothing. ctr_merge makes of all parts what they have in common.';
+CREATE AGGREGATE ctr_prepare(pg_catalog.record, pg_catalog.jsonb, ctr_model) (
+    SFUNC = ctr_prepare_transition, STYPE = pg_catalog.internal, SSPACE = 1048576,
+    FINALFUNC = ctr_prepare_final, FINALFUNC_MODIFY = READ_WRITE, PARALLEL = UNSAFE);
+COMMENT ON AGGREGATE ctr_prepare(pg_catalog.record, pg_catalog.jsonb, ctr_model) IS
+    'The next pass, with what ctr_merge made of the pass before; needed until that is a model that ctr_train takes: ctr_describe says so.';
+
+CREATE FUNCTION ctr_merge_transition(pg_catalog.internal, ctr_model) RETURNS pg_catalog.internal
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ctr_merge_transition(pg_catalog.internal, ctr_model) IS 'transition function of ctr_merge';
+CREATE FUNCTION ctr_merge_final(pg_catalog.internal) RETURNS ctr_model
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100000;
+COMMENT ON FUNCTION ctr_merge_final(pg_catalog.internal) IS 'final function of ctr_merge: merges the parts in the order of their digests, packs the result';
+
+CREATE AGGREGATE ctr_merge(ctr_model) (
+    SFUNC = ctr_merge_transition, STYPE = pg_catalog.internal, SSPACE = 65536,
+    FINALFUNC = ctr_merge_final, FINALFUNC_MODIFY = READ_WRITE, PARALLEL = RESTRICTED);
+COMMENT ON AGGREGATE ctr_merge(ctr_model) IS
+    'Of parts that ctr_prepare looked at: what they have in common, in the end the model from which ctr_train starts on each of them. Of parts that were trained from one such model: their average, embeddings by how often each part saw a category. The order of parts does not matter.';
+
+CREATE FUNCTION ctr_step(previous ctr_model, merged ctr_model, OUT model ctr_model, INOUT velocity ctr_model, momentum double precision)
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100000;
+COMMENT ON FUNCTION ctr_step(ctr_model, ctr_model, ctr_model, double precision) IS
+    'The next model after a round: from the previous one, from which all parts went on, beyond their average, by Nesterov''s momentum over rounds; and the velocity for the next round, NULL in the first.';
+
+CREATE FUNCTION ctr_estimate(model ctr_model, OUT rows bigint, OUT validation_rows bigint, OUT numerical integer, OUT categorical integer,
+        OUT categories bigint, OUT parameters bigint, OUT model_bytes bigint, OUT memory_bytes bigint, OUT seconds_per_epoch double precision,
+        OUT seconds double precision)
+    AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED COST 100000;
+COMMENT ON FUNCTION ctr_estimate(ctr_model) IS
+    'What training a prepared value would take: rows, columns, the size of the model, memory, and time on this server by a few steps on made-up rows; reading and encoding rows comes on top.';
+
 CREATE FUNCTION ctr_auc_transition(pg_catalog.internal, double precision, double precision) RETURNS pg_catalog.internal
     AS 'MODULE_PATHNAME', 'ctr_auc_transition' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION ctr_auc_transition(pg_catalog.internal, double precision, double precision) IS 'transition function of ctr_auc';

@@ -21,6 +21,10 @@ CREATE TABLE facts AS
 SELECT (i % 3 = 0)::int AS label, i * 0.1::float8 AS price, 'c' || i % 5 AS city, i % 2 = 0 AS old
 FROM generate_series(1, 200) i;
 CREATE TABLE made AS SELECT ctr_train(f, ctr_fit(epochs => 1)) AS model FROM facts f;
+ALTER TABLE made ADD start ctr_model, ADD merged ctr_model;
+UPDATE made SET start = (SELECT ctr_merge(part)
+                         FROM (SELECT ctr_prepare(f, ctr_fit(crosses => 'none', target_statistics => false)) AS part FROM facts f) p);
+UPDATE made SET merged = (SELECT ctr_train(f, ctr_fit(epochs => 1), start) FROM facts f);
 CREATE TABLE calls (function regprocedure, expression text, bytes text);
 INSERT INTO calls VALUES
     ('ctr_model_in(cstring)', 'public.ctr_model_in(encode(model::bytea, ''escape'')::cstring)'),
@@ -72,6 +76,7 @@ INSERT INTO calls VALUES
      'array(SELECT v FROM public.ctr_features(model) f, LATERAL public.ctr_vocabulary(model, f.name) v WHERE f.kind = ''categorical'')'),
     ('ctr_embeddings(ctr_model,text)',
      'array(SELECT e FROM public.ctr_features(model) f, LATERAL public.ctr_embeddings(model, f.name) e WHERE f.kind = ''categorical'')'),
+    ('ctr_step(ctr_model,ctr_model,ctr_model,double precision)', 'public.ctr_step(start, merged, NULL, 0.5)'),
     ('ctr_to_onnx(ctr_model)', -- which a build without protobuf-c does not have
      'CASE WHEN (public.ctr_build_info()).onnx IS NOT NULL THEN public.ctr_to_onnx(model) END');
 

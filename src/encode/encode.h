@@ -105,6 +105,7 @@ typedef struct CtrCross {
  */
 typedef struct CtrEncoder {
     MemoryContext context;
+    bool shared; /* with trainings on other parts of a table: nothing that is learnt may change it */
     int n_num, n_cat;
     CtrFeature *features; /* [n_num + n_cat], numerical ones first */
     int n_crosses;

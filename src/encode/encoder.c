@@ -169,22 +169,52 @@ copy_numbers(const CtrEncoder *encoder, const double *numbers, int n)
     return n == 0 ? NULL : memcpy(MemoryContextAlloc(encoder->context, size), numbers, size);
 }
 
+/* room for them; NULL: the transform has none */
+static double *
+quantiles_create(const CtrEncoder *encoder, const CtrOptions *options)
+{
+    return options->numerical_transform == NN_QUANTILE
+               ? MemoryContextAlloc(encoder->context, sizeof(double) * NN_QUANTILES)
+               : NULL;
+}
+
+static void
+fit_buckets(CtrEncoder *encoder, int i, const CtrOptions *options, NnColumn *column)
+{
+    CtrBuckets *buckets = &encoder->buckets[i];
+    double bounds[NN_BUCKETS_MOST];
+
+    buckets->n_bounds = buckets_fit(bounds, options->numerical_buckets, column);
+    buckets->bounds = copy_numbers(encoder, bounds, buckets->n_bounds);
+    encoder->categories[encoder->n_cat + i] = buckets->n_bounds + 1 + CTR_CODE_KNOWN;
+}
+
 void
 encoder_fit_number(CtrEncoder *encoder, int i, const CtrOptions *options, NnColumn *column, int64 missing)
 {
-    double *quantiles = NULL;
+    transform_fit(&encoder->transforms[i], options->numerical_transform, column, missing,
+                  quantiles_create(encoder, options));
+    if (encoder->buckets != NULL)
+        fit_buckets(encoder, i, options, column);
+    encoder_add_missing(encoder, i, missing);
+}
 
-    if (options->numerical_transform == NN_QUANTILE)
-        quantiles = MemoryContextAlloc(encoder->context, sizeof(double) * NN_QUANTILES);
-    transform_fit(&encoder->transforms[i], options->numerical_transform, column, missing, quantiles);
-    if (encoder->buckets != NULL) {
-        CtrBuckets *buckets = &encoder->buckets[i];
-        double bounds[NN_BUCKETS_MOST];
+void
+encoder_fit_points(CtrEncoder *encoder, int i, const CtrOptions *options, const NnPoints *points,
+                   int64 missing)
+{
+    NnPointsColumn c;
 
-        buckets->n_bounds = buckets_fit(bounds, options->numerical_buckets, column);
-        buckets->bounds = copy_numbers(encoder, bounds, buckets->n_bounds);
-        encoder->categories[encoder->n_cat + i] = buckets->n_bounds + 1 + CTR_CODE_KNOWN;
+    points_column(&c, points, missing);
+    if (c.exact) {
+        encoder_fit_number(encoder, i, options, &c.column, missing);
+        return;
     }
+    transform_fit_nearly(&encoder->transforms[i], options->numerical_transform, &c.column, c.missing,
+                         &points->moments, (double)missing, quantiles_create(encoder, options));
+    CHECK_FOR_INTERRUPTS();
+    if (encoder->buckets != NULL)
+        fit_buckets(encoder, i, options, &c.column);
     encoder_add_missing(encoder, i, missing);
 }
 

@@ -4,6 +4,8 @@
 
 #include "encode/encode.h"
 
+#include "nn/math/points.h"
+
 /*
  * An encoder with room for every field. Everything in it is still to be fitted, or taken over from
  * `known`.
@@ -14,6 +16,9 @@ CtrEncoder *encoder_create(MemoryContext context, const CtrOptions *options, con
 void encoder_add_missing(CtrEncoder *encoder, int feature, int64 missing);
 /* Fits the transform and buckets of numerical column i. missing: training rows without a value. */
 void encoder_fit_number(CtrEncoder *encoder, int i, const CtrOptions *options, NnColumn *column,
+                        int64 missing);
+/* The same by the points of the column in several parts of a table. */
+void encoder_fit_points(CtrEncoder *encoder, int i, const CtrOptions *options, const NnPoints *points,
                         int64 missing);
 /* Takes them over from `known` instead. */
 void encoder_keep_number(CtrEncoder *encoder, int i, const CtrEncoder *known, int64 missing);
@@ -26,6 +31,9 @@ void encoder_keep_number(CtrEncoder *encoder, int i, const CtrEncoder *known, in
  */
 int32 *encoder_fit_categories(CtrEncoder *encoder, int f, const CtrVocab *seen, const int32 *counts,
                               int min_count, const CtrEncoder *known, int64 missing);
+
+/* The code of every category in `seen` by field f's vocabulary, in the current context. */
+int32 *encoder_find_codes(const CtrEncoder *encoder, int f, const CtrVocab *seen);
 
 /* The pairs of codes that occur in one cross, as cross_key has them, and how often. */
 typedef struct CtrPairs {

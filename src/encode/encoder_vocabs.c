@@ -159,6 +159,23 @@ fit_frequencies(CtrEncoder *encoder, int v, const int32 *ids, const int32 *count
     encoder->frequencies[v] = frequencies;
 }
 
+/* The codes of known categories' numbers, in place. */
+static void
+numbers_to_codes(int32 *numbers, int32 n)
+{
+    for (int32 i = 0; i < n; i++)
+        numbers[i] = numbers[i] < 0 ? CTR_CODE_UNSEEN : numbers[i] + CTR_CODE_KNOWN;
+}
+
+int32 *
+encoder_find_codes(const CtrEncoder *encoder, int f, const CtrVocab *seen)
+{
+    int32 *codes = find_categories(encoder->vocabs[f], seen);
+
+    numbers_to_codes(codes, vocab_count(seen));
+    return codes;
+}
+
 int32 *
 encoder_fit_categories(CtrEncoder *encoder, int f, const CtrVocab *seen, const int32 *counts, int min_count,
                        const CtrEncoder *known, int64 missing)
@@ -168,8 +185,7 @@ encoder_fit_categories(CtrEncoder *encoder, int f, const CtrVocab *seen, const i
     int32 *codes = find_categories(encoder->vocabs[f], seen);
 
     fit_frequencies(encoder, f, codes, counts, n_seen, known);
-    for (int32 i = 0; i < n_seen; i++)
-        codes[i] = codes[i] < 0 ? CTR_CODE_UNSEEN : codes[i] + CTR_CODE_KNOWN;
+    numbers_to_codes(codes, n_seen);
     encoder->categories[f] = n + CTR_CODE_KNOWN;
     encoder_add_missing(encoder, encoder->n_num + f, missing);
     return codes;

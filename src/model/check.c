@@ -4,6 +4,7 @@
  */
 #include "model/layout.h"
 
+#include <float.h>
 #include <math.h>
 
 static int
@@ -45,7 +46,7 @@ counts_fault(const CtrModel *model)
             return psprintf("feature \"%s\" is missing in " INT64_FORMAT " rows", feature->name,
                             feature->missing);
     }
-    for (int f = 0; f < encoder->n_cat + encoder->n_crosses; f++) {
+    for (int f = 0; f < encoder->n_cat + (stage_knows_pairs(model->stage) ? encoder->n_crosses : 0); f++) {
         const char *name = f < encoder->n_cat ? encoder->features[encoder->n_num + f].name
                                               : cross_name(encoder, f - encoder->n_cat);
 
@@ -197,6 +198,61 @@ insight_fault(CtrModel *model)
     return NULL;
 }
 
+static const char *
+code_rows_fault(const CtrModel *model)
+{
+    int64 at = 0;
+
+    for (int f = 0; model->code_rows && f < model->encoder->d_cat; f++) {
+        for (int c = 0; c < model->encoder->categories[f]; c++, at++) {
+            ctr_pause_at(at);
+            if (model->code_rows[at] < 0)
+                return psprintf("a code of its part occurs in %d rows", model->code_rows[at]);
+        }
+    }
+    return NULL;
+}
+
+/* ------------------------------------------------------------------ what is prepared */
+
+static const char *
+class_weights_fault(const CtrModel *model)
+{
+    for (int k = 0; k < Max(model->options.net.n_classes, 2); k++) {
+        const double weight = model->prepared.class_weights[k];
+
+        if (!(weight >= 0 && weight <= FLT_MAX))
+            return psprintf("rows of one label weigh %g", weight);
+    }
+    return NULL;
+}
+
+static const char *
+points_fault(const CtrModel *model)
+{
+    for (int i = 0; model->prepared.points && i < model->encoder->n_num; i++) {
+        if (!points_are_sound(&model->prepared.points[i]))
+            return psprintf("the points of feature \"%s\" are unusable", model->encoder->features[i].name);
+    }
+    return NULL;
+}
+
+static const char *
+prepared_fault(const CtrModel *model)
+{
+    const char *fault = class_weights_fault(model);
+
+    if (fault == NULL)
+        fault = points_fault(model);
+    if (fault == NULL && stage_knows_pairs(model->stage))
+        fault = crosses_fault(model->encoder);
+    if (fault == NULL && model->stage == CTR_STAGE_LABELS)
+        fault = sums_fault(model->encoder);
+    return fault;
+}
+
+/* ------------------------------------------------------------------ all of it */
+
 const char *
 model_fault(const CtrModel *model)
 {
@@ -205,13 +261,18 @@ model_fault(const CtrModel *model)
     if (fault == NULL)
         fault = counts_fault(model);
     if (fault == NULL)
-        fault = crosses_fault(model->encoder);
-    if (fault == NULL)
         fault = numbers_fault(model->encoder);
+    if (fault != NULL)
+        return fault;
+    if (model->stage != CTR_STAGE_MODEL)
+        return prepared_fault(model);
+    fault = crosses_fault(model->encoder);
     if (fault == NULL)
         fault = statistics_fault(model->encoder);
     if (fault == NULL)
         fault = sums_fault(model->encoder);
+    if (fault == NULL)
+        fault = code_rows_fault(model);
     if (fault == NULL)
         fault = params_fault(model);
     if (fault == NULL)

@@ -13,3 +13,14 @@ const char *const model_weights_names[CTR_MODEL_N_WEIGHTS] = {[CTR_WEIGHTS_TRAIN
                                                               [CTR_WEIGHTS_INITIAL] = "initial",
                                                               [CTR_WEIGHTS_LOADED] = "loaded",
                                                               [CTR_WEIGHTS_MEASURED] = "measured"};
+
+const char *const model_stage_names[CTR_N_STAGES] = {
+    [CTR_STAGE_MODEL] = "model",
+    [CTR_STAGE_COLUMNS] = "columns",
+    [CTR_STAGE_COMMON_COLUMNS] = "common columns",
+    [CTR_STAGE_SAMPLE] = "sample",
+    [CTR_STAGE_COMMON_CROSSES] = "common crosses",
+    [CTR_STAGE_PAIRS] = "pairs",
+    [CTR_STAGE_COMMON_PAIRS] = "common pairs",
+    [CTR_STAGE_LABELS] = "labels",
+};

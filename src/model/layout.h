@@ -53,6 +53,21 @@
  *                                                  class. Files of before have none
  *   ctr.history                  F64 [epochs, 6]   the members of CtrEpoch but seconds
  *
+ * A prepared value (CtrStage) has no tensors of a network, statistics, insight and labels' sums but those
+ * that its stage has; crosses as far as they are known; and
+ *   ctr.prepared.class_weights   F64 [classes]     sums of weights by label, of all rows but those of a
+ *                                                  validation_column; 2 where there is one class
+ *   ctr.points.exact             U8  [numerical]   0 or 1: every value of the column is a point (points.h)
+ *   ctr.points.count             U32 [numerical]   points of each column
+ *   ctr.points.value             F64 [their sum]   column after column, ascending in each
+ *   ctr.points.rows              I64 [their sum]   rows that each stands for
+ *   ctr.points.moments           F64 [numerical, 5]  the members of NnMoments
+ * the last five only where the stage is "columns".
+ *
+ * A model with a shared encoder:
+ *   ctr.part.rows                I32 [codes]       in how many rows that trained it each code occurs, in the
+ *                                                  order of ctr.derived.statistics
+ *
  * Metadata (all of them strings):
  *   digest          SHA-256 of all but itself and the next two; always first, so that a file's head has it
  *   epoch_seconds   wall-clock seconds of each epoch, CTR_MODEL_SECONDS_WIDTH characters each, as in
@@ -66,6 +81,9 @@
  *   numerical       JSON array of column names; categorical likewise
  *   candidates      JSON array of the settings that were compared (tried.c), where some were
  *   weights         where they come from, unless they were trained (CtrWeights): initial, loaded, measured
+ *   prepared        the stage of a value that is no model (model_stage_names)
+ *   encoder         "shared": CtrEncoder.shared
+ *   start           the digest of the model that a training on a shared encoder went on from
  *   training_rows, validation_rows, skipped_rows, best_epoch
  */
 #ifndef CTR_LAYOUT_H
@@ -104,6 +122,14 @@
 #define CTR_MODEL_CROSS_IMPORTANCE   "ctr.importance.crosses"
 #define CTR_MODEL_INSIGHTS           6 /* of these tensors */
 
+#define CTR_MODEL_CLASS_WEIGHTS  "ctr.prepared.class_weights"
+#define CTR_MODEL_POINTS_EXACT   "ctr.points.exact"
+#define CTR_MODEL_POINTS_COUNT   "ctr.points.count"
+#define CTR_MODEL_POINTS_VALUE   "ctr.points.value"
+#define CTR_MODEL_POINTS_ROWS    "ctr.points.rows"
+#define CTR_MODEL_POINTS_MOMENTS "ctr.points.moments"
+#define CTR_MODEL_PART_ROWS      "ctr.part.rows"
+
 #define CTR_MODEL_N_WEIGHTS       (CTR_WEIGHTS_MEASURED + 1)
 #define CTR_MODEL_EPOCH_MEMBERS   6
 #define CTR_MODEL_SECONDS_WIDTH   16 /* "%16.6f" */
@@ -127,6 +153,7 @@ typedef struct CtrInsightTensor {
 void insight_tensors(CtrModel *model, CtrInsightTensor *tensors);
 
 extern const char *const model_weights_names[CTR_MODEL_N_WEIGHTS]; /* by CtrWeights */
+extern const char *const model_stage_names[CTR_N_STAGES];          /* by CtrStage */
 extern const CtrModelStatistic model_statistics[CTR_MODEL_N_STATISTICS];
 
 #endif /* CTR_LAYOUT_H */

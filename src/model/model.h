@@ -4,6 +4,7 @@
 
 #include "encode/encode.h"
 #include "model/safetensors.h"
+#include "nn/math/points.h"
 
 #include "datatype/timestamp.h"
 
@@ -79,9 +80,60 @@ typedef enum CtrWeights {
 
 #define CTR_MODEL_EPOCHS_MOST 1000000 /* of a history, over all trainings that went on from one another */
 
+/*
+ * What a value is that is no model yet, on the way to a start that parts of a table have in common
+ * (ctr_prepare, ctr_merge): what one pass over a part has found, or what all parts' gave together. Each has
+ * what the ones before gave.
+ */
+typedef enum CtrStage {
+    CTR_STAGE_MODEL,          /* it is a model */
+    CTR_STAGE_COLUMNS,        /* a part: numbers as points, categories with their counts */
+    CTR_STAGE_COMMON_COLUMNS, /* merged: transforms, buckets, vocabularies */
+    CTR_STAGE_SAMPLE,         /* a part: a sample of its rows, encoded, by which columns are paired */
+    CTR_STAGE_COMMON_CROSSES, /* merged: which columns are paired */
+    CTR_STAGE_PAIRS,          /* a part: pairs of codes with their counts */
+    CTR_STAGE_COMMON_PAIRS,   /* merged: vocabularies of crosses */
+    CTR_STAGE_LABELS          /* a part: label sums, as the encoder has them; merged, it is a model */
+} CtrStage;
+
+#define CTR_N_STAGES (CTR_STAGE_LABELS + 1)
+
+static inline bool
+stage_is_part(CtrStage stage)
+{
+    return stage % 2 == 1;
+}
+
+/* Does the encoder of a value of this stage have the crosses' columns, and also their categories? */
+static inline bool
+stage_knows_crosses(CtrStage stage)
+{
+    return stage == CTR_STAGE_MODEL || stage >= CTR_STAGE_COMMON_CROSSES;
+}
+
+static inline bool
+stage_knows_pairs(CtrStage stage)
+{
+    return stage == CTR_STAGE_MODEL || stage >= CTR_STAGE_COMMON_PAIRS;
+}
+
+/* What there is besides the encoder while a value is prepared. */
+typedef struct CtrPrepared {
+    double *class_weights; /* [max(n_classes, 2)] of all rows but those of a validation_column */
+    NnPoints *points;      /* CTR_STAGE_COLUMNS: [n_num] */
+} CtrPrepared;
+
 /* An unpacked model. model_image.c knows all that it points to. */
 typedef struct CtrModel {
     MemoryContext context;
+    CtrStage stage;       /* what is prepared has no net, parameters, history and insight */
+    CtrPrepared prepared; /* unless it is a model */
+    /*
+     * [sum of categories]: in how many rows that trained each field's codes occur, where the encoder is
+     * shared; NULL: it is not, or the model is only scored
+     */
+    int32 *code_rows;
+    char start[CTR_MODEL_DIGEST_SIZE + 1]; /* of the model that such a training went on from; "": none */
     char digest[CTR_MODEL_DIGEST_SIZE + 1];
     CtrOptions options;
     CtrEncoder *encoder;
@@ -112,6 +164,10 @@ bool model_time_text(TimestampTz time, char *text);
 CtrModel *model_unpack(Datum value, MemoryContext parent);
 /* The same, but also reads what only going on from the model needs: the label sums of its statistics. */
 CtrModel *model_unpack_to_train(Datum value, MemoryContext parent);
+/* The same of any value, prepared ones included, which the other two refuse. */
+CtrModel *model_unpack_any(Datum value, MemoryContext parent);
+/* "the columns of a part, prepared": what a value of this stage is, for messages and descriptions */
+const char *stage_words(CtrStage stage);
 /*
  * The only validator, for bytes from outside: whatever it accepts can be scored. false: reported to
  * escontext.
@@ -138,6 +194,8 @@ model_has_insight(const CtrModel *model)
 }
 /* insight.c: the error where there is none */
 void model_check_insight(const CtrModel *model);
+/* prepared.c: zeroed code_rows of a shared encoder, in the model's context */
+int32 *model_create_code_rows(const CtrModel *model);
 /* insight.c: room for what a training keeps for explanations, once the net is there; zeroed */
 void insight_create(CtrModel *model);
 /*

@@ -1,7 +1,7 @@
 /*
  * pack.c: writes a model's bytes, whose layout is in layout.h; unpack.c reads them.
  */
-#include "model/layout.h"
+#include "model/pack.h"
 
 #include <math.h>
 
@@ -18,9 +18,9 @@
 #define OTHER_SIZE       (20 * 1024) /* of a header's entries for them, and of the metadata, usually */
 #define TENSOR_JSON_SIZE 160         /* the most bytes of a tensor's entry in the header, without its name */
 
-static CtrSafeTensor *
-add_tensor(CtrSafeFile *file, const char *name, CtrSafeDtype dtype, int ndim, const int64 *shape,
-           const void *data, Size size)
+CtrSafeTensor *
+pack_tensor(CtrSafeFile *file, const char *name, CtrSafeDtype dtype, int ndim, const int64 *shape,
+            const void *data, Size size)
 {
     CtrSafeTensor *tensor = &file->tensors[file->n_tensors];
 
@@ -32,14 +32,13 @@ add_tensor(CtrSafeFile *file, const char *name, CtrSafeDtype dtype, int ndim, co
     return tensor;
 }
 
-/* a tensor [n] with room for its elements of `width` bytes */
-static void *
-add_vector(CtrSafeFile *file, const char *name, CtrSafeDtype dtype, int64 n, Size width)
+void *
+pack_vector(CtrSafeFile *file, const char *name, CtrSafeDtype dtype, int64 n, Size width)
 {
     Size size = mul_size((Size)n, width);
     void *data = MemoryContextAllocHuge(CurrentMemoryContext, Max(size, 1));
 
-    add_tensor(file, name, dtype, 1, &n, data, size);
+    pack_tensor(file, name, dtype, 1, &n, data, size);
     return data;
 }
 
@@ -50,8 +49,8 @@ pack_params(CtrSafeFile *file, const CtrModel *model)
         const NnParam *p = &model->net.params[i];
         bool is_float = p->dtype == NN_F32;
 
-        add_tensor(file, p->name, is_float ? CTR_SAFE_F32 : CTR_SAFE_I64, p->ndim, p->shape,
-                   model->params + p->offset, p->count * (is_float ? sizeof(float) : sizeof(int64)));
+        pack_tensor(file, p->name, is_float ? CTR_SAFE_F32 : CTR_SAFE_I64, p->ndim, p->shape,
+                    model->params + p->offset, p->count * (is_float ? sizeof(float) : sizeof(int64)));
     }
 }
 
@@ -59,7 +58,7 @@ static void
 pack_features(CtrSafeFile *file, const CtrEncoder *encoder)
 {
     int n = encoder->n_num + encoder->n_cat;
-    int64 *missing = add_vector(file, CTR_MODEL_MISSING, CTR_SAFE_I64, n, sizeof(int64));
+    int64 *missing = pack_vector(file, CTR_MODEL_MISSING, CTR_SAFE_I64, n, sizeof(int64));
 
     for (int i = 0; i < n; i++)
         missing[i] = encoder->features[i].missing;
@@ -70,8 +69,8 @@ pack_transforms(CtrSafeFile *file, const CtrEncoder *encoder)
 {
     int n = encoder->n_num;
     int64 total = 0;
-    uint8 *kinds = add_vector(file, CTR_MODEL_KIND, CTR_SAFE_U8, n, sizeof(uint8));
-    uint32 *counts = add_vector(file, CTR_MODEL_QUANTILE_COUNT, CTR_SAFE_U32, n, sizeof(uint32));
+    uint8 *kinds = pack_vector(file, CTR_MODEL_KIND, CTR_SAFE_U8, n, sizeof(uint8));
+    uint32 *counts = pack_vector(file, CTR_MODEL_QUANTILE_COUNT, CTR_SAFE_U32, n, sizeof(uint32));
     double *quantiles;
 
     for (int i = 0; i < n; i++) {
@@ -80,12 +79,12 @@ pack_transforms(CtrSafeFile *file, const CtrEncoder *encoder)
         total += counts[i];
     }
     for (int s = 0; s < CTR_MODEL_N_STATISTICS; s++) {
-        double *values = add_vector(file, model_statistics[s].name, CTR_SAFE_F64, n, sizeof(double));
+        double *values = pack_vector(file, model_statistics[s].name, CTR_SAFE_F64, n, sizeof(double));
 
         for (int i = 0; i < n; i++)
             values[i] = *(const double *)((const char *)&encoder->transforms[i] + model_statistics[s].offset);
     }
-    quantiles = add_vector(file, CTR_MODEL_QUANTILES, CTR_SAFE_F64, total, sizeof(double));
+    quantiles = pack_vector(file, CTR_MODEL_QUANTILES, CTR_SAFE_F64, total, sizeof(double));
     for (int i = 0; i < n; i++) {
         if (counts[i] > 0)
             memcpy(quantiles, encoder->transforms[i].quantiles, counts[i] * sizeof(double));
@@ -99,7 +98,7 @@ pack_vocabs(CtrSafeFile *file, const CtrEncoder *encoder)
     CtrSpelling spelling;
     bool differs = spelling_start(&spelling);
     int64 total = 0, length;
-    uint32 *counts = add_vector(file, CTR_MODEL_COUNT, CTR_SAFE_U32, encoder->n_cat, sizeof(uint32));
+    uint32 *counts = pack_vector(file, CTR_MODEL_COUNT, CTR_SAFE_U32, encoder->n_cat, sizeof(uint32));
     int32 *frequencies;
     uint32 *ends;
     StringInfoData bytes;
@@ -108,8 +107,8 @@ pack_vocabs(CtrSafeFile *file, const CtrEncoder *encoder)
         counts[f] = (uint32)vocab_count(encoder->vocabs[f]);
         total += counts[f];
     }
-    frequencies = add_vector(file, CTR_MODEL_FREQUENCY, CTR_SAFE_I32, total, sizeof(int32));
-    ends = add_vector(file, CTR_MODEL_END, CTR_SAFE_U32, total, sizeof(uint32));
+    frequencies = pack_vector(file, CTR_MODEL_FREQUENCY, CTR_SAFE_I32, total, sizeof(int32));
+    ends = pack_vector(file, CTR_MODEL_END, CTR_SAFE_U32, total, sizeof(uint32));
     initStringInfo(&bytes);
     for (int f = 0; f < encoder->n_cat; f++) {
         for (uint32 i = 0; i < counts[f]; i++) {
@@ -126,75 +125,7 @@ pack_vocabs(CtrSafeFile *file, const CtrEncoder *encoder)
         }
     }
     length = bytes.len;
-    add_tensor(file, CTR_MODEL_BYTES, CTR_SAFE_U8, 1, &length, bytes.data, (Size)length);
-}
-
-static void
-pack_crosses(CtrSafeFile *file, const CtrModel *model)
-{
-    const CtrEncoder *encoder = model->encoder;
-    const int n = encoder->n_crosses;
-    int64 shape[] = {n, 2}, total = 0;
-    uint32 *columns, *counts;
-    int32 *frequencies, *codes;
-
-    if (model->options.crosses.kind == CTR_CROSSES_NONE)
-        return;
-    columns = palloc(sizeof(uint32) * 2 * Max(n, 1));
-    counts = add_vector(file, CTR_MODEL_CROSS_COUNT, CTR_SAFE_U32, n, sizeof(uint32));
-    for (int k = 0; k < n; k++) {
-        for (int i = 0; i < 2; i++)
-            columns[2 * k + i] = (uint32)encoder->crosses[k].columns[i];
-        counts[k] = (uint32)vocab_count(encoder->vocabs[encoder->n_cat + k]);
-        total += counts[k];
-    }
-    add_tensor(file, CTR_MODEL_CROSSES, CTR_SAFE_U32, 2, shape, columns, sizeof(uint32) * 2 * n);
-    shape[0] = total;
-    frequencies = add_vector(file, CTR_MODEL_CROSS_FREQUENCY, CTR_SAFE_I32, total, sizeof(int32));
-    codes = MemoryContextAllocHuge(CurrentMemoryContext, mul_size(Max(total, 1), sizeof(CtrCrossKey)));
-    add_tensor(file, CTR_MODEL_CROSS_CODES, CTR_SAFE_I32, 2, shape, codes, (Size)total * sizeof(CtrCrossKey));
-    for (int k = 0; k < n; k++) {
-        const int v = encoder->n_cat + k;
-
-        for (uint32 i = 0; i < counts[k]; i++) {
-            uint32 length;
-
-            ctr_pause_at(i);
-            memcpy(codes, vocab_get(encoder->vocabs[v], (int32)i, &length), sizeof(CtrCrossKey));
-            codes += 2;
-            *frequencies++ = encoder->frequencies[v][i];
-        }
-    }
-}
-
-static void
-pack_cross_counts(CtrSafeFile *file, const CtrModel *model)
-{
-    const CtrEncoder *encoder = model->encoder;
-    const int n = encoder->n_crosses;
-    int64 total = 0;
-    uint8 *counted;
-    uint32 *known;
-    int32 *rows;
-
-    if (model->options.crosses.kind == CTR_CROSSES_NONE || !model->options.cross_counts)
-        return;
-    counted = add_vector(file, CTR_MODEL_CROSS_COUNTED, CTR_SAFE_U8, n, sizeof(uint8));
-    known = add_vector(file, CTR_MODEL_CROSS_KNOWN, CTR_SAFE_U32, n, sizeof(uint32));
-    for (int k = 0; k < n; k++) {
-        counted[k] = encoder->pair_rows[k] != NULL;
-        known[k] = (uint32)(encoder->categories[encoder_first_cross(encoder) + k] - CTR_CODE_KNOWN);
-        total += counted[k] ? vocab_count(encoder->vocabs[encoder->n_cat + k]) : 0;
-    }
-    rows = add_vector(file, CTR_MODEL_CROSS_ROWS, CTR_SAFE_I32, total, sizeof(int32));
-    for (int k = 0; k < n; k++) {
-        const int32 pairs = vocab_count(encoder->vocabs[encoder->n_cat + k]);
-
-        if (!counted[k])
-            continue;
-        ctr_copy(rows, encoder->pair_rows[k], pairs * sizeof(int32));
-        rows += pairs;
-    }
+    pack_tensor(file, CTR_MODEL_BYTES, CTR_SAFE_U8, 1, &length, bytes.data, (Size)length);
 }
 
 static void
@@ -206,12 +137,12 @@ pack_buckets(CtrSafeFile *file, const CtrEncoder *encoder)
 
     if (encoder->buckets == NULL)
         return;
-    counts = add_vector(file, CTR_MODEL_BOUND_COUNT, CTR_SAFE_U32, encoder->n_num, sizeof(uint32));
+    counts = pack_vector(file, CTR_MODEL_BOUND_COUNT, CTR_SAFE_U32, encoder->n_num, sizeof(uint32));
     for (int i = 0; i < encoder->n_num; i++) {
         counts[i] = (uint32)encoder->buckets[i].n_bounds;
         total += counts[i];
     }
-    bounds = add_vector(file, CTR_MODEL_BOUNDS, CTR_SAFE_F64, total, sizeof(double));
+    bounds = pack_vector(file, CTR_MODEL_BOUNDS, CTR_SAFE_F64, total, sizeof(double));
     for (int i = 0; i < encoder->n_num; i++) {
         if (counts[i] > 0)
             memcpy(bounds, encoder->buckets[i].bounds, counts[i] * sizeof(double));
@@ -229,7 +160,7 @@ pack_statistics(CtrSafeFile *file, const CtrEncoder *encoder)
         total += encoder->categories[f];
     if (encoder->n_statistics == 0)
         return;
-    values = add_vector(file, CTR_MODEL_STATISTICS, CTR_SAFE_F32, total, sizeof(float));
+    values = pack_vector(file, CTR_MODEL_STATISTICS, CTR_SAFE_F32, total, sizeof(float));
     for (int f = 0; f < encoder->n_statistics; f++) {
         ctr_copy(values, encoder->statistics[f], encoder->categories[f] * sizeof(float));
         values += encoder->categories[f];
@@ -254,9 +185,9 @@ pack_label_sums(CtrSafeFile *file, const CtrEncoder *encoder)
         ctr_copy(to, encoder->sums[f], size);
         to += size;
     }
-    add_tensor(file, CTR_MODEL_LABEL_SUMS, CTR_SAFE_F32, 3, shape, sums, (Size)(to - sums));
-    add_tensor(file, CTR_MODEL_LABEL_TOTALS, CTR_SAFE_F32, 2, shape + 1, encoder->totals,
-               NN_STATISTICS_GROUPS * sizeof(NnKeptSum));
+    pack_tensor(file, CTR_MODEL_LABEL_SUMS, CTR_SAFE_F32, 3, shape, sums, (Size)(to - sums));
+    pack_tensor(file, CTR_MODEL_LABEL_TOTALS, CTR_SAFE_F32, 2, shape + 1, encoder->totals,
+                NN_STATISTICS_GROUPS * sizeof(NnKeptSum));
 }
 
 static void
@@ -265,8 +196,8 @@ pack_history(CtrSafeFile *file, const CtrModel *model)
     int64 shape[] = {model->n_epochs, CTR_MODEL_EPOCH_MEMBERS};
     double *values = palloc(mul_size(Max(model->n_epochs, 1), CTR_MODEL_EPOCH_MEMBERS * sizeof(double)));
 
-    add_tensor(file, CTR_MODEL_HISTORY, CTR_SAFE_F64, 2, shape, values,
-               (Size)model->n_epochs * CTR_MODEL_EPOCH_MEMBERS * sizeof(double));
+    pack_tensor(file, CTR_MODEL_HISTORY, CTR_SAFE_F64, 2, shape, values,
+                (Size)model->n_epochs * CTR_MODEL_EPOCH_MEMBERS * sizeof(double));
     for (int i = 0; i < model->n_epochs; i++) {
         const CtrEpoch *e = &model->history[i];
         double row[CTR_MODEL_EPOCH_MEMBERS] = {e->train_loss, e->train_auc,     e->val_loss,
@@ -286,8 +217,8 @@ pack_insight(CtrSafeFile *file, const CtrModel *model)
         const int64 n = tensors[i].n;
 
         if (n > 0)
-            add_tensor(file, tensors[i].name, CTR_SAFE_F32, 1, &n, *tensors[i].values,
-                       (Size)n * sizeof(float));
+            pack_tensor(file, tensors[i].name, CTR_SAFE_F32, 1, &n, *tensors[i].values,
+                        (Size)n * sizeof(float));
     }
 }
 
@@ -297,7 +228,7 @@ pack_labels(CtrSafeFile *file, const CtrModel *model)
     const int64 n = Max(model->options.net.n_classes, 2);
 
     if (model->label_rows != NULL)
-        add_tensor(file, CTR_MODEL_LABELS, CTR_SAFE_I64, 1, &n, model->label_rows, (Size)n * sizeof(int64));
+        pack_tensor(file, CTR_MODEL_LABELS, CTR_SAFE_I64, 1, &n, model->label_rows, (Size)n * sizeof(int64));
 }
 
 static char *
@@ -356,6 +287,12 @@ pack_metadata(CtrSafeFile *file, const CtrModel *model)
     add_json(file, "categorical", names_json(encoder->features + encoder->n_num, encoder->n_cat));
     if (model->n_tried > 0)
         add_json(file, "candidates", tried_write(model));
+    if (model->stage != CTR_STAGE_MODEL)
+        safetensors_add_entry(file, "prepared", model_stage_names[model->stage]);
+    if (model->stage == CTR_STAGE_MODEL && model->encoder->shared)
+        safetensors_add_entry(file, "encoder", "shared");
+    if (model->start[0] != '\0')
+        safetensors_add_entry(file, "start", model->start);
     if (model->weights != CTR_WEIGHTS_TRAINED)
         safetensors_add_entry(file, "weights", model_weights_names[model->weights]);
     safetensors_add_entry(file, "training_rows", psprintf(INT64_FORMAT, model->train_rows));
@@ -391,12 +328,19 @@ model_pack(const CtrModel *model, MemoryContext context)
     pack_features(file, model->encoder);
     pack_transforms(file, model->encoder);
     pack_vocabs(file, model->encoder);
-    pack_crosses(file, model);
-    pack_cross_counts(file, model);
     pack_buckets(file, model->encoder);
-    pack_statistics(file, model->encoder);
-    pack_label_sums(file, model->encoder);
-    pack_insight(file, model);
+    if (stage_knows_pairs(model->stage)) {
+        pack_crosses(file, model);
+        pack_cross_counts(file, model);
+    }
+    if (model->stage == CTR_STAGE_MODEL || model->stage == CTR_STAGE_LABELS)
+        pack_label_sums(file, model->encoder);
+    if (model->stage == CTR_STAGE_MODEL) {
+        pack_statistics(file, model->encoder);
+        pack_insight(file, model);
+        pack_shared(file, model);
+    } else
+        pack_prepared(file, model);
     pack_labels(file, model);
     pack_history(file, model);
     pack_metadata(file, model);

@@ -16,15 +16,29 @@ check_nothing_else(const CtrUnpacker *u)
     return true;
 }
 
+static bool
+unpack_model_parts(CtrUnpacker *u)
+{
+    return unpack_statistics(u) && unpack_label_sums(u) && unpack_shared(u) && unpack_net(u) &&
+           unpack_params(u) && unpack_insight(u);
+}
+
+static bool
+unpack_prepared_parts(CtrUnpacker *u)
+{
+    return (u->model->stage != CTR_STAGE_LABELS || unpack_label_sums(u)) && unpack_prepared(u);
+}
+
 /* Reads everything that does not need the categories. */
 static void
 unpack_rest(void *arg)
 {
     CtrUnpacker *u = arg;
+    const bool is_model = u->model->stage == CTR_STAGE_MODEL;
 
-    u->good = unpack_buckets(u) && unpack_statistics(u) && unpack_label_sums(u) && unpack_net(u) &&
-              unpack_params(u) && unpack_insight(u) && unpack_history(u) && unpack_tried(u) &&
-              unpack_counts(u) && unpack_weights_source(u) && check_nothing_else(u);
+    u->good = unpack_buckets(u) && (is_model ? unpack_model_parts(u) : unpack_prepared_parts(u)) &&
+              unpack_history(u) && unpack_tried(u) && unpack_counts(u) && unpack_weights_source(u) &&
+              check_nothing_else(u);
 }
 
 static bool
@@ -34,7 +48,7 @@ unpack_parts(CtrUnpacker *u, Datum value)
     if (u->file == NULL)
         return false;
     u->used = palloc0(Max(u->file->n_tensors, 1));
-    return unpack_version(u) && unpack_digest(u) && unpack_time(u) && unpack_options(u) &&
+    return unpack_version(u) && unpack_digest(u) && unpack_time(u) && unpack_stage(u) && unpack_options(u) &&
            unpack_features(u) && unpack_transforms(u) && unpack_vocabs(u, unpack_rest);
 }
 
@@ -69,6 +83,12 @@ CtrModel *
 model_unpack_to_train(Datum value, MemoryContext parent)
 {
     return unpack(value, parent, CTR_UNPACK_TO_TRAIN, NULL);
+}
+
+CtrModel *
+model_unpack_any(Datum value, MemoryContext parent)
+{
+    return unpack(value, parent, CTR_UNPACK_ANY, NULL);
 }
 
 bool

@@ -11,7 +11,12 @@
 #include "model/json_tree.h"
 #include "model/layout.h"
 
-typedef enum CtrUnpackUse { CTR_UNPACK_TO_SCORE, CTR_UNPACK_TO_TRAIN, CTR_UNPACK_TO_VALIDATE } CtrUnpackUse;
+typedef enum CtrUnpackUse {
+    CTR_UNPACK_TO_SCORE,
+    CTR_UNPACK_TO_TRAIN,
+    CTR_UNPACK_ANY, /* as to train, and prepared values */
+    CTR_UNPACK_TO_VALIDATE
+} CtrUnpackUse;
 
 typedef struct CtrUnpacker {
     CtrSafeFile *file;
@@ -71,6 +76,14 @@ bool unpack_params(CtrUnpacker *u);
 /* ------------------------------------------------------------------ insight.c */
 
 bool unpack_insight(CtrUnpacker *u); /* after unpack_net */
+
+/* ------------------------------------------------------------------ prepared.c */
+
+/* Which stage it is of, and whether its encoder is shared. Raises the error of a prepared value where `use`
+ * asks for a model. */
+bool unpack_stage(CtrUnpacker *u);
+bool unpack_prepared(CtrUnpacker *u);
+bool unpack_shared(CtrUnpacker *u); /* after all categories are known */
 
 /* ------------------------------------------------------------------ unpack_history.c */
 

@@ -36,7 +36,7 @@ unpack_features(CtrUnpacker *u)
     if (!unpack_crosses(u))
         return false;
     encoder_widths(encoder, &u->model->options);
-    encoder->categories = MemoryContextAlloc(context, sizeof(int) * Max(encoder->d_cat, 1));
+    encoder->categories = MemoryContextAllocZero(context, sizeof(int) * Max(encoder->d_cat, 1));
     encoder->features = MemoryContextAllocZero(context, sizeof(CtrFeature) * n);
     missing = unpack_vector(u, CTR_MODEL_MISSING, CTR_SAFE_I64, n);
     if (missing == NULL)
@@ -180,7 +180,7 @@ unpack_vocabs(CtrUnpacker *u, void (*meanwhile)(void *))
     bytes = read_categories(u, total, &ends, &frequencies);
     if (bytes == NULL)
         return false;
-    encoder->vocabs = MemoryContextAlloc(context, sizeof(CtrVocab *) * Max(n + encoder->n_crosses, 1));
+    encoder->vocabs = MemoryContextAllocZero(context, sizeof(CtrVocab *) * Max(n + encoder->n_crosses, 1));
     encoder->frequencies = MemoryContextAlloc(context, sizeof(int32 *) * Max(n + encoder->n_crosses, 1));
     for (int f = 0; f < n; f++) {
         encoder->frequencies[f] = frequencies;

@@ -136,6 +136,8 @@ unpack_weights_source(CtrUnpacker *u)
         if (strcmp(source, model_weights_names[i]) == 0)
             u->model->weights = (CtrWeights)i;
     }
+    if (u->model->stage != CTR_STAGE_MODEL && u->model->weights != CTR_WEIGHTS_INITIAL)
+        return safetensors_invalid(u->escontext, "it is prepared, but its weights are not initial");
     if (source != NULL && u->model->weights == CTR_WEIGHTS_TRAINED)
         return safetensors_invalid(u->escontext, "metadata entry \"weights\" is none of its values");
     return source == NULL || u->model->n_epochs == 0 ||

@@ -91,6 +91,15 @@ options_check_continues(CtrOptions *options, const Jsonb *json, const CtrOptions
 }
 
 void
+options_check_shared(const CtrOptions *options, const CtrOptions *given)
+{
+    static const char *const keys[] = {"label", "weight", "validation_column", "validation", "seed"};
+
+    for (int i = 0; i < (int)lengthof(keys); i++)
+        check_continues(options, given, option_find(keys[i]));
+}
+
+void
 options_inherit_lists(CtrOptions *options, const CtrOptions *given)
 {
     if (!options->numerical.given)

@@ -95,6 +95,11 @@ char *candidate_apply(CtrOptions *options, int i);
  * options_inherit_lists adds the model's. The result shares strings with `given`.
  */
 void options_check_continues(CtrOptions *options, const Jsonb *json, const CtrOptions *given);
+/*
+ * Besides, where the model's encoder is shared with trainings on other parts of a table: error if json
+ * contradicts what decides for which rows labels are known, and how they weigh.
+ */
+void options_check_shared(const CtrOptions *options, const CtrOptions *given);
 void options_inherit_lists(CtrOptions *options, const CtrOptions *given);
 
 /* ------------------------------------------------------------------ write.c */

@@ -20,11 +20,11 @@
 
 /* ------------------------------------------------------------------ arguments and results */
 
-/* The model of argument 0, in a context that the caller deletes. */
+/* The model of argument 0, or the prepared value, in a context that the caller deletes. */
 static CtrModel *
 argument_model(FunctionCallInfo fcinfo)
 {
-    return model_unpack(PG_GETARG_DATUM(0), CurrentMemoryContext);
+    return model_unpack_any(PG_GETARG_DATUM(0), CurrentMemoryContext);
 }
 
 /* ------------------------------------------------------------------ ctr_config */
@@ -136,8 +136,9 @@ ctr_config(PG_FUNCTION_ARGS)
                      "},\"rows\":{\"training\":" INT64_FORMAT ",\"validation\":" INT64_FORMAT
                      ",\"skipped\":" INT64_FORMAT
                      "},\"weights\":\"%s\",\"epochs\":%d,\"best_epoch\":%d,\"parameters\":" INT64_FORMAT,
-                     model->train_rows, model->validation_rows, model->skipped_rows, weights_word(model),
-                     model->n_epochs, model->best_epoch, words_parameters(&model->net));
+                     model->train_rows, model->validation_rows, model->skipped_rows,
+                     model->stage == CTR_STAGE_MODEL ? weights_word(model) : "prepared", model->n_epochs,
+                     model->best_epoch, words_parameters(&model->net));
     append_inputs(&text, encoder);
     appendStringInfo(&text, ",\"candidates\":%s", tried_write(model));
     appendStringInfoString(&text, ",\"trained_at\":");

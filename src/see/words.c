@@ -108,13 +108,26 @@ words_time(const CtrModel *model)
                : psprintf(" on %.10s, %.5s UTC", model->trained_at, model->trained_at + sizeof("2026-11-27"));
 }
 
+/* What a prepared value is, in one line. */
+static char *
+describe_prepared(const CtrModel *model, int64 size, const char *between)
+{
+    const CtrEncoder *encoder = model->encoder;
+    const int features = encoder->n_num + encoder->n_cat;
+
+    return psprintf("prepared: %s%s%d feature%s%s%s categories%s%s%s" INT64_FORMAT " rows",
+                    stage_words(model->stage), between, features, features == 1 ? "" : "s", between,
+                    words_count(words_categories(encoder)), between, words_bytes(size), between,
+                    model->train_rows + model->validation_rows);
+}
+
 /* CREATE FUNCTION ctr_describe(ctr_model) RETURNS text */
 PG_FUNCTION_INFO_V1(ctr_describe);
 Datum
 ctr_describe(PG_FUNCTION_ARGS)
 {
     int64 size = (int64)toast_raw_datum_size(PG_GETARG_DATUM(0)) - VARHDRSZ;
-    CtrModel *model = model_unpack(PG_GETARG_DATUM(0), CurrentMemoryContext);
+    CtrModel *model = model_unpack_any(PG_GETARG_DATUM(0), CurrentMemoryContext);
     const CtrEncoder *encoder = model->encoder;
     const int features = encoder->n_num + encoder->n_cat;
     const char *between = spelling_for_database(" \xc2\xb7 ", 4);
@@ -122,10 +135,13 @@ ctr_describe(PG_FUNCTION_ARGS)
 
     if (between == NULL)
         between = " - ";
-    line = psprintf("%s%s%d feature%s%s%s categories%s%s%s%s%s%.10s", words_architecture(&model->options),
-                    between, features, features == 1 ? "" : "s", between,
-                    words_count(words_categories(encoder)), between, words_bytes(size), between,
-                    words_quality(model), model->trained_at[0] != '\0' ? between : "", model->trained_at);
+    if (model->stage != CTR_STAGE_MODEL)
+        line = describe_prepared(model, size, between);
+    else
+        line = psprintf("%s%s%d feature%s%s%s categories%s%s%s%s%s%.10s", words_architecture(&model->options),
+                        between, features, features == 1 ? "" : "s", between,
+                        words_count(words_categories(encoder)), between, words_bytes(size), between,
+                        words_quality(model), model->trained_at[0] != '\0' ? between : "", model->trained_at);
 
     MemoryContextDelete(model->context);
     PG_RETURN_TEXT_P(cstring_to_text(line));

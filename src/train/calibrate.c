@@ -124,22 +124,31 @@ add_given(CtrFit *fit, CtrCalibration *c)
         c->targets[k] += GIVEN_ROWS * row * c->scratch[k];
 }
 
-CtrCalibration *
-calibrate_start(CtrFit *fit, bool given)
+void
+calibrate_weights(CtrModel *model, const double *class_weights)
 {
-    const CtrEncoder *encoder = fit->model->encoder;
-    CtrCalibration *c = calibration_create(fit);
+    const CtrEncoder *encoder = model->encoder;
+    const NnNet *net = &model->net;
 
-    set_targets(fit, c);
-    c->given = given;
-    if (given) {
-        add_given(fit, c);
-        return c;
-    }
-    calibration_start_weights(&fit->model->net, fit->model->params, encoder->n_num,
+    calibration_start_weights(net, model->params, encoder->n_num,
                               encoder->sums_statistics ? encoder->d_num - encoder->n_num - encoder->n_counted
                                                        : 0);
-    calibration_start(c->bias, c->targets, fit->options->net.n_classes);
+    calibration_start(model->params + net->params[net_last_bias(net)].offset, class_weights,
+                      model->options.net.n_classes);
+}
+
+CtrCalibration *
+calibrate_start(CtrFit *fit, const CtrModel *given)
+{
+    CtrCalibration *c = calibration_create(fit);
+    const bool is_start = given && given->encoder->shared && given->weights == CTR_WEIGHTS_INITIAL;
+
+    set_targets(fit, c);
+    c->given = given && !is_start;
+    if (c->given)
+        add_given(fit, c);
+    else if (!is_start)
+        calibrate_weights(fit->model, c->targets);
     return c;
 }
 

@@ -53,12 +53,12 @@ contender_create(CtrModel *model, CtrDataset *dataset, const CtrModel *given, Nn
 
 /* Trains it up to where settings are compared. */
 static void
-contender_run(Contender *c, bool given)
+contender_run(Contender *c, const CtrModel *given)
 {
     CtrFit *fit = c->fit;
 
     dataset_narrow(fit->dataset, c->model->encoder->d_num);
-    if (fit->options->recipe == CTR_RECIPE_ROBUST && (fit->options->epochs > 0 || !given))
+    if (fit->options->recipe == CTR_RECIPE_ROBUST && (fit->options->epochs > 0 || given == NULL))
         fit->calibration = calibrate_start(fit, given);
     if (fit->options->epochs > 0)
         fit_run(fit);
@@ -183,7 +183,7 @@ contest_run(Contender *first, CtrDataset *dataset, NnPool *pool)
         c->trial = true;
         c->fit->steps_before = contest.steps;
         c->fit->rival = best->fit;
-        contender_run(c, false);
+        contender_run(c, NULL);
         contender_judge(c, name);
         contest_enter(&contest, c);
     }
@@ -211,7 +211,7 @@ model_fit(CtrModel *model, CtrDataset *dataset, const CtrModel *given, NnPool *p
         c->fit->steps_planned *= model->options.candidates;
     listeners_tell(&c->listeners,
                    &(CtrEvent){.kind = CTR_EVENT_FIT_BEGINS, .model = model, .dataset = dataset});
-    contender_run(c, given != NULL);
+    contender_run(c, given);
     if (contested && !c->fit->diverged && !c->fit->out_of_time) {
         c = contest_run(c, dataset, pool);
         c->trial = false;

@@ -38,7 +38,10 @@ dataset_create(MemoryContext parent, const CtrOptions *options, const CtrFeature
 
     ds->context = context;
     ds->options = options;
-    ds->known = known;
+    if (known && known->shared)
+        ds->common = known;
+    else
+        ds->known = known;
     ds->pool = pool;
     ds->budget = budget;
     ds->n_num = n_num;

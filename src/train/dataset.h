@@ -54,7 +54,8 @@ typedef struct Pass {
 struct CtrDataset {
     MemoryContext context; /* this dataset's own */
     const CtrOptions *options;
-    const CtrEncoder *known;
+    const CtrEncoder *known;  /* of a model to go on from, which learns new categories; or NULL */
+    const CtrEncoder *common; /* a shared encoder, which is taken as it is; or NULL */
     int n_num, n_cat, n_classes;
     int row_num, d_cat; /* once the encoder is fitted: inputs of a row */
     int d_num;          /* the first so many of row_num, which the network reads */
@@ -156,6 +157,15 @@ void raw_scan_start(const CtrDataset *ds, RawScan *scan);
 /* the next row, or the next one that trains; NULL: there are none (and the scan's memory is freed) */
 const char *raw_scan_next(RawScan *scan);
 const char *raw_scan_next_training(RawScan *scan);
+
+/*
+ * Fits numbers and categories on the training rows, whatever comes of their pairs and labels; categories that
+ * occur min_count times are known. points [n_num]: becomes the columns' points; NULL: not wanted. Returns
+ * the codes of the provisional categories, [n_cat][seen], in the current context.
+ */
+int32 **dataset_fit_columns(CtrDataset *ds, CtrEncoder *encoder, int min_count, NnPoints *points);
+/* The same codes by a shared encoder. */
+int32 **dataset_common_codes(CtrDataset *ds);
 
 /* What is fitted on the raw rows besides the encoder. */
 typedef struct Fitted {

@@ -120,7 +120,9 @@ encode_rows(CtrDataset *ds, const CtrEncoder *encoder, const Fitted *fitted)
 CtrEncoder *
 dataset_encode(CtrDataset *ds, MemoryContext context)
 {
-    CtrEncoder *encoder = encoder_create(context, ds->options, ds->features, ds->n_num, ds->n_cat, ds->known);
+    CtrEncoder *encoder =
+        ds->common ? unconstify(CtrEncoder *, ds->common)
+                   : encoder_create(context, ds->options, ds->features, ds->n_num, ds->n_cat, ds->known);
     MemoryContext scratch = AllocSetContextCreate(ds->context, "ctr encode", ALLOCSET_DEFAULT_SIZES);
     MemoryContext old = MemoryContextSwitchTo(scratch);
     Fitted fitted;

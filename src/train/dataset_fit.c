@@ -156,9 +156,24 @@ is_key(const int32 *counts, int32 n, int64 rows)
     return rows >= KEY_CATEGORIES && (double)single >= KEY_SHARE * (double)rows;
 }
 
-/* Fits columns [first, first + n). outside: bytes for each that is sorted in temporary files, 0 in memory. */
+/* A column's points, in a memory context that outlives the dataset. */
 static void
-fit_columns(CtrDataset *ds, CtrEncoder *encoder, int first, int n, Size outside, const int64 *missing)
+fit_points(CtrDataset *ds, MemoryContext context, NnPoints *points, NnColumn *column)
+{
+    points->values = MemoryContextAlloc(context, sizeof(double) * NN_POINTS_MOST);
+    points->rows = MemoryContextAlloc(context, sizeof(int64) * NN_POINTS_MOST);
+    points_fit(points, ds->options->numerical_transform, column);
+    points->values = repalloc(points->values, sizeof(double) * Max(points->n, 1));
+    points->rows = repalloc(points->rows, sizeof(int64) * Max(points->n, 1));
+}
+
+/*
+ * Fits columns [first, first + n). outside: bytes for each that is sorted in temporary files, 0 in memory.
+ * points: of all columns, or NULL.
+ */
+static void
+fit_columns(CtrDataset *ds, CtrEncoder *encoder, int first, int n, Size outside, const int64 *missing,
+            NnPoints *points)
 {
     CtrColumnSort **sorts = palloc(sizeof(CtrColumnSort *) * n);
     const char *row;
@@ -179,13 +194,15 @@ fit_columns(CtrDataset *ds, CtrEncoder *encoder, int first, int n, Size outside,
 
         encoder->features[first + i].differs = column->n >= KEY_NUMBERS && column_sort_is_key(sorts[i]);
         encoder_fit_number(encoder, first + i, ds->options, column, missing[first + i]);
+        if (points)
+            fit_points(ds, encoder->context, &points[first + i], column);
         column_sort_free(sorts[i]);
     }
     pfree(sorts);
 }
 
 static void
-fit_numbers(CtrDataset *ds, CtrEncoder *encoder, const int64 *missing)
+fit_numbers(CtrDataset *ds, CtrEncoder *encoder, const int64 *missing, NnPoints *points)
 {
     Size memory = ds->memory > ds->budget->used ? ds->memory - ds->budget->used : 0;
     bool inside;
@@ -198,7 +215,8 @@ fit_numbers(CtrDataset *ds, CtrEncoder *encoder, const int64 *missing)
     while (inside && step > 1 && column_sort_memory(ds->n_training, step) > memory)
         step--;
     for (int first = 0; first < ds->n_num; first += step)
-        fit_columns(ds, encoder, first, Min(step, ds->n_num - first), inside ? 0 : memory / step, missing);
+        fit_columns(ds, encoder, first, Min(step, ds->n_num - first), inside ? 0 : memory / step, missing,
+                    points);
 }
 
 /* ------------------------------------------------------------------ target statistics */
@@ -288,29 +306,55 @@ raw_codes(const CtrDataset *ds, const CtrEncoder *encoder, int32 *const *codes, 
     crosses_encode(encoder, raw_tail(ds, row)->role != CTR_ROLE_VALIDATION, x_num, x_cat, 1);
 }
 
-Fitted
-dataset_fit(CtrDataset *ds, CtrEncoder *encoder)
+int32 **
+dataset_fit_columns(CtrDataset *ds, CtrEncoder *encoder, int min_count, NnPoints *points)
 {
     int64 *missing = palloc0(sizeof(int64) * (ds->n_num + ds->n_cat));
-    Fitted fitted = {.codes = count_categories(ds, missing)};
+    int32 **codes = count_categories(ds, missing);
 
     if (ds->known) {
         for (int i = 0; i < ds->n_num; i++)
             encoder_keep_number(encoder, i, ds->known, missing[i]);
     } else {
-        fit_numbers(ds, encoder, missing);
+        fit_numbers(ds, encoder, missing, points);
     }
     for (int f = 0; f < ds->n_cat; f++) {
-        int32 *counts = fitted.codes[f];
+        int32 *counts = codes[f];
 
         encoder->features[ds->n_num + f].differs =
             ds->known == NULL &&
             is_key(counts, vocab_count(ds->seen[f]), ds->n_training - missing[ds->n_num + f]);
-        fitted.codes[f] = encoder_fit_categories(encoder, f, ds->seen[f], counts, ds->options->min_count,
-                                                 ds->known, missing[ds->n_num + f]);
+        codes[f] = encoder_fit_categories(encoder, f, ds->seen[f], counts, min_count, ds->known,
+                                          missing[ds->n_num + f]);
         pfree(counts);
         MemoryContextDelete(ds->seen_contexts[f]);
     }
+    return codes;
+}
+
+int32 **
+dataset_common_codes(CtrDataset *ds)
+{
+    int32 **codes = palloc(sizeof(int32 *) * Max(ds->n_cat, 1));
+
+    for (int f = 0; f < ds->n_cat; f++) {
+        codes[f] = encoder_find_codes(ds->common, f, ds->seen[f]);
+        MemoryContextDelete(ds->seen_contexts[f]);
+    }
+    return codes;
+}
+
+Fitted
+dataset_fit(CtrDataset *ds, CtrEncoder *encoder)
+{
+    Fitted fitted = {0};
+
+    if (ds->common) {
+        fitted.codes = dataset_common_codes(ds);
+        fitted.out_of_fold = encoder_fit_statistics(encoder, NULL);
+        return fitted;
+    }
+    fitted.codes = dataset_fit_columns(ds, encoder, ds->options->min_count, NULL);
     dataset_fit_crosses(ds, encoder, fitted.codes);
     if (encoder->n_statistics > 0)
         fitted.out_of_fold = fit_statistics(ds, encoder, fitted.codes);

@@ -64,7 +64,7 @@ train_pass(CtrFit *fit, int epoch, CtrEpoch *result)
     NnBatch batch;
 
     auc_reset(fit->auc);
-    dataset_start(dataset, false, epoch);
+    dataset_start(dataset, false, (uint64)fit->epochs_before + (uint64)epoch);
     for (dataset_next(dataset, &batch); batch.rows > 0 && !fit->out_of_time; dataset_next(dataset, &batch)) {
         double batch_loss;
         NnStatus status;

@@ -31,7 +31,8 @@ typedef struct CtrFit {
     int batch_size; /* not more than there are rows */
     int epoch;      /* the last one that ran; 0: none */
     int64 steps, steps_planned;
-    int64 steps_before;             /* of settings that were tried before this one */
+    int64 steps_before; /* of settings that were tried before this one */
+    int epochs_before;  /* of trainings before on the same rows, which are taken in another order each time */
     int64 phase_start, phase_steps; /* of the epochs whose rate is one curve: steps before, and in them */
     bool all_rows; /* the rows that validated train, too: nothing can be validated any more */
     bool judging;  /* these epochs only tell what the setting is worth */
@@ -54,6 +55,8 @@ void fit_check_size(const CtrModel *model, const CtrDataset *dataset, const NnPo
  */
 CtrFit *fit_create(CtrModel *model, CtrDataset *dataset, const CtrModel *given, NnPool *pool,
                    const CtrListeners *listeners, instr_time start);
+/* Parameters to start from: fresh, or those of `given`, with rows for new categories. Serves interrupts. */
+void model_start(CtrModel *model, const CtrModel *given, NnPool *pool);
 /* The trainer, with optimizer state as for a first step; what there was before goes. */
 void fit_renew_trainer(CtrFit *fit);
 /* Frees the trainer: epochs follow only after fit_renew_trainer. */
@@ -83,10 +86,15 @@ fit_has_best(const CtrFit *fit)
 /* ------------------------------------------------------------------ calibrate.c */
 
 /*
- * Before the first epoch: makes a new network predict the labels' shares, nearly. given: the network comes
- * from a model, whose mean prediction then counts beside these shares.
+ * Makes a new network predict the labels' shares, nearly; class_weights [max(n_classes, 2)]: these are in
+ * proportion to them.
  */
-CtrCalibration *calibrate_start(CtrFit *fit, bool given);
+void calibrate_weights(CtrModel *model, const double *class_weights);
+/*
+ * Before the first epoch: the same by the dataset's labels, for a new network. given: the network comes from
+ * a model, whose mean prediction counts beside the shares, unless it is a start: those have been made so.
+ */
+CtrCalibration *calibrate_start(CtrFit *fit, const CtrModel *given);
 /* Training goes on from the parameters as they are, the last bias included. */
 void calibrate_keep(CtrFit *fit);
 /* After an epoch: moves the last bias until the mean prediction is the mean label. Serves interrupts. */

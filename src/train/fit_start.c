@@ -6,6 +6,9 @@
 
 #include "miscadmin.h"
 
+/* Between the seeds of trainings that go on from one another on a shared encoder: any large odd number. */
+#define SEED_STEP UINT64CONST(0x9e3779b97f4a7c15)
+
 static void *
 fit_alloc(CtrFit *fit, Size size)
 {
@@ -67,8 +70,7 @@ check_memory(const CtrFit *fit, NnStatus status)
                         errhint("Raise \"min_count\", or lower \"batch_size\" or the embedding size.")));
 }
 
-/* The parameters to start from: fresh, or the given model's with rows for new categories. */
-static void
+void
 model_start(CtrModel *model, const CtrModel *given, NnPool *pool)
 {
     NnStatus status;
@@ -99,7 +101,7 @@ fit_renew_trainer(CtrFit *fit)
         .epsilon = 1e-8f,
         .clip_norm = (float)options->clip_norm,
         .mean_first = options->recipe == CTR_RECIPE_ROBUST,
-        .seed = (uint64)options->seed,
+        .seed = (uint64)options->seed + (uint64)fit->epochs_before * SEED_STEP,
     };
 
     if (fit->trainer_context)
@@ -140,6 +142,8 @@ fit_create(CtrModel *model, CtrDataset *dataset, const CtrModel *given, NnPool *
     fit->model = model;
     fit->start = start;
     fit->pool = pool;
+    if (given && given->encoder->shared)
+        fit->epochs_before = given->n_epochs;
     model_start(model, given, fit->pool);
     fit_renew_trainer(fit);
     fit->auc = auc_create(ctr_nn_alloc(context), dataset_rows(dataset, false) + dataset_rows(dataset, true));

@@ -50,6 +50,21 @@ average_statistics(CtrModel *model, const NnInputSums *sums)
         memcpy(model->insight.statistics, means, sizeof(float) * n);
 }
 
+/* In how many rows each code occurs: what its embedding weighs where parts are merged. */
+static void
+keep_code_rows(CtrModel *model, const NnInputSums *sums)
+{
+    const CtrEncoder *encoder = model->encoder;
+    int64 n = 0;
+
+    for (int f = 0; f < encoder->d_cat; f++)
+        n += encoder->categories[f];
+    for (int64 i = 0; i < n; i++) {
+        ctr_pause_at(i);
+        model->code_rows[i] = (int32)Min(sums->counts[i], PG_INT32_MAX);
+    }
+}
+
 static void
 average_rows(CtrModel *model, CtrDataset *dataset)
 {
@@ -60,6 +75,8 @@ average_rows(CtrModel *model, CtrDataset *dataset)
     dataset_sum_inputs(dataset, &sums);
     input_sums_average(&sums, model->params, model->insight.average, model->insight.spread, ctr_pause);
     average_statistics(model, &sums);
+    if (model->code_rows)
+        keep_code_rows(model, &sums);
 }
 
 /* ------------------------------------------------------------------ importance */

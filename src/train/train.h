@@ -22,7 +22,8 @@ typedef struct CtrDataset CtrDataset;
 typedef enum CtrRowRole { CTR_ROLE_CHANCE, CTR_ROLE_TRAINING, CTR_ROLE_VALIDATION } CtrRowRole;
 
 /*
- * features [n_num + n_cat]; known: the encoder of a model to go on from, or NULL; pool: the threads that
+ * features [n_num + n_cat]; known: the encoder of a model to go on from, or NULL; where it is
+ * shared, it stays as it is; pool: the threads that
  * share the work; budget: its limit is set here, from maintenance_work_mem.
  */
 CtrDataset *dataset_create(MemoryContext context, const CtrOptions *options, const CtrFeature *features,

@@ -163,6 +163,81 @@ is_invalid('counts without the option', 'tensor "', sub { $_[0]{metadata}{option
 is_invalid('counts that the option does not name', 'tensor "', sub { $_[0]{metadata}{options} =~ s/,"cross_counts": true// or die });
 $model = $plain;
 
+# what is prepared: a part of each pass is refused, or can be merged with an honest one and, then, trained
+query(<<'END');
+CREATE TABLE parted AS SELECT i % 2 AS label, nullif(i % 7, 0) AS x, 'c' || i % 5 AS c FROM generate_series(1, 60) i;
+CREATE TABLE prepared AS SELECT 1 AS pass, ctr_prepare(r, '{"crosses": "none", "min_count": 1, "epochs": 1, "mlp_layers": [2]}') AS part FROM parted r;
+INSERT INTO prepared SELECT 2, ctr_prepare(r, NULL, (SELECT ctr_merge(part) FROM prepared)) FROM parted r;
+INSERT INTO prepared SELECT 3, ctr_train(r, NULL, start) FROM parted r, (SELECT ctr_merge(part) AS start FROM prepared WHERE pass = 2) s;
+CREATE OR REPLACE FUNCTION attempt(path text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    given ctr_model := pg_read_binary_file(path)::ctr_model;
+    merged ctr_model;
+BEGIN
+    SELECT ctr_merge(m) INTO merged FROM (SELECT part FROM prepared WHERE pass = substring(path FROM '.$')::int UNION ALL VALUES (given)) p (m);
+    IF ctr_describe(merged) LIKE 'prepared:%' THEN
+        SELECT ctr_merge(part) INTO merged FROM (SELECT ctr_prepare(r, NULL, merged) AS part FROM parted r) p;
+    END IF;
+    SELECT ctr_train(r, NULL, merged) INTO merged FROM parted r;
+    RETURN CASE WHEN ctr_predict(merged::bytea::ctr_model, r) BETWEEN 0 AND 1 THEN 'merged' END FROM parted r LIMIT 1;
+END $$;
+CREATE FUNCTION try(path text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN attempt(path);
+EXCEPTION WHEN OTHERS THEN
+    RETURN SQLSTATE || ': ' || SQLERRM;
+END $$;
+END
+my $pass;
+sub prepared
+{
+    my ($change) = @_;
+    my $changed = dclone($model);
+    $change->($changed);
+    put(write_model($changed));
+    rename "$dir/model", "$dir/model.$pass" or die;
+    return query("SET client_min_messages = error; SELECT try('$dir/model.$pass')");
+}
+sub is_refused
+{
+    my ($name, $message, $change) = @_;
+    like(prepared($change), qr/^22P03: invalid ctr_model: $message/, "pass $pass: $name");
+}
+sub drop_tensor { my ($model, $name) = @_; $model->{tensors} = [grep { $_->{name} ne $name } @{$model->{tensors}}] }
+
+for $pass (1 .. 3)
+{
+    $model = read_model(pack 'H*', query("SELECT encode(part::bytea, 'hex') FROM prepared WHERE pass = $pass"));
+    is(prepared(sub {}), 'merged', "pass $pass: the good part, put together again");
+    for my $name (map { $_->{name} } @{$model->{tensors}})
+    {
+        is_refused("without $name", 'tensor|it has only', sub { drop_tensor($_[0], $name) }) unless $name eq 'ctr.labels.rows';
+    }
+    is_refused('another stage', 'tensor', sub { $_[0]{metadata}{prepared} = $pass == 1 ? 'labels' : 'columns'; $_[0]{metadata}{weights} = 'initial'; delete $_[0]{metadata}{encoder} });
+    is_refused('no stage that there is', 'metadata entry "prepared"', sub { $_[0]{metadata}{prepared} = 'model' });
+    is_refused('an encoder that is not shared', 'metadata entry "encoder"', sub { $_[0]{metadata}{encoder} = 'mine' });
+    is_refused("weights that are $_", 'it is prepared, but|metadata entry "weights"|it has epochs', sub { $_[0]{metadata}{weights} = $_ }) for 'loaded', 'no';
+    for my $tensor (@{$model->{tensors}})
+    {
+        my $size = $tensor->{dtype} =~ /64/ ? 8 : $tensor->{dtype} eq 'U8' ? 1 : 4;
+        # whatever stands there, it is refused, or all goes well with it
+        like(prepared(sub { substr(tensor($_[0], $tensor->{name})->{data}, 0, $size) = $_ }), qr/^(22P03: invalid ctr_model|merged$|22003: |22023: the parts to merge)/,
+            "pass $pass: $tensor->{name} begins with " . unpack('H*', $_)) for "\xff" x $size, "\0" x ($size - 1) . "\x80", "\xff" x ($size - 1) . "\x7f";
+    }
+    is_refused('a start that is no digest', 'metadata entry "start"', sub { $_[0]{metadata}{start} = 'x' x 64 }) if $pass == 3;
+}
+$pass = 1;
+$model = read_model(pack 'H*', query("SELECT encode(part::bytea, 'hex') FROM prepared WHERE pass = 1"));
+is_refused("points of $_", 'the points of feature "x" are unusable', sub { substr(tensor($_[0], 'ctr.points.value')->{data}, 8, 8) = pack 'd<', $_ }) for 1, 1e300, 'nan';
+is_refused("points of $_ rows", 'the points of feature "x" are unusable', sub { substr(tensor($_[0], 'ctr.points.rows')->{data}, 8, 8) = pack 'q<', $_ }) for 0, -1, 2**62, 1;
+is_refused('too many points', 'feature "x" has', sub { substr(tensor($_[0], 'ctr.points.count')->{data}, 0, 4) = pack 'l<', 12003 });
+is_refused("rows of a label that weigh $_", 'rows of one label weigh', sub { substr(tensor($_[0], 'ctr.prepared.class_weights')->{data}, 0, 8) = pack 'd<', $_ }) for -1, 'inf', 'nan';
+is_refused('epochs', 'it is prepared|it has epochs', sub { $_[0]{metadata}{weights} = 'initial'; set_epochs($_[0], 1) });
+$pass = 3;
+$model = read_model(pack 'H*', query("SELECT encode(part::bytea, 'hex') FROM prepared WHERE pass = 3"));
+is_refused('codes in fewer rows than none', 'a code of its part occurs in -5 rows', sub { substr(tensor($_[0], 'ctr.part.rows')->{data}, 0, 4) = pack 'l<', -5 });
+$model = $plain;
+
 # names that another database cannot spell
 my $other = "${CtrTest::database}_latin1";
 query("DROP DATABASE IF EXISTS $other", database => 'postgres');

@@ -75,8 +75,8 @@ signed_log(double x)
     return copysign(log1p(fabs(x)), x);
 }
 
-static double
-scaled_space(NnTransformKind kind, double x)
+double
+transform_space(NnTransformKind kind, double x)
 {
     return kind == NN_LOG ? signed_log(x) : x;
 }
@@ -183,20 +183,21 @@ static void
 fit_scale(NnTransform *t, NnColumn *column, size_t missing)
 {
     double n = (double)column->n + (double)missing;
-    double imputed = scaled_space(t->kind, t->mean);
+    double imputed = transform_space(t->kind, t->mean);
     double deviation = 0;
     Sum sum = {0, 0}, squares = {0, 0};
 
     sum_add(&sum, (double)missing * imputed);
     column_rewind(column);
     for (size_t i = 0; i < column->n; i++)
-        sum_add(&sum, scaled_space(t->kind, column_next(column)));
-    t->shift = fmin(fmax(sum_value(&sum) / n, scaled_space(t->kind, t->low)), scaled_space(t->kind, t->high));
+        sum_add(&sum, transform_space(t->kind, column_next(column)));
+    t->shift =
+        fmin(fmax(sum_value(&sum) / n, transform_space(t->kind, t->low)), transform_space(t->kind, t->high));
 
     sum_add(&squares, (double)missing * (imputed - t->shift) * (imputed - t->shift));
     column_rewind(column);
     for (size_t i = 0; i < column->n; i++) {
-        deviation = scaled_space(t->kind, column_next(column)) - t->shift;
+        deviation = transform_space(t->kind, column_next(column)) - t->shift;
         sum_add(&squares, deviation * deviation);
     }
     t->scale = sqrt(sum_value(&squares) / n);
@@ -204,8 +205,9 @@ fit_scale(NnTransform *t, NnColumn *column, size_t missing)
         t->scale = 1;
 }
 
-void
-transform_fit(NnTransform *t, NnTransformKind kind, NnColumn *column, size_t missing, double *quantiles)
+/* The kind, and of the column's values the smallest, the largest and the mean. */
+static void
+fit_mean(NnTransform *t, NnTransformKind kind, NnColumn *column)
 {
     Sum sum = {0, 0};
 
@@ -220,12 +222,49 @@ transform_fit(NnTransform *t, NnTransformKind kind, NnColumn *column, size_t mis
     /* rounding must not carry the mean out of the column: a constant stays one when it is imputed */
     if (column->n > 0)
         t->mean = fmin(fmax(sum_value(&sum) / (double)column->n, t->low), t->high);
+}
+
+void
+transform_fit(NnTransform *t, NnTransformKind kind, NnColumn *column, size_t missing, double *quantiles)
+{
+    fit_mean(t, kind, column);
     if (column->n + missing == 0)
         missing = 1; /* nothing but infinities: a constant, as where all are missing */
     if (kind == NN_QUANTILE)
         fit_quantiles(t, column, missing, quantiles);
     else if (kind == NN_STANDARD || kind == NN_LOG)
         fit_scale(t, column, missing);
+}
+
+/* Mean and standard deviation of the imputed column from the moments of its values. */
+static void
+scale_from_moments(NnTransform *t, const NnMoments *m, double missing)
+{
+    const double n = m->rows + missing, imputed = transform_space(t->kind, t->mean);
+    double away;
+
+    if (n == 0)
+        return;
+    t->shift = (m->rows * m->scaled_mean + missing * imputed) / n;
+    t->shift = fmin(fmax(t->shift, transform_space(t->kind, t->low)), transform_space(t->kind, t->high));
+    away = m->scaled_squares + m->rows * (m->scaled_mean - t->shift) * (m->scaled_mean - t->shift) +
+           missing * (imputed - t->shift) * (imputed - t->shift);
+    t->scale = sqrt(away / n);
+    if (t->scale == 0)
+        t->scale = 1;
+}
+
+void
+transform_fit_nearly(NnTransform *t, NnTransformKind kind, NnColumn *column, size_t missing,
+                     const NnMoments *moments, double all_missing, double *quantiles)
+{
+    fit_mean(t, kind, column);
+    if (column->n > 0)
+        t->mean = fmin(fmax(moments->mean, t->low), t->high);
+    if (kind == NN_QUANTILE)
+        fit_quantiles(t, column, column->n + missing == 0 ? 1 : missing, quantiles);
+    else if (kind == NN_STANDARD || kind == NN_LOG)
+        scale_from_moments(t, moments, all_missing);
 }
 
 /* ------------------------------------------------------------------ applying */
@@ -301,7 +340,7 @@ apply(const NnTransform *t, double x)
         return quantile_apply(t, x);
     case NN_STANDARD:
     case NN_LOG:
-        return (scaled_space(t->kind, x) - t->shift) / t->scale;
+        return (transform_space(t->kind, x) - t->shift) / t->scale;
     case NN_NONE:
         break;
     }

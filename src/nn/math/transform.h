@@ -5,6 +5,7 @@
 #define NN_TRANSFORM_H
 
 #include "nn/nn.h"
+#include "nn/math/moments.h"
 
 typedef enum NnTransformKind { NN_QUANTILE, NN_STANDARD, NN_LOG, NN_NONE } NnTransformKind;
 
@@ -44,6 +45,14 @@ typedef struct NnColumn {
  * column without any value is 0 everywhere.
  */
 void transform_fit(NnTransform *t, NnTransformKind kind, NnColumn *column, size_t missing, double *quantiles);
+/*
+ * The same of a column that stands for one of more rows, or is known nearly (points.h): mean and scale come
+ * from its moments; missing: rows without a value, of all, and as many as belong to the column's.
+ */
+void transform_fit_nearly(NnTransform *t, NnTransformKind kind, NnColumn *column, size_t missing,
+                          const NnMoments *moments, double all_missing, double *quantiles);
+/* x in the space in which a transform of this kind has its mean and scale */
+double transform_space(NnTransformKind kind, double x);
 /* Fills samples from the quantiles; transform_fit does so itself. */
 void transform_sample(NnTransform *t);
 /*

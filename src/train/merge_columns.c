@@ -1,0 +1,165 @@
+/*
+ * merge_columns.c: what the parts' columns have in common. Vocabularies are the exact union, with the sum of
+ * the counts, of which the option min_count decides what is known. Numbers are fitted on the parts' points
+ * (nn/math/points.h). A single part's are its own: it has fitted them on its rows.
+ */
+#include "train/prepare.h"
+
+#include "encode/encoder.h"
+#include "miscadmin.h"
+
+/* A column's categories in all parts. */
+typedef struct Union {
+    CtrVocab *seen;
+    int32 *counts;
+    int32 room;
+} Union;
+
+static void
+union_add(Union *all, const CtrVocab *vocab, const int32 *counts)
+{
+    for (int32 id = 0; id < vocab_count(vocab); id++) {
+        uint32 length;
+        const char *bytes = vocab_get(vocab, id, &length);
+        const int32 before = vocab_count(all->seen);
+        const int32 at = vocab_add(all->seen, bytes, length, vocab_hash(bytes, length));
+
+        ctr_pause_at(id);
+        if (at == all->room) {
+            all->room = (int32)Min((int64)all->room * 2, PG_INT32_MAX);
+            all->counts = repalloc_huge(all->counts, mul_size(all->room, sizeof(int32)));
+        }
+        if (at == before)
+            all->counts[at] = 0;
+        all->counts[at] = (int32)Min((int64)all->counts[at] + counts[id], PG_INT32_MAX);
+    }
+}
+
+/* What is added up while the parts are read. */
+typedef struct Sums {
+    int n;
+    Union *categories; /* [n_cat] */
+    NnPoints *points;  /* [n_num] */
+    int64 *missing;    /* [n_num + n_cat] */
+} Sums;
+
+static int64
+capped(int64 sum, int64 more)
+{
+    return Min(sum + more, CTR_COUNT_MOST);
+}
+
+static void
+add_rows(CtrModel *all, const CtrModel *part)
+{
+    all->train_rows = capped(all->train_rows, part->train_rows);
+    all->validation_rows = capped(all->validation_rows, part->validation_rows);
+    all->skipped_rows = capped(all->skipped_rows, part->skipped_rows);
+    for (int k = 0; k < Max(all->options.net.n_classes, 2); k++) {
+        all->label_rows[k] = capped(all->label_rows[k], part->label_rows ? part->label_rows[k] : 0);
+        all->prepared.class_weights[k] += part->prepared.class_weights[k];
+    }
+}
+
+/* Points of a column that is made of two, in a context that outlives both. */
+static void
+add_points(NnPoints *all, const NnPoints *part, MemoryContext context)
+{
+    const Size n = (Size)(all->n + part->n);
+    NnPoints sum = {.values = MemoryContextAllocHuge(context, Max(n, 1) * sizeof(double)),
+                    .rows = MemoryContextAllocHuge(context, Max(n, 1) * sizeof(int64))};
+
+    points_merge(&sum, all, part);
+    if (all->values) {
+        pfree(all->values);
+        pfree(all->rows);
+    }
+    *all = sum;
+}
+
+static void
+add_part(Sums *sums, CtrModel *all, const CtrModel *part)
+{
+    const CtrEncoder *encoder = part->encoder;
+
+    add_rows(all, part);
+    for (int i = 0; i < encoder->n_num + encoder->n_cat; i++)
+        sums->missing[i] = capped(sums->missing[i], encoder->features[i].missing);
+    for (int i = 0; i < encoder->n_num; i++) {
+        CHECK_FOR_INTERRUPTS();
+        add_points(&sums->points[i], &part->prepared.points[i], all->context);
+    }
+    for (int f = 0; f < encoder->n_cat; f++)
+        union_add(&sums->categories[f], encoder->vocabs[f], encoder->frequencies[f]);
+}
+
+static Sums
+sums_create(const CtrEncoder *encoder)
+{
+    Sums sums = {.categories = palloc(sizeof(Union) * Max(encoder->n_cat, 1)),
+                 .points = palloc0(sizeof(NnPoints) * Max(encoder->n_num, 1)),
+                 .missing = palloc0(sizeof(int64) * (encoder->n_num + encoder->n_cat))};
+
+    for (int i = 0; i < encoder->n_num; i++)
+        sums.points[i].exact = true;
+    for (int f = 0; f < encoder->n_cat; f++)
+        sums.categories[f] = (Union){vocab_create(CurrentMemoryContext), palloc(sizeof(int32) * 64), 64};
+    return sums;
+}
+
+/* only: the encoder of a single part, or NULL */
+static void
+fit(CtrModel *all, const Sums *sums, const CtrEncoder *only)
+{
+    CtrEncoder *encoder = all->encoder;
+
+    for (int i = 0; i < encoder->n_num; i++) {
+        CHECK_FOR_INTERRUPTS();
+        if (only)
+            encoder_keep_number(encoder, i, only, sums->missing[i]);
+        else
+            encoder_fit_points(encoder, i, &all->options, &sums->points[i], sums->missing[i]);
+    }
+    for (int f = 0; f < encoder->n_cat; f++) {
+        const Union *categories = &sums->categories[f];
+
+        pfree(encoder_fit_categories(encoder, f, categories->seen, categories->counts, all->options.min_count,
+                                     NULL, sums->missing[encoder->n_num + f]));
+    }
+}
+
+static CtrModel *
+common_create(const CtrModel *part, MemoryContext context)
+{
+    CtrModel *all = MemoryContextAllocZero(context, sizeof(CtrModel));
+    const int classes = Max(part->options.net.n_classes, 2);
+
+    all->context = context;
+    all->stage = CTR_STAGE_COMMON_COLUMNS;
+    all->options = part->options;
+    all->weights = CTR_WEIGHTS_INITIAL;
+    all->encoder = encoder_create(context, &part->options, part->encoder->features, part->encoder->n_num,
+                                  part->encoder->n_cat, NULL);
+    all->label_rows = MemoryContextAllocZero(context, sizeof(int64) * classes);
+    all->prepared.class_weights = MemoryContextAllocZero(context, sizeof(double) * classes);
+    return all;
+}
+
+CtrModel *
+merge_columns(const CtrParts *parts, MemoryContext context)
+{
+    const CtrModel *first = parts_unpack(parts, 0, context);
+    CtrModel *all = common_create(first, context);
+    Sums sums = sums_create(first->encoder);
+
+    add_part(&sums, all, first);
+    for (int i = 1; i < parts->n; i++) {
+        CtrModel *part = parts_unpack(parts, i, context);
+
+        parts_check_same(first, part);
+        add_part(&sums, all, part);
+        MemoryContextDelete(part->context);
+    }
+    fit(all, &sums, parts->n == 1 ? first->encoder : NULL);
+    return all;
+}

@@ -1,0 +1,272 @@
+/*
+ * merge_models.c: the average of models that were trained from one model, on parts of a table: parameters
+ * (nn/train/outer.c), history and explanations by rows. Encoder and statistics are those of each.
+ */
+#include "train/prepare.h"
+
+#include <math.h>
+
+#include "miscadmin.h"
+
+#include "nn/infer/average.h"
+#include "nn/train/outer.h"
+
+/* ------------------------------------------------------------------ do they belong together? */
+
+static void
+check_part(const CtrParts *parts, int i, const CtrModel *first, const CtrModel *part)
+{
+    parts_check_same(first, part);
+    if (!part->encoder->shared || !first->encoder->shared)
+        ereport(ERROR,
+                (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                 errmsg("models that have no start in common cannot be merged"),
+                 errhint("Train each of them from the model that ctr_merge makes of prepared parts.")));
+    parts_check_encoder(parts->values[0], parts->values[i]);
+    if (strcmp(first->start, part->start) != 0 || first->weights != part->weights)
+        ereport(ERROR,
+                (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                 errmsg("the models to merge were trained from different models"),
+                 errdetail("These have digests %.12s and %.12s.", first->start[0] ? first->start : "none",
+                           part->start[0] ? part->start : "none"),
+                 errhint("In each round all parts go on from the same model.")));
+}
+
+/* ------------------------------------------------------------------ history */
+
+/* Sums of a figure of an epoch over the parts that have it, and of what it counts by. */
+typedef struct Figure {
+    double sum, weight;
+} Figure;
+
+static void
+figure_add(Figure *figure, double value, double weight)
+{
+    if (isnan(value) || weight <= 0)
+        return;
+    figure->sum += value * weight;
+    figure->weight += weight;
+}
+
+static double
+figure_mean(const Figure *figure)
+{
+    return figure->weight > 0 ? figure->sum / figure->weight : NAN;
+}
+
+#define FIGURES 5 /* of an epoch: losses, AUCs and the learning rate */
+
+typedef struct Epochs {
+    int n, room;
+    Figure (*figures)[FIGURES];
+    double *seconds; /* of the slowest part */
+} Epochs;
+
+static void
+epochs_add(Epochs *all, const CtrModel *part)
+{
+    const double train = (double)part->train_rows, validation = (double)part->validation_rows;
+
+    if (part->n_epochs > all->room) {
+        const Size more = part->n_epochs - all->room;
+
+        all->figures = all->room ? repalloc_huge(all->figures, sizeof(*all->figures) * part->n_epochs)
+                                 : palloc_extended(sizeof(*all->figures) * part->n_epochs, MCXT_ALLOC_HUGE);
+        all->seconds = all->room ? repalloc_huge(all->seconds, sizeof(double) * part->n_epochs)
+                                 : palloc_extended(sizeof(double) * part->n_epochs, MCXT_ALLOC_HUGE);
+        memset(all->figures + all->room, 0, sizeof(*all->figures) * more);
+        memset(all->seconds + all->room, 0, sizeof(double) * more);
+        all->room = part->n_epochs;
+    }
+    all->n = Max(all->n, part->n_epochs);
+    for (int i = 0; i < part->n_epochs; i++) {
+        const CtrEpoch *e = &part->history[i];
+
+        figure_add(&all->figures[i][0], e->train_loss, train);
+        figure_add(&all->figures[i][1], e->train_auc, train);
+        figure_add(&all->figures[i][2], e->val_loss, validation);
+        figure_add(&all->figures[i][3], e->val_auc, validation);
+        figure_add(&all->figures[i][4], e->learning_rate, train);
+        all->seconds[i] = fmax(all->seconds[i], e->seconds);
+    }
+}
+
+static void
+epochs_finish(const Epochs *all, CtrModel *merged)
+{
+    merged->n_epochs = all->n;
+    merged->history = MemoryContextAllocZero(merged->context, sizeof(CtrEpoch) * Max(all->n, 1));
+    for (int i = 0; i < all->n; i++) {
+        const Figure *f = all->figures[i];
+
+        merged->history[i] = (CtrEpoch){.train_loss = figure_mean(&f[0]),
+                                        .train_auc = figure_mean(&f[1]),
+                                        .val_loss = figure_mean(&f[2]),
+                                        .val_auc = figure_mean(&f[3]),
+                                        .learning_rate = figure_mean(&f[4]),
+                                        .seconds = all->seconds[i],
+                                        .is_best = i + 1 == merged->best_epoch};
+    }
+}
+
+/* ------------------------------------------------------------------ explanations */
+
+/* Adds a part's rows, its share of all, to the sums, as far as its average row tells them. */
+static void
+inputs_add(NnInputSums *sums, const CtrModel *part, double share)
+{
+    const double rows = share * (double)sums->rows;
+
+    for (int i = 0; i < part->net.config.n_num; i++) {
+        const double mean = part->insight.average[i], spread = part->insight.spread[i];
+
+        sums->numbers[i] += rows * mean;
+        sums->squares[i] += rows * (mean * mean + spread * spread);
+    }
+}
+
+static void
+mean_add(double *sum, const float *values, int n, double share)
+{
+    for (int i = 0; values && i < n; i++)
+        sum[i] += share * values[i];
+}
+
+static void
+mean_finish(float *values, const double *sum, int n)
+{
+    for (int i = 0; values && i < n; i++)
+        values[i] = (float)sum[i];
+}
+
+/* ------------------------------------------------------------------ all of it */
+
+typedef struct Merge {
+    CtrModel *merged; /* the first part, which becomes the result */
+    NnInputSums inputs;
+    int64 *code_rows; /* inputs.counts */
+    double *sum;      /* [n_block] */
+    double *means[4]; /* of statistics, importance, attention, crosses */
+    int sizes[4];
+    Epochs epochs;
+    double all_rows;
+} Merge;
+
+static float **
+insight_means(CtrInsight *insight, int i)
+{
+    float **const members[] = {&insight->statistics, &insight->importance, &insight->attention,
+                               &insight->crosses};
+
+    return members[i];
+}
+
+/* What must be known of all parts before the first one is added. */
+static void
+count(Merge *m, const CtrParts *parts)
+{
+    CtrModel *merged = m->merged;
+    int64 codes = 0;
+
+    for (int f = 0; f < merged->encoder->d_cat; f++)
+        codes += merged->encoder->categories[f];
+    for (int i = 0; i < parts->n; i++) {
+        CtrModel *part = parts_unpack(parts, i, CurrentMemoryContext);
+
+        check_part(parts, i, merged, part);
+        m->all_rows += (double)part->train_rows;
+        for (int64 c = 0; c < codes; c++) {
+            ctr_pause_at(c);
+            m->code_rows[c] += part->code_rows[c];
+        }
+        MemoryContextDelete(part->context);
+    }
+    for (int c = 0; codes > 0 && c < merged->encoder->categories[0]; c++)
+        m->inputs.rows += m->code_rows[c];
+    if (codes == 0)
+        m->inputs.rows = (int64)m->all_rows;
+}
+
+static void
+add(Merge *m, CtrModel *part, int n_parts)
+{
+    const double share = m->all_rows > 0 ? (double)part->train_rows / m->all_rows : 1.0 / n_parts;
+    const NnShare of = {.rows = share, .code_rows = part->code_rows, .all_rows = m->code_rows};
+
+    outer_add(&part->net, m->sum, part->params, &of, ctr_pause);
+    epochs_add(&m->epochs, part);
+    inputs_add(&m->inputs, part, share);
+    for (int i = 0; i < 4; i++)
+        mean_add(m->means[i], *insight_means(&part->insight, i), m->sizes[i], share);
+}
+
+static int64
+capped(int64 sum, int64 more)
+{
+    return Min(sum + more, CTR_COUNT_MOST);
+}
+
+static void
+add_counts(CtrModel *merged, const CtrModel *part)
+{
+    merged->train_rows = capped(merged->train_rows, part->train_rows);
+    merged->validation_rows = capped(merged->validation_rows, part->validation_rows);
+    merged->skipped_rows = capped(merged->skipped_rows, part->skipped_rows);
+    merged->best_epoch = Max(merged->best_epoch, part->best_epoch);
+    if (strcmp(part->trained_at, merged->trained_at) > 0)
+        strlcpy(merged->trained_at, part->trained_at, sizeof(merged->trained_at));
+    for (int k = 0; merged->label_rows && part->label_rows && k < Max(merged->options.net.n_classes, 2); k++)
+        merged->label_rows[k] = capped(merged->label_rows[k], part->label_rows[k]);
+}
+
+static void
+finish(Merge *m)
+{
+    CtrModel *merged = m->merged;
+    const char *fault;
+
+    outer_mean(&merged->net, merged->params, m->sum, ctr_pause);
+    epochs_finish(&m->epochs, merged);
+    for (int64 c = 0, f = 0; f < merged->encoder->d_cat; f++) {
+        for (int i = 0; i < merged->encoder->categories[f]; i++, c++)
+            merged->code_rows[c] = (int32)Min(m->code_rows[c], PG_INT32_MAX);
+    }
+    if (model_has_insight(merged) && m->inputs.rows > 0)
+        input_sums_average(&m->inputs, merged->params, merged->insight.average, merged->insight.spread,
+                           ctr_pause);
+    for (int i = 0; i < 4; i++)
+        mean_finish(*insight_means(&merged->insight, i), m->means[i], m->sizes[i]);
+    fault = model_fault(merged);
+    if (fault != NULL)
+        ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+                        errmsg("the models to merge have no average: %s", fault)));
+}
+
+CtrModel *
+merge_models(const CtrParts *parts, MemoryContext context)
+{
+    Merge m = {.merged = parts_unpack(parts, 0, context)};
+    const CtrEncoder *encoder = m.merged->encoder;
+    const int sizes[] = {encoder->n_statistics, encoder->n_num + encoder->n_cat,
+                         encoder->n_num + encoder->n_cat, encoder->n_crosses};
+
+    ctr_check_status(input_sums_create(&m.inputs, &m.merged->net, ctr_nn_alloc(context)), "merge models");
+    m.code_rows = m.inputs.counts;
+    m.sum = MemoryContextAllocExtended(context, mul_size(m.merged->net.n_block, sizeof(double)),
+                                       MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+    for (int i = 0; i < 4; i++) {
+        m.sizes[i] = sizes[i];
+        m.means[i] = palloc0(sizeof(double) * Max(sizes[i], 1));
+    }
+    count(&m, parts);
+    for (int i = 0; i < parts->n; i++) {
+        CtrModel *part = parts_unpack(parts, i, context);
+
+        add(&m, part, parts->n);
+        if (i > 0)
+            add_counts(m.merged, part);
+        MemoryContextDelete(part->context);
+    }
+    finish(&m);
+    return m.merged;
+}

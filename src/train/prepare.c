@@ -1,0 +1,121 @@
+/*
+ * prepare.c: the aggregate ctr_prepare. Rows come in as those of a training do (training.c); the final
+ * function makes one pass over them and returns what it found: a prepared part. The first pass looks at the
+ * columns; the others, which get what ctr_merge made of all parts, at what needs it: which columns to pair,
+ * which pairs of categories there are, and the labels by category.
+ */
+#include "train/prepare.h"
+
+#include "encode/encoder.h"
+#include "train/training.h"
+
+/* ------------------------------------------------------------------ passes */
+
+bool
+prepare_samples(const CtrOptions *options, const CtrEncoder *encoder)
+{
+    const CtrCrossOption *crosses = &options->crosses;
+
+    if (encoder->n_cat < 2 || options->net.n_classes > 1)
+        return false;
+    return crosses->kind == CTR_CROSSES_AUTO ||
+           (crosses->kind == CTR_CROSSES_GIVEN && crosses->n > 0 && options->cross_counts);
+}
+
+CtrStage
+prepare_next(const CtrModel *common)
+{
+    if (common->stage == CTR_STAGE_COMMON_COLUMNS && prepare_samples(&common->options, common->encoder))
+        return CTR_STAGE_SAMPLE;
+    if (common->stage == CTR_STAGE_COMMON_CROSSES && common->encoder->n_crosses > 0)
+        return CTR_STAGE_PAIRS;
+    return common->options.target_statistics ? CTR_STAGE_LABELS : CTR_STAGE_MODEL;
+}
+
+/* ------------------------------------------------------------------ the aggregate */
+
+/* The third argument: what ctr_merge made of the parts of the pass before. */
+static CtrModel *
+unpack_common(Datum given, MemoryContext context)
+{
+    CtrModel *model = model_unpack_any(given, context);
+
+    if (model->stage == CTR_STAGE_MODEL)
+        ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                        errmsg("nothing is left to prepare: the third argument is a model"),
+                        errhint("ctr_train(record, options, model) trains it.")));
+    if (stage_is_part(model->stage))
+        ereport(ERROR,
+                (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                 errmsg("the third argument is %s, prepared but not merged", stage_words(model->stage)),
+                 errhint("ctr_merge makes of all parts what they have in common.")));
+    return model;
+}
+
+/* CREATE FUNCTION ctr_prepare_transition(internal, record, jsonb [, ctr_model]) RETURNS internal */
+PG_FUNCTION_INFO_V1(ctr_prepare_transition);
+Datum
+ctr_prepare_transition(PG_FUNCTION_ARGS)
+{
+    return training_take(fcinfo, unpack_common);
+}
+
+/* A part before its first pass. */
+static CtrModel *
+part_create(const CtrTraining *t)
+{
+    CtrModel *part = MemoryContextAllocZero(t->context, sizeof(CtrModel));
+
+    if (t->options.crosses.kind != CTR_CROSSES_NONE)
+        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                        errmsg("parts of a table cannot have pairs of columns"),
+                        errhint("Set \"crosses\" to \"none\".")));
+    part->context = t->context;
+    part->stage = CTR_STAGE_COLUMNS;
+    part->options = t->options;
+    part->encoder = encoder_create(t->context, &t->options, t->features, t->n_num, t->n_cat, NULL);
+    part->weights = CTR_WEIGHTS_INITIAL;
+    part->skipped_rows = t->counts.skipped;
+    return part;
+}
+
+static ctr_model *
+prepare(CtrTraining *t, CtrReport *report, MemoryContext aggregate)
+{
+    CtrModel *part = t->given;
+
+    if (!trainable_rows(report, &t->counts))
+        return NULL;
+    if (part == NULL)
+        part = part_create(t);
+    else
+        part->stage = prepare_next(part);
+    dataset_prepare(t->dataset, part);
+    return model_pack(part, aggregate);
+}
+
+/* CREATE FUNCTION ctr_prepare_final(internal) RETURNS ctr_model */
+PG_FUNCTION_INFO_V1(ctr_prepare_final);
+Datum
+ctr_prepare_final(PG_FUNCTION_ARGS)
+{
+    CtrTraining *t = PG_ARGISNULL(0) ? NULL : (CtrTraining *)PG_GETARG_POINTER(0);
+    MemoryContext aggregate;
+
+    if (!AggCheckCallContext(fcinfo, &aggregate))
+        elog(ERROR, "ctr_prepare_final called in non-aggregate context");
+    if (t == NULL) {
+        training_warn_empty(fcinfo, "prepare");
+        PG_RETURN_NULL();
+    }
+    if (!t->finished) {
+        CtrReport report;
+
+        training_ends(t, &report, fcinfo);
+        t->result = prepare(t, &report, aggregate);
+        training_free(t);
+    }
+    if (t->result == NULL)
+        PG_RETURN_NULL();
+    PG_RETURN_MODEL_P(t->result);
+}
