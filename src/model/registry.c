@@ -190,8 +190,7 @@ create(void *arg)
     dsm_segment *segment = dsm_create(*(const Size *)arg, DSM_CREATE_NULL_IF_MAXSEGMENTS);
 
     if (segment == NULL)
-        ereport(ERROR,
-                (errcode(ERRCODE_INSUFFICIENT_RESOURCES), errmsg("too many dynamic shared memory segments")));
+        elog(ERROR, "too many dynamic shared memory segments");
     dsm_pin_mapping(segment);
     segments[building] = segment;
     m->handle = dsm_segment_handle(segment);
