@@ -640,7 +640,7 @@ CREATE FUNCTION ctr_interactions(ctr_model, OUT layer pg_catalog.text, OUT featu
     RETURNS SETOF pg_catalog.record
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 20000 ROWS 1000;
 COMMENT ON FUNCTION ctr_interactions(ctr_model) IS
-    'One row per pair of features, the strongest first: in layer ''network'' what they have together in the whole network, in logits; then for each layer that multiplies features how large the weights are between them, each times the standard deviations of the two inputs. Layer ''crosses'': what the inputs of chosen pairs of columns contribute.';
+    'One row per pair of features, the strongest first: in layer ''network'' what they have together in the whole network, in logits; then for each layer that multiplies features how large the weights are between them, each times the standard deviations of the two inputs. Layer ''crosses'': what the inputs of chosen pairs of columns contribute. Inputs are taken to vary independently; those derived from one number do not, so that pairs of numbers may come out too strong.';
 
 CREATE FUNCTION ctr_explain(ctr_model, pg_catalog.record, OUT feature pg_catalog.text, OUT value pg_catalog.text,
     OUT status pg_catalog.text, OUT attention double precision, OUT contribution double precision)

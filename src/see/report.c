@@ -156,6 +156,18 @@ put_tried(StringInfo page, const CtrModel *model)
     end_table(page);
 }
 
+/* the curves of a training, or what it has measured for explanations */
+static void
+put_pictures(StringInfo page, const CtrModel *model, const char *class, bool needs_insight)
+{
+    appendStringInfo(page, "<div class=\"pictures %s\">", class);
+    for (const CtrPlot *plot = plots; plot->name != NULL; plot++) {
+        if (plot->needs_insight == needs_insight)
+            plot->draw(page, model);
+    }
+    appendStringInfoString(page, "</div>\n");
+}
+
 static void
 put_history(StringInfo page, const CtrModel *model)
 {
@@ -169,13 +181,11 @@ put_history(StringInfo page, const CtrModel *model)
                          model->weights == CTR_WEIGHTS_INITIAL
                              ? "Nothing has been trained: the weights are those that a training starts from."
                              : "The weights were trained elsewhere and came by ctr_load_weights.");
+    if (model->n_epochs > 0)
+        put_pictures(page, model, "curves", false);
     /* the heat map of many features has a line of its own, so that their names can be read */
-    appendStringInfo(page, "<div class=\"pictures%s\">", features > FEATURES_MANY ? " many" : "");
-    for (const CtrPlot *plot = plots; plot->name != NULL; plot++) {
-        if (plot->needs_insight ? model_has_insight(model) : model->n_epochs > 0)
-            plot->draw(page, model);
-    }
-    appendStringInfoString(page, "</div>\n");
+    if (model_has_insight(model))
+        put_pictures(page, model, features > FEATURES_MANY ? "many" : "few", true);
     if (model->n_epochs == 0)
         return;
     begin_table(page, heads);
@@ -261,12 +271,12 @@ put_derived(StringInfo page, const CtrModel *model)
     put_heading(page, "Derived");
     if (encoder->buckets != NULL && encoder->n_num > 0)
         appendStringInfo(page,
-                         "<p>Each of %d numbers is cut into buckets, which are categories besides.</p>\n",
+                         "<p>Numerical columns cut into buckets, which are categories besides: %d.</p>\n",
                          encoder->n_num);
     if (encoder->n_statistics > 0)
         appendStringInfo(page,
-                         "<p>Target statistics of %d fields of categories: the log odds of the label in a "
-                         "category, from other rows than the row itself%s.</p>\n",
+                         "<p>Fields of categories with target statistics, the log odds of the label in a "
+                         "category, from other rows than the row itself: %d%s.</p>\n",
                          encoder->n_statistics,
                          encoder->sums_statistics ? "; the network sees their sum" : "");
     if (encoder->n_crosses == 0)

@@ -1,5 +1,6 @@
 # Pictures and pages in a browser: headless Chromium opens each, with few features and many, on a light and on a dark
-# screen; nothing complains on its console, and curves, dots and bars are there in their colours.
+# screen; nothing complains on its console, and curves, dots and bars are there in their colours. On a telephone and on
+# paper nothing is cut off.
 use strict;
 use warnings;
 use CtrTest;
@@ -13,14 +14,20 @@ plan skip_all => 'left out: there is no Chromium here that could open pictures a
 my %light = (paper => [255, 255, 255], one => [0, 114, 178], two => [213, 94, 0], mark => [0, 122, 90], heat => [8, 48, 107]);
 my %dark = (paper => [21, 24, 29], one => [86, 180, 233], two => [230, 159, 0], mark => [47, 191, 148], heat => [222, 239, 255]);
 
+sub command
+{
+    my (%options) = @_;
+    my $size = $options{size} // '700,700';
+    return ($browser, qw(--headless --no-sandbox --disable-gpu --hide-scrollbars --force-color-profile=srgb),
+        '--force-device-scale-factor=1', "--window-size=$size", '--enable-logging=stderr', "--user-data-dir=@{[scratch('profile')]}",
+        $options{dark} ? '--blink-settings=preferredColorScheme=0' : ());
+}
+
 # Opens a file; the console's lines, the document that it became, and the screen's pixels by colour
 sub open_in_browser
 {
     my ($file, %options) = @_;
-    my $size = $options{size} // '700,700';
-    my @command = ($browser, qw(--headless --no-sandbox --disable-gpu --hide-scrollbars --force-color-profile=srgb),
-        '--force-device-scale-factor=1', "--window-size=$size", '--enable-logging=stderr', "--user-data-dir=@{[scratch('profile')]}",
-        $options{dark} ? '--blink-settings=preferredColorScheme=0' : ());
+    my @command = command(%options);
     my ($dom, $log, $png) = map { scratch($_) } qw(dom log shot.png);
     local $ENV{HOME} = scratch('');
     system("timeout 60 @command --dump-dom 'file://$file' >$dom 2>$log");
@@ -64,15 +71,41 @@ sub paeth
     return $pa <= $pb && $pa <= $pc ? $a : $pb <= $pc ? $b : $c;
 }
 
+sub spill
+{
+    my ($file, $text) = @_;
+    open my $out, '>:raw', $file or die;
+    print $out $text;
+    close $out;
+}
+
+# What a script finds in a page that is so many pixels wide; paper: by the rules for paper. Headless windows have a least
+# width, frames have none.
+sub measured
+{
+    my ($page, $width, $script, %options) = @_;
+    local $ENV{HOME} = scratch('');
+    if ($options{paper}) {
+        $page =~ s/\@media screen and/\@media not all and/g;
+        $page =~ s/\@media print/\@media all/g;
+    }
+    $page =~ s{</body>}{<script>parent.postMessage(String($script), "*")</script></body>} or die;
+    spill(scratch('inner.html'), $page);
+    spill(scratch('outer.html'), '<script>onmessage = (e) => document.title = e.data</script>' .
+        "<iframe src='inner.html' width='$width' height='4000' style='border:0'></iframe>");
+    my $file = scratch('outer.html');
+    my @command = (command(%options), '--virtual-time-budget=5000');
+    my ($title) = `timeout 120 @command --dump-dom 'file://$file' 2>/dev/null` =~ m{<title>(.*?)</title>};
+    return $title;
+}
+
 # a test: what SQL returns opens without complaints, and has so many pixels at least of each colour
 sub shows
 {
     my ($name, $type, $sql, $pixels, %options) = @_;
     my $file = scratch("picture.$type");
     my $palette = $options{dark} ? \%dark : \%light;
-    open my $out, '>:raw', $file or die;
-    print $out query($sql);
-    close $out;
+    spill($file, query($sql));
     my ($complaints, $dom, $colours) = open_in_browser($file, %options);
     is_deeply($complaints, [], "$name: the console is silent");
     unlike($dom, qr/parsererror|<script/, "$name: it is what it says, without scripts");
@@ -82,9 +115,7 @@ sub shows
 
 # that the tests above can fail
 {
-    open my $out, '>', scratch('broken.html') or die;
-    print $out '<script>console.error("broken")</script>';
-    close $out;
+    spill(scratch('broken.html'), '<script>console.error("broken")</script>');
     my ($complaints, undef, $colours) = open_in_browser(scratch('broken.html'));
     is(scalar @$complaints, 2, 'what a console says is seen');
     is($colours->{ join ',', @{ $light{two} } } // 0, 0, 'an empty page has no curve');
@@ -108,6 +139,9 @@ BEGIN
 END $$;
 INSERT INTO models SELECT 'hostile', ctr_train(c, ctr_fit(epochs => 1)) FROM
     (SELECT i % 2 AS label, i % 7 AS "<script>alert(1)</script>", 'a' || i % 3 AS U&"\0001\001b</td>" FROM generate_series(1, 500) i) c;
+INSERT INTO models SELECT 'wide', ctr_train(c, ctr_fit(epochs => 1)) FROM
+    (SELECT i % 2 AS label, i % 7 AS "WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW", 'a' || i % 3 AS "ééééééééééééééééééééééééééééééé"
+     FROM generate_series(1, 500) i) c;
 INSERT INTO models SELECT 'long', ctr_train(c, ctr_fit(epochs => 50, patience => 0, lr_schedule => 'cosine')) FROM
     (SELECT i % 2 AS label, i % 7 AS a, 'a' || i % 3 AS b FROM generate_series(1, 500) i) c;
 EOS
@@ -137,6 +171,19 @@ shows('report, on a telephone', 'html', "SELECT ctr_report(model) FROM models WH
     size => '500,1600');
 shows('report of hostile names', 'html', "SELECT ctr_report(model) FROM models WHERE name = 'hostile'", { paper => 100000, two => 10 },
     size => '1000,2000');
+
+# Nothing is wider than a telephone or A4 less its margins, but for tables, which scroll there, and no name is broken into
+# letters; on paper no picture is higher than a page.
+my $wide = '[...document.querySelectorAll("main, main *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1';
+my $narrow = '[...document.querySelectorAll("td:not(.n)")].filter((e) => e.clientWidth < 90).length';
+my $high = '[...document.querySelectorAll("svg")].filter((e) => e.getBoundingClientRect().height > 940).length';
+foreach my $name (qw(3 39 300 wide)) {
+    my $page = query("SELECT ctr_report(model) FROM models WHERE name = '$name'");
+    is(measured($page, 390, "[$wide && !e.closest('.wide')).length, $narrow]"), '0,0', "report \"$name\" on a telephone: nothing is cut off");
+    is(measured($page, 680, "[$wide).length, $narrow, $high]", paper => 1), '0,0,0', "report \"$name\" on paper: nothing is cut off");
+}
+is(measured('<body><main><p style="width:700px">wide</p></main></body>', 680, "$wide).length", paper => 1), '1', 'what is cut off is seen');
+
 my $scores = 'FROM (SELECT i * 7919 % 100 < i % 50 AS y, i % 50 / 100.0 AS s FROM generate_series(1, 10000) i) t';
 shows('ROC curve', 'svg', "SELECT ctr_plot_roc(y, s) $scores", { paper => 100000, two => 300 });
 shows('calibration', 'svg', "SELECT ctr_plot_calibration(y, s) $scores", { paper => 100000, two => 300 });
