@@ -205,8 +205,9 @@ sub is_refused
 }
 sub drop_tensor { my ($model, $name) = @_; $model->{tensors} = [grep { $_->{name} ne $name } @{$model->{tensors}}] }
 
-for $pass (1 .. 3)
+for my $number (1 .. 3)
 {
+    $pass = $number;
     $model = read_model(pack 'H*', query("SELECT encode(part::bytea, 'hex') FROM prepared WHERE pass = $pass"));
     is(prepared(sub {}), 'merged', "pass $pass: the good part, put together again");
     for my $name (map { $_->{name} } @{$model->{tensors}})
