@@ -159,9 +159,15 @@ report_skipped(const CtrReport *report, const CtrEvent *event)
 static void
 report_early_stop(const CtrReport *report, const CtrEvent *event)
 {
-    ereport(NOTICE, (errmsg("stopped early: %s has not improved for %d epochs, the best was epoch %d",
-                            event->watches_auc ? "val_auc" : "val_loss", report->options->patience,
-                            event->best_epoch)));
+    const char *metric = event->watches_auc ? "val_auc" : "val_loss";
+    const int patience = report->options->patience;
+
+    if (event->best_epoch > event->epoch - patience)
+        ereport(NOTICE, (errmsg("stopped early: %s has hardly improved for %d epochs, the best was epoch %d",
+                                metric, patience, event->best_epoch)));
+    else
+        ereport(NOTICE, (errmsg("stopped early: %s has not improved for %d epochs, the best was epoch %d",
+                                metric, patience, event->best_epoch)));
 }
 
 static void

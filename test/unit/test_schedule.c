@@ -35,7 +35,7 @@ test_rates(void)
     CHECK(schedule_rate(&s, 0) == 0.01);
     CHECK_NEAR(schedule_rate(&s, 0.75), 0.0025, 1e-15);
     CHECK_NEAR(schedule_rate(&s, 1.5), 0, 1e-15);
-    CHECK(schedule_cooldown_epochs(NN_COOLDOWN, 10) == 2 && schedule_cooldown_epochs(NN_COSINE, 10) == 0);
+    CHECK(schedule_cooldown_epochs(NN_COOLDOWN, 10) == 1 && schedule_cooldown_epochs(NN_COSINE, 10) == 0);
     CHECK(schedule_cooldown_epochs(NN_COOLDOWN, 2) == 1 && schedule_cooldown_epochs(NN_COOLDOWN, 1) == 0);
 }
 
@@ -55,6 +55,7 @@ static void
 test_stop(void)
 {
     static const double up[] = {0.6, 0.7, 0.65, 0.69, 0.7, 0.71, 0.7, 0.7};
+    static const double slow[] = {0.5, 0.4997, 0.4994, 0.498, 0.4978, 0.4976, 0.4974, 0.4972};
     static const double bad[] = {NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
     NnSchedule s;
 
@@ -78,6 +79,14 @@ test_stop(void)
     schedule_init(&s, NN_CONSTANT, false, 0.01, 2, 100);
     CHECK(run(&s, bad, 8) == 2);
     CHECK(s.best_epoch == 0);
+
+    schedule_init(&s, NN_CONSTANT, false, 0.01, 2, 100);
+    CHECK(run(&s, slow, 8) == 0);
+    schedule_init(&s, NN_COOLDOWN, false, 0.01, 2, 100);
+    CHECK(run(&s, slow, 8) == 6); /* two steps that are too small, together, are enough */
+    CHECK(s.best_epoch == 6 && s.best == slow[5]);
+    schedule_init(&s, NN_COOLDOWN, true, 0.01, 2, 100);
+    CHECK(run(&s, up, 8) == 4);
 }
 
 static void

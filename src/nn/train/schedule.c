@@ -46,12 +46,22 @@ schedule_rate(const NnSchedule *s, double progress)
     return s->cooling ? s->rate * (1 - fmin(fmax(progress, 0), 1)) : s->rate;
 }
 
+static bool
+is_better(const NnSchedule *s, double metric, double than)
+{
+    return s->maximize ? metric > than : metric < than;
+}
+
 bool
 schedule_report(NnSchedule *s, int epoch, double metric)
 {
-    bool better = s->best_epoch == 0 || (s->maximize ? metric > s->best : metric < s->best);
+    const double least = s->kind == NN_COOLDOWN && !s->maximize ? NN_GAIN_LEAST : 0;
 
-    if (better && !isnan(metric)) {
+    if (!isnan(metric) && (s->gain_epoch == 0 || is_better(s, metric, s->gained * (1 - least)))) {
+        s->gained = metric;
+        s->gain_epoch = epoch;
+    }
+    if (!isnan(metric) && (s->best_epoch == 0 || is_better(s, metric, s->best))) {
         s->best = metric;
         s->best_epoch = epoch;
         return true;
@@ -64,5 +74,5 @@ schedule_report(NnSchedule *s, int epoch, double metric)
 bool
 schedule_stop(const NnSchedule *s, int epoch)
 {
-    return epoch >= s->epochs || (s->patience > 0 && epoch - s->best_epoch >= s->patience);
+    return epoch >= s->epochs || (s->patience > 0 && epoch - s->gain_epoch >= s->patience);
 }

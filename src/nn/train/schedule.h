@@ -8,7 +8,8 @@
 
 typedef enum NnScheduleKind { NN_CONSTANT, NN_COSINE, NN_PLATEAU, NN_COOLDOWN } NnScheduleKind;
 
-#define NN_COOLDOWN_EPOCHS 2
+#define NN_COOLDOWN_EPOCHS 1
+#define NN_GAIN_LEAST      1e-3
 
 typedef struct NnSchedule {
     NnScheduleKind kind;
@@ -18,6 +19,8 @@ typedef struct NnSchedule {
     int epochs;             /* at most */
     double best;            /* of the monitored metric so far */
     int best_epoch;         /* 1-based; 0 = none */
+    double gained;          /* the metric by which later epochs gain enough, or not */
+    int gain_epoch;         /* the last one that did; 0 = none */
     bool cooling;           /* NN_COOLDOWN: the rate has begun to fall */
 } NnSchedule;
 
@@ -38,7 +41,11 @@ double schedule_rate(const NnSchedule *s, double progress);
 int schedule_batch_rows(int64_t left, int batch_size);
 /* Tells it of an epoch's metric; NaN never is best. Returns whether this epoch is the best so far. */
 bool schedule_report(NnSchedule *s, int epoch, double metric);
-/* true after the last epoch, and when the last `patience` epochs (0: any number) brought nothing better */
+/*
+ * true after the last epoch, and when the last `patience` epochs (0: any number) brought nothing better.
+ * Where a cooldown follows, a loss that falls by less than NN_GAIN_LEAST of itself is not enough: the
+ * cooldown gains more.
+ */
 bool schedule_stop(const NnSchedule *s, int epoch);
 
 #endif /* NN_SCHEDULE_H */
