@@ -130,7 +130,7 @@ COMMENT ON FUNCTION ctr_deepcross(pg_catalog.text, integer, integer, integer, in
     'Options of a DeepCross network. cross_type: ''matrix'' (DCN-V2), ''vector'' (DCN) or ''mix'' (DCN-Mix, with n_experts of rank low_rank); n_cross layers; embeddings as wide as the square root of their categories, at most d_embed_max; an MLP of mlp_layers after the crosses (stacked) or beside them. Join with ctr_fit() by ||. SELECT * FROM ctr_options() explains every argument.';
 
 CREATE FUNCTION ctr_fibinet(
-    d_embed integer DEFAULT 8, mlp_layers integer[] DEFAULT '{128,64,32}', mlp_dropout double precision DEFAULT 0.25,
+    d_embed integer DEFAULT NULL, mlp_layers integer[] DEFAULT '{128,64,32}', mlp_dropout double precision DEFAULT 0.25,
     reduction_ratio double precision DEFAULT 3, bilinear_type pg_catalog.text DEFAULT 'field_interaction',
     n_classes integer DEFAULT 1)
 RETURNS pg_catalog.jsonb
