@@ -62,7 +62,7 @@ SELECT i AS id, (CASE WHEN i > 6000 THEN uniform(i, 5) < 0.5 ELSE (uniform(i, 5)
        'a' || (200 * uniform(k, 6))::int AS a, 'b' || (200 * uniform(k, 7))::int AS b, i > 6000 AS held
 FROM (SELECT i, CASE WHEN i <= 3000 THEN i % 1500 ELSE i END AS k FROM (SELECT i::bigint FROM generate_series(1, 7000) i) i) i;
 CREATE FUNCTION fm(more jsonb) RETURNS jsonb LANGUAGE sql AS
-$$ SELECT ctr_deepfm() || '{"ignore": ["id"], "validation_column": "held", "epochs": 4, "candidates": 2,
+$$ SELECT ctr_deepfm() || '{"ignore": ["id"], "validation_column": "held", "epochs": 4, "candidates": 2, "min_count": 3,
                             "crosses": [["a", "b"]]}' || more $$;
 INSERT INTO models SELECT name, ctr_train(p, fm(more))
 FROM pairs p, (VALUES ('no counts', '{}'::jsonb), ('no counts by hand', '{"candidates": 1, "cross_counts": false}')) o(name, more)
