@@ -12,7 +12,7 @@
 
 #define START_SCALE 0.3f
 #define SHARE_LEAST 1e-6 /* of a class; also what a mean prediction counts as that underflows */
-#define CHANCE      1.5  /* standard errors of a mean prediction */
+#define CHANCE      2.0  /* standard errors of a mean prediction */
 
 int
 net_last_bias(const NnNet *net)
