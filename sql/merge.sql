@@ -135,6 +135,12 @@ SET client_min_messages = warning;
 SELECT ctr_merge(NULL) IS NULL AS nothing;
 SELECT ctr_prepare(c, '{}') IS NULL AS nothing FROM clicks c WHERE false;
 
+-- numbers alone, which are no categories either: no labels by category, so no second pass
+SELECT ctr_describe(start) LIKE 'prepared:%' AS prepared, ctr_predict(start, c) BETWEEN 0 AND 1 AS scores
+FROM (SELECT id, shard, amount, stock, label FROM clicks) c,
+     start_of('shard', '{"crosses": "none", "ignore": ["id", "shard"], "numerical_buckets": 0}', '(SELECT id, shard, amount, stock, label FROM clicks)') start
+LIMIT 1;
+
 -- as text and as bytes they stay what they are, and every byte is checked
 SELECT count(*) FROM (SELECT part FROM pass1 UNION ALL SELECT common FROM common UNION ALL SELECT part FROM pass2 UNION ALL SELECT part FROM parts) p
 WHERE part::text::ctr_model = part AND part::bytea::ctr_model = part;

@@ -237,11 +237,26 @@ points_fault(const CtrModel *model)
     return NULL;
 }
 
+/* What only some prepared values have, but the passes that follow rely on. */
+static const char *
+stage_fault(const CtrModel *model)
+{
+    if (model->options.crosses.kind != CTR_CROSSES_NONE)
+        return "it is prepared, but its options have pairs of columns";
+    if (model->stage != CTR_STAGE_COLUMNS && model->encoder->n_statistics == 0)
+        return "it waits for labels by category, but has no target statistics";
+    if (model->label_rows == NULL)
+        return psprintf("tensor \"%s\" is missing", CTR_MODEL_LABELS);
+    return NULL;
+}
+
 static const char *
 prepared_fault(const CtrModel *model)
 {
-    const char *fault = class_weights_fault(model);
+    const char *fault = stage_fault(model);
 
+    if (fault == NULL)
+        fault = class_weights_fault(model);
     if (fault == NULL)
         fault = points_fault(model);
     if (fault == NULL && stage_knows_pairs(model->stage))

@@ -148,7 +148,8 @@ join(Look *look)
     if (look->segment == NULL && (!shared_attempt(attach, look) || look->segment == NULL))
         return false;
     lock();
-    good = m->state == CTR_SHARED_READY && m->handle == look->handle;
+    good = m->state == CTR_SHARED_READY && m->handle == look->handle &&
+           memcmp(&m->key, look->key, sizeof(m->key)) == 0;
     if (good) {
         m->backends += segments[look->slot] == NULL;
         m->hits++;

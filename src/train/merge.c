@@ -140,12 +140,22 @@ finish(CtrModel *all)
     return all;
 }
 
+static CtrStage
+value_stage(Datum value, MemoryContext context)
+{
+    CtrModel *model = model_unpack_any(value, context);
+    const CtrStage stage = model->stage;
+
+    MemoryContextDelete(model->context);
+    return stage;
+}
+
 static CtrModel *
 merge(const CtrParts *parts, MemoryContext context)
 {
-    const CtrModel *first = parts_unpack(parts, 0, context);
+    const CtrStage stage = value_stage(parts->values[0], context);
 
-    switch (first->stage) {
+    switch (stage) {
     case CTR_STAGE_COLUMNS:
         return finish(merge_columns(parts, context));
     case CTR_STAGE_LABELS:
@@ -154,7 +164,7 @@ merge(const CtrParts *parts, MemoryContext context)
         return merge_models(parts, context);
     default:
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                        errmsg("what is to be merged is merged already: %s", stage_words(first->stage)),
+                        errmsg("what is to be merged is merged already: %s", stage_words(stage)),
                         errhint("ctr_prepare takes it as its third argument for the next pass.")));
     }
 }
@@ -163,7 +173,7 @@ merge(const CtrParts *parts, MemoryContext context)
 static bool
 is_merged(Datum value, MemoryContext context)
 {
-    return !stage_is_part(model_unpack_any(value, context)->stage);
+    return !stage_is_part(value_stage(value, context));
 }
 
 /* The result, in `aggregate`. */

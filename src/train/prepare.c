@@ -29,7 +29,7 @@ prepare_next(const CtrModel *common)
         return CTR_STAGE_SAMPLE;
     if (common->stage == CTR_STAGE_COMMON_CROSSES && common->encoder->n_crosses > 0)
         return CTR_STAGE_PAIRS;
-    return common->options.target_statistics ? CTR_STAGE_LABELS : CTR_STAGE_MODEL;
+    return common->encoder->n_statistics > 0 ? CTR_STAGE_LABELS : CTR_STAGE_MODEL;
 }
 
 /* ------------------------------------------------------------------ the aggregate */

@@ -29,6 +29,10 @@ check_round(const CtrModel *previous, const CtrModel *merged)
                         errdetail("Its parts went on from a model of digest %.12s, this one has %.12s.",
                                   merged->start[0] ? merged->start : "none", previous->digest),
                         errhint("Give the model that all parts of the round went on from.")));
+    if (previous->net.n_block != merged->net.n_block || previous->net.n_trained != merged->net.n_trained)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("the merged model and the previous one are different networks"),
+                        errhint("Give the model that all parts of the round went on from.")));
 }
 
 /* The velocity's parameters, zero at first; in the current context. */
