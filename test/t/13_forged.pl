@@ -237,6 +237,18 @@ is_refused('epochs', 'it is prepared|it has epochs', sub { $_[0]{metadata}{weigh
 $pass = 3;
 $model = read_model(pack 'H*', query("SELECT encode(part::bytea, 'hex') FROM prepared WHERE pass = 3"));
 is_refused('codes in fewer rows than none', 'a code of its part occurs in -5 rows', sub { substr(tensor($_[0], 'ctr.part.rows')->{data}, 0, 4) = pack 'l<', -5 });
+
+# a step from a model whose network is another, although the merged one names its digest
+query(<<'END');
+CREATE TABLE wide AS SELECT ctr_prepare(r, '{"crosses": "none", "min_count": 1, "epochs": 1, "mlp_layers": [512]}') AS part FROM parted r;
+UPDATE wide SET part = (SELECT ctr_prepare(r, NULL, common) FROM parted r, (SELECT ctr_merge(part) AS common FROM wide) c);
+UPDATE wide SET part = (SELECT ctr_train(r, NULL, start) FROM parted r, (SELECT ctr_merge(part) AS start FROM wide) s);
+END
+my $forged = read_model(pack 'H*', query("SELECT encode(part::bytea, 'hex') FROM wide"));
+$forged->{metadata}{start} = $model->{metadata}{digest};
+put(write_model($forged));
+query_fails("SELECT ctr_step(part, pg_read_binary_file('$dir/model')::ctr_model, NULL, 0.5) FROM prepared WHERE pass = 3", '22023',
+    'the merged model and the previous one are different networks', 'a step between networks');
 $model = $plain;
 
 # names that another database cannot spell
