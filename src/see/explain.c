@@ -7,12 +7,15 @@
 
 #include "utils/builtins.h"
 
+#include "nn/denormals.h"
 #include "score/score.h"
 #include "srf.h"
+#include "threads.h"
 
 /* One call of ctr_explain in a query: lives in fn_extra. */
 typedef struct ExplainCall {
     CtrSite *site;
+    NnPool *pool;          /* of this thread alone: its runs can be interrupted */
     MemoryContext context; /* of the explainer */
     CtrExplainer *explainer;
     char digest[CTR_MODEL_DIGEST_SIZE + 1]; /* of its model; several may come in turn */
@@ -27,6 +30,7 @@ explain_call(FunctionCallInfo fcinfo)
     if (call == NULL) {
         call = MemoryContextAllocZero(context, sizeof(ExplainCall));
         call->site = site_create(context, 1, false);
+        call->pool = threads_create_pool(context, 1);
         call->context = AllocSetContextCreate(context, "ctr explain", ALLOCSET_DEFAULT_SIZES);
         fcinfo->flinfo->fn_extra = call;
     }
@@ -67,6 +71,25 @@ argument_class(FunctionCallInfo fcinfo, const CtrModel *model)
                         classes == 1 ? errhint("Give class 1, or none.")
                                      : errhint("Give a class from 0 to %d, or none.", most)));
     return k - least;
+}
+
+/* What explainer_run takes, and its result. */
+typedef struct ExplainRun {
+    CtrExplainer *explainer;
+    const float *x_num;
+    const int32 *x_cat;
+    int k;
+    NnPath path;
+} ExplainRun;
+
+static void
+explain_task(void *arg, int task, int worker)
+{
+    ExplainRun *run = arg;
+    const unsigned mode = denormals_keep();
+
+    run->path = explainer_run(run->explainer, run->x_num, run->x_cat, 1, run->k, NN_PATH_MOST);
+    denormals_restore(mode);
 }
 
 static void
@@ -130,19 +153,17 @@ ctr_explain(PG_FUNCTION_ARGS)
     Tuplestorestate *rows = srf_begin(fcinfo, &desc);
     CtrRow row = row_of_record(PG_GETARG_HEAPTUPLEHEADER(1));
     ExplainCall *call = explain_call(fcinfo);
-    CtrExplainer *explainer;
-    const float *x_num;
-    const int32 *x_cat;
-    NnPath path;
+    ExplainRun run;
 
     site_use(call->site, PG_GETARG_DATUM(0), &row);
     site_take(call->site, &row, 0);
     model_check_insight(site_model(call->site));
-    site_inputs(call->site, &x_num, &x_cat);
-    explainer = call_explainer(call);
-    path = explainer_run(explainer, x_num, x_cat, 1, argument_class(fcinfo, explainer->model), NN_PATH_MOST);
-    check_finite(explainer, &path);
-    for (int i = 0; i < explainer->model->encoder->n_num + explainer->model->encoder->n_cat; i++)
-        put_feature(rows, desc, call, i, x_cat);
+    site_inputs(call->site, &run.x_num, &run.x_cat);
+    run.explainer = call_explainer(call);
+    run.k = argument_class(fcinfo, run.explainer->model);
+    threads_run(call->pool, explain_task, &run, 1);
+    check_finite(run.explainer, &run.path);
+    for (int i = 0; i < run.explainer->model->encoder->n_num + run.explainer->model->encoder->n_cat; i++)
+        put_feature(rows, desc, call, i, run.x_cat);
     return (Datum)0;
 }

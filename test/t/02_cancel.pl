@@ -78,15 +78,20 @@ END \$\$});
 query(q{SET client_min_messages = warning; CREATE TABLE wide AS
     SELECT ctr_train(c, ctr_deepcross(mlp_layers => '{4000,4000}') || ctr_fit(ignore => '{id}', epochs => 1, validation => 0, max_seconds => 0.001)) AS model
     FROM (SELECT * FROM criteo LIMIT 100) c});
-for my $moment (0.5, 1, 1.5) {
-    my $handle = start_query("SELECT count(*) FROM wide, generate_series(1, 10) i, LATERAL ctr_interactions(CASE WHEN i > 0 THEN model END);
-        SELECT 'computed ' || $computed;");
-    sleep $moment;
-    my $before = cpu_seconds($handle->{pid});
-    kill 'INT', $handle->{pid};
-    my $out = finish_query($handle);
-    like($out, qr/ERROR:\s+57014/, "interactions: cancelled at $moment");
-    ends_soon($out, $before, 'interactions');
+my %slow = (
+    'interactions' => 'generate_series(1, 10) i, LATERAL ctr_interactions(CASE WHEN i > 0 THEN model END)',
+    'explanations' => '(SELECT * FROM criteo LIMIT 100) c, LATERAL ctr_explain(model, c)');
+for my $what (sort keys %slow) {
+    for my $moment (0.5, 1, 1.5) {
+        my $handle = start_query("SELECT count(*) FROM wide, $slow{$what};
+            SELECT 'computed ' || $computed;");
+        sleep $moment;
+        my $before = cpu_seconds($handle->{pid});
+        kill 'INT', $handle->{pid};
+        my $out = finish_query($handle);
+        like($out, qr/ERROR:\s+57014/, "$what: cancelled at $moment");
+        ends_soon($out, $before, "$what, $moment");
+    }
 }
 for my $row (4100, 4800, 5000) {
     my $out = finish_query(start_query(qq{SET ctr.max_threads = 4; SET ctr.threads = 4;
