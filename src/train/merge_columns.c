@@ -5,8 +5,11 @@
  */
 #include "train/prepare.h"
 
-#include "encode/encoder.h"
+#include <float.h>
+
 #include "miscadmin.h"
+
+#include "encode/encoder.h"
 
 /* A column's categories in all parts. */
 typedef struct Union {
@@ -57,8 +60,19 @@ add_rows(CtrModel *all, const CtrModel *part)
     all->skipped_rows = capped(all->skipped_rows, part->skipped_rows);
     for (int k = 0; k < Max(all->options.net.n_classes, 2); k++) {
         all->label_rows[k] = capped(all->label_rows[k], part->label_rows ? part->label_rows[k] : 0);
-        all->prepared.class_weights[k] += part->prepared.class_weights[k];
+        all->prepared.class_weights[k] =
+            Min(all->prepared.class_weights[k] + part->prepared.class_weights[k], FLT_MAX);
     }
+}
+
+static int64
+points_rows(const NnPoints *points)
+{
+    int64 rows = 0;
+
+    for (int64 i = 0; i < points->n; i++)
+        rows += points->rows[i];
+    return rows;
 }
 
 /* Points of a column that is made of two, in a context that outlives both. */
@@ -69,6 +83,10 @@ add_points(NnPoints *all, const NnPoints *part, MemoryContext context)
     NnPoints sum = {.values = MemoryContextAllocHuge(context, Max(n, 1) * sizeof(double)),
                     .rows = MemoryContextAllocHuge(context, Max(n, 1) * sizeof(int64))};
 
+    if (points_rows(all) > NN_POINTS_LARGEST - points_rows(part))
+        ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+                        errmsg("the parts to merge have more than %lld rows together",
+                               (long long)NN_POINTS_LARGEST)));
     points_merge(&sum, all, part);
     if (all->values) {
         pfree(all->values);

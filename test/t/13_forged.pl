@@ -231,6 +231,12 @@ $pass = 1;
 $model = read_model(pack 'H*', query("SELECT encode(part::bytea, 'hex') FROM prepared WHERE pass = 1"));
 is_refused("points of $_", 'the points of feature "x" are unusable', sub { substr(tensor($_[0], 'ctr.points.value')->{data}, 8, 8) = pack 'd<', $_ }) for 1, 1e300, 'nan';
 is_refused("points of $_ rows", 'the points of feature "x" are unusable', sub { substr(tensor($_[0], 'ctr.points.rows')->{data}, 8, 8) = pack 'q<', $_ }) for 0, -1, 2**62, 1;
+# as many rows as a part may claim, which two parts together may not
+my $many = prepared(sub { my $rows = tensor($_[0], 'ctr.points.rows'); my @rows = unpack 'q<*', $rows->{data}; my $all = 0; $all += $_ for @rows;
+    $rows[0] += 2**52 + 1; $rows->{data} = pack 'q<*', @rows; my $moments = tensor($_[0], 'ctr.points.moments'); substr($moments->{data}, 0, 8) = pack 'd<', $all + 2**52 + 1 });
+is($many, 'merged', 'a part of very many rows');
+query_fails("SELECT ctr_merge(pg_read_binary_file('$dir/model.1')::ctr_model) FROM generate_series(1, 2)", '22003', 'the parts to merge have more than 9007199254740992 rows together',
+    'parts of too many rows together');
 is_refused('too many points', 'feature "x" has', sub { substr(tensor($_[0], 'ctr.points.count')->{data}, 0, 4) = pack 'l<', 12003 });
 is_refused("rows of a label that weigh $_", 'rows of one label weigh', sub { substr(tensor($_[0], 'ctr.prepared.class_weights')->{data}, 0, 8) = pack 'd<', $_ }) for -1, 'inf', 'nan';
 is_refused('epochs', 'it is prepared|it has epochs', sub { $_[0]{metadata}{weights} = 'initial'; set_epochs($_[0], 1) });
