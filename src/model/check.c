@@ -46,7 +46,7 @@ counts_fault(const CtrModel *model)
             return psprintf("feature \"%s\" is missing in " INT64_FORMAT " rows", feature->name,
                             feature->missing);
     }
-    for (int f = 0; f < encoder->n_cat + (stage_knows_pairs(model->stage) ? encoder->n_crosses : 0); f++) {
+    for (int f = 0; f < encoder->n_cat + encoder->n_crosses; f++) {
         const char *name = f < encoder->n_cat ? encoder->features[encoder->n_num + f].name
                                               : cross_name(encoder, f - encoder->n_cat);
 
@@ -259,8 +259,6 @@ prepared_fault(const CtrModel *model)
         fault = class_weights_fault(model);
     if (fault == NULL)
         fault = points_fault(model);
-    if (fault == NULL && stage_knows_pairs(model->stage))
-        fault = crosses_fault(model->encoder);
     if (fault == NULL && model->stage == CTR_STAGE_LABELS)
         fault = sums_fault(model->encoder);
     return fault;

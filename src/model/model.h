@@ -89,10 +89,6 @@ typedef enum CtrStage {
     CTR_STAGE_MODEL,          /* it is a model */
     CTR_STAGE_COLUMNS,        /* a part: numbers as points, categories with their counts */
     CTR_STAGE_COMMON_COLUMNS, /* merged: transforms, buckets, vocabularies */
-    CTR_STAGE_SAMPLE,         /* a part: a sample of its rows, encoded, by which columns are paired */
-    CTR_STAGE_COMMON_CROSSES, /* merged: which columns are paired */
-    CTR_STAGE_PAIRS,          /* a part: pairs of codes with their counts */
-    CTR_STAGE_COMMON_PAIRS,   /* merged: vocabularies of crosses */
     CTR_STAGE_LABELS          /* a part: label sums, as the encoder has them; merged, it is a model */
 } CtrStage;
 
@@ -102,19 +98,6 @@ static inline bool
 stage_is_part(CtrStage stage)
 {
     return stage % 2 == 1;
-}
-
-/* Does the encoder of a value of this stage have the crosses' columns, and also their categories? */
-static inline bool
-stage_knows_crosses(CtrStage stage)
-{
-    return stage == CTR_STAGE_MODEL || stage >= CTR_STAGE_COMMON_CROSSES;
-}
-
-static inline bool
-stage_knows_pairs(CtrStage stage)
-{
-    return stage == CTR_STAGE_MODEL || stage >= CTR_STAGE_COMMON_PAIRS;
 }
 
 /* What there is besides the encoder while a value is prepared. */

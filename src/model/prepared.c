@@ -16,10 +16,6 @@ stage_words(CtrStage stage)
         [CTR_STAGE_MODEL] = "a model",
         [CTR_STAGE_COLUMNS] = "what one part's columns are",
         [CTR_STAGE_COMMON_COLUMNS] = "what the parts' columns have in common",
-        [CTR_STAGE_SAMPLE] = "a sample of one part's rows",
-        [CTR_STAGE_COMMON_CROSSES] = "which columns are paired",
-        [CTR_STAGE_PAIRS] = "one part's pairs of categories",
-        [CTR_STAGE_COMMON_PAIRS] = "the parts' pairs of categories",
         [CTR_STAGE_LABELS] = "one part's labels by category",
     };
 

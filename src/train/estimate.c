@@ -33,12 +33,10 @@ model_of(Datum value)
 
     if (model->stage == CTR_STAGE_COLUMNS)
         model = merge_columns(&(CtrParts){1, &value}, model->context);
-    if (!stage_knows_pairs(model->stage)) {
-        model->encoder->n_crosses = 0;
+    if (model->stage != CTR_STAGE_MODEL) {
         encoder_widths(model->encoder, &model->options);
-    }
-    if (model->stage != CTR_STAGE_MODEL)
         model_create_net(model, NULL);
+    }
     return model;
 }
 

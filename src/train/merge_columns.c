@@ -46,20 +46,14 @@ typedef struct Sums {
     int64 *missing;    /* [n_num + n_cat] */
 } Sums;
 
-static int64
-capped(int64 sum, int64 more)
-{
-    return Min(sum + more, CTR_COUNT_MOST);
-}
-
 static void
 add_rows(CtrModel *all, const CtrModel *part)
 {
-    all->train_rows = capped(all->train_rows, part->train_rows);
-    all->validation_rows = capped(all->validation_rows, part->validation_rows);
-    all->skipped_rows = capped(all->skipped_rows, part->skipped_rows);
+    all->train_rows = prepare_add_rows(all->train_rows, part->train_rows);
+    all->validation_rows = prepare_add_rows(all->validation_rows, part->validation_rows);
+    all->skipped_rows = prepare_add_rows(all->skipped_rows, part->skipped_rows);
     for (int k = 0; k < Max(all->options.net.n_classes, 2); k++) {
-        all->label_rows[k] = capped(all->label_rows[k], part->label_rows ? part->label_rows[k] : 0);
+        all->label_rows[k] = prepare_add_rows(all->label_rows[k], part->label_rows ? part->label_rows[k] : 0);
         all->prepared.class_weights[k] =
             Min(all->prepared.class_weights[k] + part->prepared.class_weights[k], FLT_MAX);
     }
@@ -102,7 +96,7 @@ add_part(Sums *sums, CtrModel *all, const CtrModel *part)
 
     add_rows(all, part);
     for (int i = 0; i < encoder->n_num + encoder->n_cat; i++)
-        sums->missing[i] = capped(sums->missing[i], encoder->features[i].missing);
+        sums->missing[i] = prepare_add_rows(sums->missing[i], encoder->features[i].missing);
     for (int i = 0; i < encoder->n_num; i++) {
         CHECK_FOR_INTERRUPTS();
         add_points(&sums->points[i], &part->prepared.points[i], all->context);

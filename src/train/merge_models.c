@@ -200,23 +200,17 @@ add(Merge *m, CtrModel *part, int n_parts)
         mean_add(m->means[i], *insight_means(&part->insight, i), m->sizes[i], share);
 }
 
-static int64
-capped(int64 sum, int64 more)
-{
-    return Min(sum + more, CTR_COUNT_MOST);
-}
-
 static void
 add_counts(CtrModel *merged, const CtrModel *part)
 {
-    merged->train_rows = capped(merged->train_rows, part->train_rows);
-    merged->validation_rows = capped(merged->validation_rows, part->validation_rows);
-    merged->skipped_rows = capped(merged->skipped_rows, part->skipped_rows);
+    merged->train_rows = prepare_add_rows(merged->train_rows, part->train_rows);
+    merged->validation_rows = prepare_add_rows(merged->validation_rows, part->validation_rows);
+    merged->skipped_rows = prepare_add_rows(merged->skipped_rows, part->skipped_rows);
     merged->best_epoch = Max(merged->best_epoch, part->best_epoch);
     if (strcmp(part->trained_at, merged->trained_at) > 0)
         strlcpy(merged->trained_at, part->trained_at, sizeof(merged->trained_at));
     for (int k = 0; merged->label_rows && part->label_rows && k < Max(merged->options.net.n_classes, 2); k++)
-        merged->label_rows[k] = capped(merged->label_rows[k], part->label_rows[k]);
+        merged->label_rows[k] = prepare_add_rows(merged->label_rows[k], part->label_rows[k]);
 }
 
 static void

@@ -11,24 +11,9 @@
 
 /* ------------------------------------------------------------------ passes */
 
-bool
-prepare_samples(const CtrOptions *options, const CtrEncoder *encoder)
-{
-    const CtrCrossOption *crosses = &options->crosses;
-
-    if (encoder->n_cat < 2 || options->net.n_classes > 1)
-        return false;
-    return crosses->kind == CTR_CROSSES_AUTO ||
-           (crosses->kind == CTR_CROSSES_GIVEN && crosses->n > 0 && options->cross_counts);
-}
-
 CtrStage
 prepare_next(const CtrModel *common)
 {
-    if (common->stage == CTR_STAGE_COMMON_COLUMNS && prepare_samples(&common->options, common->encoder))
-        return CTR_STAGE_SAMPLE;
-    if (common->stage == CTR_STAGE_COMMON_CROSSES && common->encoder->n_crosses > 0)
-        return CTR_STAGE_PAIRS;
     return common->encoder->n_statistics > 0 ? CTR_STAGE_LABELS : CTR_STAGE_MODEL;
 }
 

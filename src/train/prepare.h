@@ -9,8 +9,13 @@
 
 /* The next pass over the parts, once what they have in common is merged; CTR_STAGE_MODEL: there is none. */
 CtrStage prepare_next(const CtrModel *common);
-/* Do the parts' rows decide which columns are paired, or whose pairs are counted? */
-bool prepare_samples(const CtrOptions *options, const CtrEncoder *encoder);
+
+/* A count of rows that several parts have together. */
+static inline int64
+prepare_add_rows(int64 sum, int64 more)
+{
+    return Min(sum + more, CTR_COUNT_MOST);
+}
 
 /* ------------------------------------------------------------------ dataset_prepare.c */
 

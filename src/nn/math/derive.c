@@ -39,12 +39,6 @@
 
 /* ------------------------------------------------------------------ buckets */
 
-static double
-column_next(NnColumn *column)
-{
-    return column->values ? column->values[column->position++] : column->next(column->source);
-}
-
 /* Reads a sorted column value by value, each with the number of its rows. */
 typedef struct Values {
     NnColumn *column;
@@ -58,9 +52,7 @@ typedef struct Values {
 static void
 values_start(Values *values, NnColumn *column)
 {
-    column->position = 0;
-    if (!column->values && column->n > 0)
-        column->rewind(column->source);
+    column_rewind(column);
     *values = (Values){.column = column, .unread = column->n, .more = column->n > 0};
     if (values->more) {
         values->ahead = column_next(column);

@@ -8,20 +8,6 @@
 
 #define SQUARES_LARGEST 1e300
 
-static double
-column_next(NnColumn *column)
-{
-    return column->values ? column->values[column->position++] : column->next(column->source);
-}
-
-static void
-column_rewind(NnColumn *column)
-{
-    column->position = 0;
-    if (!column->values && column->n > 0)
-        column->rewind(column->source);
-}
-
 void
 moments_fit(NnMoments *m, int kind, NnColumn *column)
 {

@@ -12,20 +12,6 @@
 
 #include <math.h>
 
-static double
-column_next(NnColumn *column)
-{
-    return column->values ? column->values[column->position++] : column->next(column->source);
-}
-
-static void
-column_rewind(NnColumn *column)
-{
-    column->position = 0;
-    if (!column->values && column->n > 0)
-        column->rewind(column->source);
-}
-
 /* ------------------------------------------------------------------ cutting */
 
 /* Reads a column run by run of equal values. */

@@ -33,21 +33,6 @@ sort_doubles(double *values, double *scratch, size_t n)
 
 /* ------------------------------------------------------------------ fitting */
 
-static double
-column_next(NnColumn *column)
-{
-    return column->values ? column->values[column->position++] : column->next(column->source);
-}
-
-static void
-column_rewind(NnColumn *column)
-{
-    if (column->values)
-        column->position = 0;
-    else
-        column->rewind(column->source);
-}
-
 /* A sum whose rounding error does not grow with the number of terms (Neumaier 1974). */
 typedef struct Sum {
     double sum, lost;

@@ -38,6 +38,20 @@ typedef struct NnColumn {
     void *source;
 } NnColumn;
 
+static inline double
+column_next(NnColumn *column)
+{
+    return column->values ? column->values[column->position++] : column->next(column->source);
+}
+
+static inline void
+column_rewind(NnColumn *column)
+{
+    column->position = 0;
+    if (!column->values && column->n > 0)
+        column->rewind(column->source);
+}
+
 /*
  * column: the training values, missing ones and infinities (beyond NN_LARGEST) left out; missing: how many
  * training rows had none. quantiles: room for NN_QUANTILES doubles (may be NULL for other kinds). Equals
