@@ -10,7 +10,7 @@ GENERATED = src/io/onnx.pb-c.c src/io/onnx.pb-c.h
 SOURCES = $(sort $(filter-out $(GENERATED),$(wildcard src/*.c src/*/*.c src/nn/*/*.c)))
 OWN_HEADERS = $(filter-out $(GENERATED),$(wildcard src/*.h src/*/*.h src/nn/*/*.h))
 OBJS = $(BUILT:.c=.o)
-REGRESS = options immutable model alike compare record restorable types features train predict columns rights metrics evaluate errors fibinet baselines continue collisions cache threads untrainable folds order numbers weights crosses see cooldown explain blocks chunks load_weights drift vocabulary candidates merge
+REGRESS = options immutable model alike compare record restorable types features train predict columns rights metrics evaluate errors fibinet baselines continue collisions cache threads untrainable folds order numbers weights crosses see cooldown explain blocks chunks load_weights drift vocabulary candidates merge distributed
 EXTRA_CLEAN = test/unit/build $(GENERATED) $(wildcard src/io/*.o)
 
 # ctr_to_onnx needs protobuf-c 1.4, which packs a message without memory of its own: its library, and its compiler (protoc-c,
@@ -56,8 +56,8 @@ needs:
 	@PG_CONFIG='$(PG_CONFIG)' CC='$(CC)' CPPFLAGS='$(CPPFLAGS)' test/setup --check build
 
 # The install script of this version; from older ones the upgrade scripts in sql/ lead here.
-$(EXTSCRIPT): sql/ctr.sql ctr.control | needs
-	cp $< $@
+$(EXTSCRIPT): sql/ctr.sql sql/ctr_distributed.sql ctr.control | needs
+	cat $(filter %.sql,$^) > $@
 
 $(OBJS): $(OWN_HEADERS) | needs
 $(filter src/io/onnx%,$(OBJS)): src/io/onnx.pb-c.h

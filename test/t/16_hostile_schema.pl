@@ -79,6 +79,12 @@ query(q{
     SELECT ctr_calibration(label, price / 7), ctr_calibration(label = 0, price / 7, 3), ctr_plot_roc(label, price), ctr_plot_calibration(label, price / 7) FROM clicks;
     SELECT ctr_from_chunks(part, bytes) = (SELECT model FROM m) FROM m, ctr_chunks(model, 1000);
     SELECT CASE WHEN (ctr_build_info()).onnx IS NOT NULL THEN ctr_to_onnx(model) END FROM m;
+    CREATE TABLE parts (LIKE clicks) PARTITION BY LIST (city);
+    CREATE TABLE part_0 PARTITION OF parts FOR VALUES IN ('c0', 'c1');
+    CREATE TABLE part_1 PARTITION OF parts DEFAULT;
+    INSERT INTO parts SELECT * FROM clicks;
+    CREATE TABLE run OF ctr_round;
+    CALL ctr_train_distributed('parts', ctr_fit(crosses => 'none'), rounds => 2, checkpoint => 'run');
     SELECT * FROM ctr_progress;
     SELECT * FROM ctr_model_cache;
     SELECT DISTINCT model FROM m ORDER BY model;
@@ -95,13 +101,19 @@ for my $object (['FUNCTION ctr_options(jsonb) RETURNS jsonb LANGUAGE sql AS $$ S
 }
 query("DROP DATABASE $shop;\nDROP ROLE intruder;", database => 'postgres');
 
-# the rule that keeps it so: what is PostgreSQL's is named with its schema, and no body is in SQL
-my $script = join '', do { open my $in, '<', dirname(__FILE__) . '/../../sql/ctr.sql' or die; <$in> };
-$script =~ s{/\*.*?\*/|'(?:[^']|'')*'|--[^\n]*}{}gs;
+# the rules that keep it so: what is PostgreSQL's is named with its schema; bodies in SQL have a search path of their own
+my ($in_c, $in_sql) = map { my $text = CtrTest::slurp(dirname(__FILE__) . "/../../sql/$_.sql"); $text =~ s{/\*.*?\*/|'(?:[^']|'')*'|--[^\n]*}{}gsr } qw(ctr ctr_distributed);
+my $script = $in_c . $in_sql =~ s/\$\$.*?\$\$//gsr;
 my %keywords = map { $_ => 1 } qw(name any bool); # argument names, and types that are written as keywords
 my @types = grep { !$keywords{$_} } split /\n/, query(q{SELECT typname FROM pg_type WHERE typnamespace = 'pg_catalog'::regnamespace AND typname !~ '^_'});
 my $types = join '|', @types;
 is(join(', ', $script =~ /(?<![.\w])($types)(?!\w)(?!\s*=)/g), '', 'all types of PostgreSQL are named with their schema');
 is(join(', ', $script =~ /(?:RESTRICT|JOIN) = (?!pg_catalog\.)(\w+)/g), '', 'and its selectivity functions');
-unlike($script, qr/LANGUAGE (?!C\b)|BEGIN ATOMIC/i, 'all functions are in C');
+unlike($in_c, qr/LANGUAGE (?!C\b)|BEGIN ATOMIC/i, 'ctr.sql: all functions are in C');
+is(query(qq{SELECT string_agg(DISTINCT p.proname, ' ') FROM $members WHERE p.prolang <> (SELECT oid FROM pg_language WHERE lanname = 'c')
+    AND p.prokind <> 'a' AND array_to_string(p.proconfig, ';') IS DISTINCT FROM 'search_path=pg_catalog, pg_temp'}),
+    'ctr_train_distributed', 'ctr_distributed.sql: only the procedure, which commits, has no search path but sets it');
+my ($body) = $in_sql =~ /CREATE PROCEDURE .*?\bBEGIN\n(.*?)\nEND \$\$/s;
+is(join(' ', map { /^PERFORM pg_catalog\.set_config\(/ ? () : $_ } $body =~ /^ +(?:COMMIT|ROLLBACK);\s+([^\n]*)/mg), 'model := CASE WHEN checkpoint IS NULL THEN coalesce(best, model) END;',
+    'after the end of each transaction, but the last');
 done_testing();

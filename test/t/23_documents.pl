@@ -15,7 +15,7 @@ use Cwd qw(getcwd);
 use File::Find;
 use Test::More;
 
-my @documents = ('README.md', map { "docs/$_.md" } qw(guide pytorch operations reference performance recipes));
+my @documents = ('README.md', map { "docs/$_.md" } qw(guide pytorch operations reference performance recipes many-machines));
 my $root = getcwd();
 
 # the fenced blocks of a document: {line, language, text, notes} in order
