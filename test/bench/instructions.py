@@ -27,7 +27,7 @@ MOST, FEW, SCANNED = 20_000, 2_000, 500
 FEATURES = COLUMNS[:5] + COLUMNS[13:21]
 NETWORKS = {"DCN-matrix": "ctr_deepcross(n_cross => 1, d_embed_max => 4, mlp_layers => '{16}')",
             "FiBiNET": "ctr_fibinet(d_embed => 4, mlp_layers => '{16}')"}
-RECIPES = {"robust, no pairs": {"recipe": "robust", "crosses": "none", "cross_counts": "false"},
+RECIPES = {"robust, no pairs": {"recipe": "robust", "crosses": "none", "cross_counts": "false", "min_count": "3"},
            "reference, statistics": {"recipe": "reference", "target_statistics": "true"}}
 SAME = {"epochs": "2", "patience": "0", "lr_schedule": "constant", "monitor": "val_loss", "validation": "0.2",
         "numerical_buckets": "0"}

@@ -22,7 +22,7 @@ plan skip_all => 'there is no pgbench' if system('pgbench --version >' . scratch
 sub create_models
 {
     query(qq{SET client_min_messages = warning;
-CREATE TABLE all_rows AS SELECT i AS id, (i * 7919 % 100 < 30 + i % 13)::int AS label, i % 977 AS price, 'c' || i % 13 AS city, 'u' || i % $categories AS visitor
+CREATE TABLE all_rows AS SELECT i AS id, (i * 7919::bigint % 100 < 30 + i % 13)::int AS label, i % 977 AS price, 'c' || i % 13 AS city, 'u' || i % $categories AS visitor
     FROM generate_series(1, 2 * $categories) i;
 CREATE TABLE versions (version int PRIMARY KEY, model ctr_model);
 INSERT INTO versions SELECT v, (SELECT ctr_train(c, ctr_fit(ignore => '{id}', epochs => 1, max_seconds => 2, min_count => 1, seed => v)) FROM all_rows c)
