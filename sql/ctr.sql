@@ -443,6 +443,24 @@ CREATE AGGREGATE ctr_evaluate(ctr_model, pg_catalog.record) (
 COMMENT ON AGGREGATE ctr_evaluate(ctr_model, pg_catalog.record) IS
     'A model''s quality on rows that have the label column it was trained on: (rows, loss, auc, accuracy, normalized_entropy, calibration). Rows with a NULL label are left out; every row counts once, whatever its weight. NULL and a WARNING without rows; an error where a group has several models.';
 
+CREATE AGGREGATE ctr_evaluate_part(ctr_model, pg_catalog.record) (
+    SFUNC = ctr_evaluate_transition, STYPE = pg_catalog.internal, SSPACE = 65536, FINALFUNC = ctr_evaluate_serialize,
+    COMBINEFUNC = ctr_evaluate_combine, SERIALFUNC = ctr_evaluate_serialize, DESERIALFUNC = ctr_evaluate_deserialize,
+    PARALLEL = SAFE);
+COMMENT ON AGGREGATE ctr_evaluate_part(ctr_model, pg_catalog.record) IS
+    'What ctr_evaluate would need to know of these rows, where they are only a part of all: ctr_evaluate_merge takes it. 16 bytes a row for models of one class. NULL without rows.';
+
+CREATE FUNCTION ctr_evaluate_merge_transition(pg_catalog.internal, pg_catalog.bytea) RETURNS pg_catalog.internal
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ctr_evaluate_merge_transition(pg_catalog.internal, pg_catalog.bytea) IS 'transition function of ctr_evaluate_merge';
+
+CREATE AGGREGATE ctr_evaluate_merge(pg_catalog.bytea) (
+    SFUNC = ctr_evaluate_merge_transition, STYPE = pg_catalog.internal, SSPACE = 65536, FINALFUNC = ctr_evaluate_final,
+    COMBINEFUNC = ctr_evaluate_combine, SERIALFUNC = ctr_evaluate_serialize, DESERIALFUNC = ctr_evaluate_deserialize,
+    PARALLEL = SAFE);
+COMMENT ON AGGREGATE ctr_evaluate_merge(pg_catalog.bytea) IS
+    'The result of ctr_evaluate over the rows of all parts, exactly, from what ctr_evaluate_part gave of each. Error 22P03 for other bytes.';
+
 CREATE TYPE ctr_feature_drift AS (
     feature pg_catalog.text, kind pg_catalog.text, rows bigint, missing double precision, missing_trained double precision,
     unseen double precision, unseen_trained double precision, mean double precision, mean_trained double precision,

@@ -24,59 +24,112 @@ COMMENT ON COLUMN ctr_round.seconds IS 'wall-clock time of the round';
 COMMENT ON COLUMN ctr_round.bytes IS 'bytes sent to other servers and received from them';
 COMMENT ON COLUMN ctr_round.ended IS 'when the round ended';
 
-CREATE FUNCTION ctr_parts(source pg_catalog.regclass, engine pg_catalog.text, OUT part pg_catalog.regclass, OUT rows pg_catalog.text)
+CREATE FUNCTION ctr_parts(source pg_catalog.regclass, engine pg_catalog.text, OUT part pg_catalog.regclass, OUT rows pg_catalog.text,
+    OUT state pg_catalog.text, OUT work pg_catalog.text)
     RETURNS SETOF pg_catalog.record
     LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     columns pg_catalog.text;
+    home pg_catalog.name;
+    relation pg_catalog.name;
+    owner pg_catalog.oid;
+    is_far boolean;
+    missing pg_catalog.text;
 BEGIN
-    IF engine NOT IN ('auto', 'local') THEN
+    IF engine NOT IN ('auto', 'local', 'fdw') THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = format('engine is "%s"', engine),
-            HINT = 'Give "auto" or "local".';
+            HINT = 'Give "auto", "local" or "fdw".';
     END IF;
     -- Columns by the names and in the order of the whole, which those of a partition need not be in.
     SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) INTO columns
     FROM pg_attribute a WHERE a.attrelid = source AND a.attnum > 0 AND NOT a.attisdropped;
-    FOR part IN
-        SELECT t.relid FROM pg_partition_tree(source) t WHERE t.isleaf
-        UNION ALL SELECT source WHERE NOT EXISTS (SELECT FROM pg_partition_tree(source))
+    FOR part, home, relation, owner, is_far IN
+        SELECT c.oid, n.nspname, c.relname, c.relowner,
+            engine <> 'local' AND EXISTS (SELECT FROM pg_foreign_table f JOIN pg_foreign_server s ON s.oid = f.ftserver
+                JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw WHERE f.ftrelid = c.oid AND w.fdwname = 'postgres_fdw')
+        FROM (SELECT relid FROM pg_partition_tree(source) WHERE isleaf
+              UNION ALL SELECT source WHERE NOT EXISTS (SELECT FROM pg_partition_tree(source))) t
+        JOIN pg_class c ON c.oid = t.relid JOIN pg_namespace n ON n.oid = c.relnamespace
     LOOP
         rows := format('(SELECT %s FROM %s)', columns, part);
+        state := NULL;
+        work := NULL;
+        IF is_far THEN
+            state := format('%I.%I', home, relation || '_ctr_state');
+            work := format('%I.%I', home, relation || '_ctr_work');
+            -- What is not the part's owner's, or the caller's, may be anybody's trap.
+            SELECT string_agg(name, ' and ') INTO missing FROM unnest(ARRAY[state, work]) name
+            WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = to_regclass(name) AND c.relkind = 'f'
+                AND c.relowner IN (owner, (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user)));
+            IF missing IS NOT NULL THEN
+                RAISE EXCEPTION USING ERRCODE = 'undefined_table', MESSAGE = format('part %s of %s has no foreign table %s', part, source, missing),
+                    HINT = format('Run what ctr_fdw_setup(%L) says, there and here; or let the rows come here: engine => ''local''.', source);
+            END IF;
+        ELSIF engine = 'fdw' AND (SELECT relkind FROM pg_class WHERE oid = part) = 'f' THEN
+            RAISE EXCEPTION USING ERRCODE = 'wrong_object_type', MESSAGE = format('part %s of %s is no foreign table of postgres_fdw', part, source),
+                HINT = 'Let its rows come here: engine => ''local''.';
+        END IF;
         RETURN NEXT;
     END LOOP;
 END $$;
 COMMENT ON FUNCTION ctr_parts(pg_catalog.regclass, pg_catalog.text) IS
-    'The parts of a table that ctr_train_distributed trains on: the partitions that have rows, or the table itself, each with a sub-select of its rows.';
+    'The parts of a table that ctr_train_distributed trains on: the partitions that have rows, or the table itself. Each with a sub-select of its rows; where another server does the work, with the foreign tables by which it gets options and model and gives what it made.';
 
-CREATE FUNCTION ctr_pass(source pg_catalog.regclass, engine pg_catalog.text, aggregate pg_catalog.text, options pg_catalog.jsonb,
-    model ctr_model, OUT merged ctr_model, OUT bytes bigint)
+CREATE FUNCTION ctr_on_parts(source pg_catalog.regclass, engine pg_catalog.text, task pg_catalog.text, options pg_catalog.jsonb, model ctr_model,
+    OUT sent bigint)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     home pg_catalog.text := (SELECT typnamespace::regnamespace FROM pg_type WHERE oid = pg_typeof(model));
+    arguments pg_catalog.text := CASE task WHEN 'ctr_evaluate_part' THEN '$2, c::pg_catalog.record' ELSE 'c::pg_catalog.record, $1, $2' END;
     which pg_catalog.regclass;
-    sub_select pg_catalog.text;
-    state pg_catalog.text; message pg_catalog.text; details pg_catalog.text; advice pg_catalog.text;
+    here pg_catalog.text; target pg_catalog.text; there pg_catalog.text;
+    state pg_catalog.text; problem pg_catalog.text; details pg_catalog.text; advice pg_catalog.text; context pg_catalog.text;
+BEGIN
+    sent := 0;
+    EXECUTE format('CREATE TEMPORARY TABLE ctr_results (part %s)', CASE task WHEN 'ctr_evaluate_part' THEN 'bytea' ELSE home || '.ctr_model' END);
+    FOR which, target IN EXECUTE format('SELECT part, state FROM %s.ctr_parts($1, $2) WHERE state IS NOT NULL', home) USING source, engine LOOP
+        EXECUTE format('TRUNCATE %s', target);
+        EXECUTE format('INSERT INTO %s (options, model) VALUES ($1, $2)', target) USING options, model;
+        sent := sent + coalesce(2 * octet_length(model::bytea), 0);
+    END LOOP;
+    which := NULL;
+    -- One statement, so that all servers work at once.
+    EXECUTE format('SELECT string_agg(format(''SELECT %I FROM %%s'', work), '' UNION ALL '') FROM %s.ctr_parts($1, $2) WHERE work IS NOT NULL', task, home)
+        INTO there USING source, engine;
+    IF there IS NOT NULL THEN
+        EXECUTE format('INSERT INTO pg_temp.ctr_results %s', there);
+        EXECUTE 'SELECT $1 + 2 * coalesce(sum(octet_length(part::bytea)), 0) FROM pg_temp.ctr_results' INTO sent USING sent;
+    END IF;
+    FOR which, here IN EXECUTE format('SELECT part, rows FROM %s.ctr_parts($1, $2) WHERE state IS NULL', home) USING source, engine LOOP
+        EXECUTE format('INSERT INTO pg_temp.ctr_results SELECT %s.%I(%s) FROM %s c', home, task, arguments, here) USING options, model;
+    END LOOP;
+    which := NULL;
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, problem = MESSAGE_TEXT, details = PG_EXCEPTION_DETAIL, advice = PG_EXCEPTION_HINT,
+        context = PG_EXCEPTION_CONTEXT;
+    IF which IS NULL THEN          -- the remote statement, in the context before ours, has the part's name
+        EXECUTE format('SELECT p.part FROM %s.ctr_parts($1, $2) p JOIN pg_class c ON c.oid = p.part WHERE position(''.'' || quote_ident(c.relname || ''_ctr_work'') IN $3) > 0', home)
+            INTO which USING source, engine, split_part(context, 'INSERT INTO pg_temp.ctr_results', 1);
+    END IF;
+    RAISE EXCEPTION USING ERRCODE = state, MESSAGE = concat('part ' || which || ': ', problem), DETAIL = details, HINT = advice;
+END $$;
+COMMENT ON FUNCTION ctr_on_parts(pg_catalog.regclass, pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, ctr_model) IS
+    'Runs ctr_prepare, ctr_train or ctr_evaluate_part on each part of a table, where its rows are, and lays what they give by in the temporary table ctr_results. Tells how many bytes went between servers.';
+
+CREATE FUNCTION ctr_pass(source pg_catalog.regclass, engine pg_catalog.text, task pg_catalog.text, options pg_catalog.jsonb,
+    model ctr_model, OUT merged ctr_model, OUT sent bigint)
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    home pg_catalog.text := (SELECT typnamespace::regnamespace FROM pg_type WHERE oid = pg_typeof(model));
 BEGIN
     -- A training raises a NOTICE for each epoch; here those are of many.
     IF current_setting('client_min_messages') NOT IN ('warning', 'error') THEN
         PERFORM set_config('client_min_messages', 'warning', true);
     END IF;
-    bytes := 0;
+    EXECUTE format('SELECT %s.ctr_on_parts($1, $2, $3, $4, $5)', home) INTO sent USING source, engine, task, options, model;
     -- ctr_merge leaves what lies in a table there until its turn, so that parts need no memory.
-    EXECUTE format('CREATE TEMPORARY TABLE ctr_trained (part %s.ctr_model)', home);
-    FOR which, sub_select IN EXECUTE format('SELECT part, rows FROM %s.ctr_parts($1, $2)', home) USING source, engine LOOP
-        EXECUTE format('INSERT INTO pg_temp.ctr_trained SELECT %s.%I(c::pg_catalog.record, $1, $2) FROM %s c', home, aggregate, sub_select)
-            USING options, model;
-    END LOOP;
-    which := NULL;
-    EXECUTE format('SELECT %s.ctr_merge(part) FROM pg_temp.ctr_trained', home) INTO merged;
-    DROP TABLE pg_temp.ctr_trained;
-EXCEPTION WHEN OTHERS THEN
-    GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, details = PG_EXCEPTION_DETAIL, advice = PG_EXCEPTION_HINT;
-    IF which IS NOT NULL THEN
-        message := format('part %s: %s', which, message);
-    END IF;
-    RAISE EXCEPTION USING ERRCODE = state, MESSAGE = message, DETAIL = details, HINT = advice;
+    EXECUTE format('SELECT %s.ctr_merge(part) FROM pg_temp.ctr_results', home) INTO merged;
+    DROP TABLE pg_temp.ctr_results;
 END $$;
 COMMENT ON FUNCTION ctr_pass(pg_catalog.regclass, pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, ctr_model) IS
     'A pass of ctr_train_distributed over all parts of a table, by ctr_prepare or ctr_train: what ctr_merge makes of them.';
@@ -214,3 +267,82 @@ BEGIN
 END $$;
 COMMENT ON PROCEDURE ctr_train_distributed(pg_catalog.regclass, pg_catalog.jsonb, ctr_model, integer, pg_catalog.text, double precision, integer, pg_catalog.regclass) IS
     'Trains one model on the parts of a table, each where it lies: prepares them, unless a model to go on from is given, then in each round trains each part from the common model and merges them, with momentum over the rounds. Commits after each round, so it cannot run in a transaction block. checkpoint: a table OF ctr_round, which gets a row for each round; called again with it, the training goes on after the last one. Without it the model is the result; stopped by patience, that of the best round.';
+
+CREATE FUNCTION ctr_evaluate_distributed(source pg_catalog.regclass, model ctr_model, engine pg_catalog.text DEFAULT 'auto') RETURNS ctr_evaluation
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    home pg_catalog.text := (SELECT typnamespace::regnamespace FROM pg_type WHERE oid = pg_typeof(model));
+    evaluation record;
+    target pg_catalog.text;
+BEGIN
+    IF source IS NULL OR model IS NULL THEN
+        RETURN NULL;
+    END IF;
+    EXECUTE format('SELECT %s.ctr_on_parts($1, $2, ''ctr_evaluate_part'', NULL, $3)', home) USING source, engine, model;
+    EXECUTE format('SELECT (e).* FROM (SELECT %s.ctr_evaluate_merge(part) AS e FROM pg_temp.ctr_results OFFSET 0) m', home) INTO evaluation;
+    DROP TABLE pg_temp.ctr_results;
+    FOR target IN EXECUTE format('SELECT state FROM %s.ctr_parts($1, $2) WHERE state IS NOT NULL', home) USING source, engine LOOP
+        EXECUTE format('TRUNCATE %s', target);
+    END LOOP;
+    RETURN evaluation;
+END $$;
+COMMENT ON FUNCTION ctr_evaluate_distributed(pg_catalog.regclass, ctr_model, pg_catalog.text) IS
+    'As ctr_evaluate over all rows of a table, where each part of it is evaluated on the server that has it; exact.';
+
+CREATE FUNCTION ctr_fdw_setup(source pg_catalog.regclass, OUT server pg_catalog.text, OUT statements pg_catalog.text)
+    RETURNS SETOF pg_catalog.record
+    LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    home pg_catalog.text := (SELECT p.pronamespace::regnamespace FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid
+        AND d.deptype = 'e' WHERE p.proname = 'ctr_model_in');
+    here pg_catalog.text := '';
+    part record;
+BEGIN
+    FOR part IN
+        SELECT c.relname, n.nspname, s.srvname, coalesce(o.schema_name, n.nspname) AS far_schema, coalesce(o.table_name, c.relname) AS far_table,
+            format('(SELECT %s FROM %I.%I) c', a.columns, coalesce(o.schema_name, n.nspname), coalesce(o.table_name, c.relname)) AS rows
+        FROM (SELECT relid FROM pg_partition_tree(source) WHERE isleaf
+              UNION ALL SELECT source WHERE NOT EXISTS (SELECT FROM pg_partition_tree(source))) t
+        JOIN pg_class c ON c.oid = t.relid JOIN pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_foreign_table f ON f.ftrelid = c.oid JOIN pg_foreign_server s ON s.oid = f.ftserver
+        JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'postgres_fdw',
+        LATERAL (SELECT max(option_value) FILTER (WHERE option_name = 'schema_name') AS schema_name,
+                        max(option_value) FILTER (WHERE option_name = 'table_name') AS table_name FROM pg_options_to_table(f.ftoptions)) o,
+        -- the columns by the names and in the order of the whole, from those that they have there
+        LATERAL (SELECT string_agg(format('%I AS %I', coalesce((SELECT option_value FROM pg_options_to_table(mine.attfdwoptions) WHERE option_name = 'column_name'),
+                        mine.attname), whole.attname), ', ' ORDER BY whole.attnum) AS columns
+                 FROM pg_attribute whole JOIN pg_attribute mine ON mine.attrelid = c.oid AND mine.attname = whole.attname
+                 WHERE whole.attrelid = source AND whole.attnum > 0 AND NOT whole.attisdropped) a
+        ORDER BY s.srvname, c.relname
+    LOOP
+        IF octet_length(part.relname) > 53 THEN
+            RAISE EXCEPTION USING ERRCODE = 'name_too_long', MESSAGE = format('name "%s" of a part is too long', part.relname),
+                DETAIL = 'With "_ctr_state" it would pass 63 bytes.';
+        END IF;
+        -- The state is no UNLOGGED table: PostgreSQL cannot recover from a crash soon after TRUNCATE of one was rolled back.
+        server := part.srvname;
+        statements := format(
+E'CREATE EXTENSION IF NOT EXISTS ctr;
+CREATE TABLE %1$I.%2$I (options jsonb, model ctr_model);
+CREATE VIEW %1$I.%3$I AS SELECT
+    (SELECT ctr_prepare(c, s.options, s.model) FROM %4$s) AS ctr_prepare,
+    (SELECT ctr_train(c, s.options, s.model) FROM %4$s) AS ctr_train,
+    (SELECT ctr_evaluate_part(s.model, c) FROM %4$s) AS ctr_evaluate_part
+FROM %1$I.%2$I s;\n', part.far_schema, part.relname || '_ctr_state', part.relname || '_ctr_work', part.rows);
+        here := here || format(
+E'CREATE FOREIGN TABLE %1$I.%2$I (options jsonb, model %4$s.ctr_model)
+    SERVER %5$I OPTIONS (schema_name %6$L, table_name %2$L);
+CREATE FOREIGN TABLE %1$I.%3$I (ctr_prepare %4$s.ctr_model, ctr_train %4$s.ctr_model, ctr_evaluate_part bytea)
+    SERVER %5$I OPTIONS (schema_name %6$L, table_name %3$L, async_capable ''true'');\n',
+            part.nspname, part.relname || '_ctr_state', part.relname || '_ctr_work', home, part.srvname, part.far_schema);
+        RETURN NEXT;
+    END LOOP;
+    IF here = '' THEN
+        RAISE EXCEPTION USING ERRCODE = 'wrong_object_type', MESSAGE = format('no part of %s is a foreign table of postgres_fdw', source);
+    END IF;
+    server := NULL;
+    statements := here;
+    RETURN NEXT;
+END $$;
+COMMENT ON FUNCTION ctr_fdw_setup(pg_catalog.regclass) IS
+    'The statements that make ready what training on other servers needs: one row for each part of a table that is a foreign table of postgres_fdw, to run on its server, and last a row with server NULL, to run here.';

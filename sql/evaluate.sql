@@ -115,3 +115,23 @@ FROM evaluations('SELECT k, (e).* FROM (SELECT k, ctr_evaluate(t.model, c) AS e 
                  'FROM two t, clicks c GROUP BY k) s');
 DROP TABLE apart;
 DROP FUNCTION in_parts, evaluations;
+
+-- parts that are evaluated apart, of rows in any proportion, give what all rows give
+CREATE TEMP TABLE parts AS SELECT k, g, ctr_evaluate_part(model, row) AS part FROM mixed JOIN two USING (k) GROUP BY k, g;
+SELECT k, (p.e).rows = (w.e).rows AS rows, (p.e).auc = (w.e).auc AS auc, (p.e).accuracy = (w.e).accuracy AS accuracy, abs((p.e).loss - (w.e).loss) < 1e-12 AS loss,
+       abs((p.e).calibration - (w.e).calibration) < 1e-12 AS calibration
+FROM (SELECT k, ctr_evaluate_merge(part) AS e FROM parts GROUP BY k) p JOIN (SELECT k, ctr_evaluate(model, row) AS e FROM mixed JOIN two USING (k) GROUP BY k) w USING (k) ORDER BY k;
+SELECT ctr_evaluate_part(model, c) IS NULL AS no_rows FROM m, clicks c WHERE false;
+SELECT ctr_evaluate_merge(NULL) IS NULL AS no_parts;
+-- of different models they are no parts of one; other bytes are none, and what remains of forged ones is in bounds
+SELECT ctr_evaluate_merge(part) FROM parts;
+SELECT ctr_evaluate_merge(substr(part, 1, n)) FROM parts, (VALUES (0), (3), (100), (1000)) v(n) WHERE k = 1 AND n = 1000;
+CREATE FUNCTION pg_temp.forged(bytes bytea) RETURNS text LANGUAGE plpgsql AS $$ BEGIN
+    RETURN (SELECT (ctr_evaluate_merge(b)).rows FROM (SELECT bytes AS b UNION ALL SELECT part FROM parts WHERE k = 1 AND g = 0) f);
+EXCEPTION WHEN invalid_binary_representation OR invalid_parameter_value THEN RETURN SQLSTATE; END $$;
+SELECT count(*) FILTER (WHERE r = '22P03') > 50 AS refused, count(*) FILTER (WHERE r = '22023') AS other_models
+FROM (SELECT pg_temp.forged(set_byte(part, n, (get_byte(part, n) + d) % 256)) AS r FROM parts, generate_series(0, 175) n, (VALUES (1), (128), (255)) v(d) WHERE k = 1 AND g = 1
+      UNION ALL SELECT pg_temp.forged(substr(part, 1, n)) FROM parts, generate_series(0, 400, 7) n WHERE k = 1 AND g = 1
+      UNION ALL SELECT pg_temp.forged(set_byte(part, 64, 3)) FROM parts WHERE k = 1 AND g = 1) f;
+-- the same digest, but another number of classes
+SELECT pg_temp.forged(set_byte(substr(part, 1, 128), 64, 3) || '\x0000000000000000') FROM parts WHERE k = 1 AND g = 1;

@@ -13,6 +13,8 @@
 #include "score/scores.h"
 #include "nn/math/evaluation.h"
 
+#define CLASSES_MOST 1000 /* as the option n_classes allows */
+
 typedef struct Evaluation Evaluation;
 
 /*
@@ -192,6 +194,18 @@ ctr_evaluate_transition(PG_FUNCTION_ARGS)
     PG_RETURN_POINTER(e);
 }
 
+/* Adds a state to another one, which may be NULL and is in `context`. */
+static Evaluation *
+evaluation_add_state(Evaluation *into, const Evaluation *from, MemoryContext context)
+{
+    if (into == NULL)
+        into = evaluation_create(context, from->digest, from->sums.classes, NULL);
+    evaluation_check_model(into, from->digest);
+    evaluation_merge(&into->sums, &from->sums);
+    scores_append(&into->scores, context, &from->scores);
+    return into;
+}
+
 PG_FUNCTION_INFO_V1(ctr_evaluate_combine);
 Datum
 ctr_evaluate_combine(PG_FUNCTION_ARGS)
@@ -203,12 +217,7 @@ ctr_evaluate_combine(PG_FUNCTION_ARGS)
     /* no rows of either wait: each has been deserialized or made here */
     if (from == NULL)
         return evaluation_datum(fcinfo, into);
-    if (into == NULL)
-        into = evaluation_create(context, from->digest, from->sums.classes, NULL);
-    evaluation_check_model(into, from->digest);
-    evaluation_merge(&into->sums, &from->sums);
-    scores_append(&into->scores, context, &from->scores);
-    PG_RETURN_POINTER(into);
+    PG_RETURN_POINTER(evaluation_add_state(into, from, context));
 }
 
 PG_FUNCTION_INFO_V1(ctr_evaluate_serialize);
@@ -217,27 +226,26 @@ ctr_evaluate_serialize(PG_FUNCTION_ARGS)
 {
     Evaluation *e = (Evaluation *)PG_GETARG_POINTER(0);
     Size counts = sizeof(int64) * Max(e->sums.classes, 2);
-    EvaluationHead *head = palloc(offsetof(EvaluationHead, class_rows) + counts);
+    EvaluationHead *head = palloc0(offsetof(EvaluationHead, class_rows) + counts);
 
     aggregate_context(fcinfo);
     evaluation_complete(e);
     memcpy(head->digest, e->digest, CTR_MODEL_DIGEST_SIZE);
     head->sums = e->sums;
+    head->sums.class_rows = NULL;
     memcpy(head->class_rows, e->sums.class_rows, counts);
     PG_RETURN_BYTEA_P(scores_serialize(head, offsetof(EvaluationHead, class_rows) + counts, &e->scores));
 }
 
-PG_FUNCTION_INFO_V1(ctr_evaluate_deserialize);
-Datum
-ctr_evaluate_deserialize(PG_FUNCTION_ARGS)
+/* The state that ctr_evaluate_serialize wrote, in the current context. */
+static Evaluation *
+evaluation_read(bytea *bytes)
 {
-    bytea *bytes = PG_GETARG_BYTEA_PP(0);
     EvaluationHead *head, fixed;
     Evaluation *e;
     int64 *class_rows;
     Size counts;
 
-    aggregate_context(fcinfo);
     memcpy(&fixed, VARDATA_ANY(bytes), sizeof(fixed));
     counts = sizeof(int64) * Max(fixed.sums.classes, 2);
     head = palloc(offsetof(EvaluationHead, class_rows) + counts);
@@ -247,7 +255,82 @@ ctr_evaluate_deserialize(PG_FUNCTION_ARGS)
     memcpy(class_rows, head->class_rows, counts);
     e->sums = head->sums;
     e->sums.class_rows = class_rows;
-    PG_RETURN_POINTER(e);
+    return e;
+}
+
+PG_FUNCTION_INFO_V1(ctr_evaluate_deserialize);
+Datum
+ctr_evaluate_deserialize(PG_FUNCTION_ARGS)
+{
+    aggregate_context(fcinfo);
+    PG_RETURN_POINTER(evaluation_read(PG_GETARG_BYTEA_PP(0)));
+}
+
+/* ------------------------------------------------------------------ parts, evaluated elsewhere */
+
+/* Do the sums count as many rows as there are scores? The head is checked before the rest is read. */
+static bool
+part_is_sound(const bytea *bytes)
+{
+    const Size size = VARSIZE_ANY_EXHDR(bytes);
+    EvaluationHead head;
+    Size begin;
+    int64 rows = 0, count;
+
+    if (size < sizeof(head))
+        return false;
+    memcpy(&head, VARDATA_ANY(bytes), sizeof(head));
+    if (head.sums.classes < 1 || head.sums.classes > CLASSES_MOST || head.sums.rows < 0 ||
+        head.sums.rows > (int64)MaxAllocSize || head.sums.correct < 0 || head.sums.correct > head.sums.rows ||
+        !isfinite(head.sums.loss) || !isfinite(head.sums.predicted))
+        return false;
+    begin = offsetof(EvaluationHead, class_rows) + sizeof(int64) * Max(head.sums.classes, 2);
+    if (size != begin + (head.sums.classes == 1 ? sizeof(NnScore) * head.sums.rows : 0))
+        return false;
+    for (int k = 0; k < Max(head.sums.classes, 2); k++) {
+        memcpy(&count, VARDATA_ANY(bytes) + offsetof(EvaluationHead, class_rows) + sizeof(int64) * k,
+               sizeof(count));
+        if (count < 0 || count > head.sums.rows)
+            return false;
+        rows += count;
+    }
+    return rows == head.sums.rows;
+}
+
+static bool
+scores_are_sound(const CtrScores *scores)
+{
+    for (int64 i = 0; i < scores->n; i++) {
+        const NnScore *score = &scores->items[i];
+
+        ctr_pause_at(i);
+        if (!isfinite(score->score) || !(score->label == 0 || score->label == 1) || score->weight != 1)
+            return false;
+    }
+    return true;
+}
+
+/* CREATE FUNCTION ctr_evaluate_merge_transition(internal, bytea) RETURNS internal */
+PG_FUNCTION_INFO_V1(ctr_evaluate_merge_transition);
+Datum
+ctr_evaluate_merge_transition(PG_FUNCTION_ARGS)
+{
+    MemoryContext context = aggregate_context(fcinfo);
+    Evaluation *into = PG_ARGISNULL(0) ? NULL : (Evaluation *)PG_GETARG_POINTER(0);
+    const Evaluation *part = NULL;
+
+    if (PG_ARGISNULL(1))
+        return evaluation_datum(fcinfo, into);
+    if (part_is_sound(PG_GETARG_BYTEA_PP(1)))
+        part = evaluation_read(PG_GETARG_BYTEA_PP(1));
+    if (part == NULL || !scores_are_sound(&part->scores) ||
+        (into != NULL && into->sums.classes != part->sums.classes &&
+         memcmp(into->digest, part->digest, CTR_MODEL_DIGEST_SIZE) == 0))
+        ereport(ERROR,
+                (errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
+                 errmsg("this is not what ctr_evaluate_part gives"),
+                 errhint("Parts are merged on machines of the same kind as those that evaluated them.")));
+    return evaluation_datum(fcinfo, evaluation_add_state(into, part, context));
 }
 
 static Datum

@@ -70,8 +70,9 @@ check_transfer_size(Size size)
 {
     if (size > MaxAllocSize)
         ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-                        errmsg("too many rows for one parallel worker: their scores take %zu MB", size >> 20),
-                        errhint("Set max_parallel_workers_per_gather to 0.")));
+                        errmsg("too many rows for one parallel worker or part: their scores take %zu MB",
+                               size >> 20),
+                        errhint("Set max_parallel_workers_per_gather to 0, or evaluate smaller parts.")));
 }
 
 bytea *

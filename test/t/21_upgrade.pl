@@ -49,7 +49,7 @@ sub differences
     {
         $side{$_} .= $database eq $fresh ? '+' : '-' for split /\n/, query(q{SELECT replace(l, E'\n', ' ') FROM extension_catalog('ctr') l}, database => $database);
     }
-    return map { "$side{$_} $_" } grep { $side{$_} ne '-+' } sort keys %side;
+    return map { "$side{$_} $_" } grep { $side{$_} =~ tr/-// != $side{$_} =~ tr/+// } sort keys %side;
 }
 
 # Updates from one version to another, and compares with the other made anew.
