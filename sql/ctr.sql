@@ -229,7 +229,7 @@ CREATE AGGREGATE ctr_prepare(pg_catalog.record, pg_catalog.jsonb, ctr_model) (
     SFUNC = ctr_prepare_transition, STYPE = pg_catalog.internal, SSPACE = 1048576,
     FINALFUNC = ctr_prepare_final, FINALFUNC_MODIFY = READ_WRITE, PARALLEL = UNSAFE);
 COMMENT ON AGGREGATE ctr_prepare(pg_catalog.record, pg_catalog.jsonb, ctr_model) IS
-    'The next pass, with what ctr_merge made of the pass before; needed until that is a model that ctr_train takes: ctr_describe says so.';
+    'The next pass, with what ctr_merge made of the pass before; needed until ctr_config no longer calls its weights prepared: then it is a model that ctr_train takes.';
 
 CREATE FUNCTION ctr_merge_transition(pg_catalog.internal, ctr_model) RETURNS pg_catalog.internal
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;

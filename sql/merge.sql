@@ -38,6 +38,9 @@ INSERT INTO kinds SELECT 'reference', fit || '{"recipe": "reference", "epochs": 
 INSERT INTO kinds SELECT 'no statistics', fit || '{"target_statistics": false, "numerical_transform": "log", "numerical_buckets": 0}' FROM options;
 INSERT INTO kinds SELECT 'wide', ctr_wide_deep(mlp_layers => '{16}') || ctr_fit(ignore => '{id,shard,importance}', crosses => 'none', epochs => 1, lr_schedule => 'cosine', numerical_transform => 'standard') FROM options;
 INSERT INTO kinds SELECT 'classes', ctr_fibinet(mlp_layers => '{8}', n_classes => 3) || ctr_fit(ignore => '{id,shard,importance}', crosses => 'none', epochs => 1) FROM options;
+INSERT INTO kinds SELECT 'pairs', fit || '{"crosses": [["shop", "city"]]}' FROM options;
+INSERT INTO kinds SELECT 'pairs, not counted', fit || '{"crosses": [["shop", "city"]], "cross_counts": false, "target_statistics": false}' FROM options;
+INSERT INTO kinds SELECT 'pairs, if any', fit || '{"crosses": "auto"}' FROM options;
 ALTER TABLE kinds ADD start ctr_model;
 UPDATE kinds SET start = start_of('()', fit);
 SELECT name, (SELECT array_agg(d) FROM differences((SELECT ctr_train(c, fit) FROM clicks c), (SELECT ctr_train(c, fit, start) FROM clicks c)) d) FROM kinds;
@@ -54,6 +57,15 @@ SELECT n, differences((SELECT start FROM starts WHERE n = 1), start) FROM starts
 SELECT count(DISTINCT model) = 1 AS same FROM (
     SELECT ctr_merge(part ORDER BY shard) AS model FROM (SELECT shard, ctr_prepare(c, fit) AS part FROM clicks c, options GROUP BY shard) p
     UNION ALL SELECT ctr_merge(part ORDER BY -shard) FROM (SELECT shard, ctr_prepare(c, fit) AS part FROM clicks c, options GROUP BY shard) p) m;
+-- pairs of columns: which they are, the parts' rows tell together, and all parts count the pairs of categories
+CREATE TABLE paired AS
+SELECT i AS id, i % 4 AS shard, 'a' || a AS a, 'b' || b AS b, 'u' || u AS u, uniform(i, 12) AS x,
+       (uniform(i, 9) < CASE WHEN (a + b) % 3 = 0 THEN 0.7 ELSE 0.2 END)::int AS label
+FROM (SELECT i, floor(8 * uniform(i, 7))::int AS a, floor(9 * uniform(i, 8))::int AS b, floor(400 * uniform(i, 11) ^ 2)::int AS u FROM generate_series(1, 3000) i) s;
+CREATE TABLE paired_fit AS SELECT ctr_fit(ignore => '{id,shard}', epochs => 1) || ctr_deepcross(mlp_layers => '{16}') AS fit;
+SELECT name, differences((SELECT ctr_train(c, f) FROM paired c), (SELECT ctr_train(c, NULL, start_of('()', f, 'paired')) FROM paired c)) AS different, ctr_config(start_of('()', f, 'paired'))->'inputs'->'crosses' AS crosses,
+       start_of('shard', f || '{"validation": 0}', 'paired') = start_of('()', f || '{"validation": 0}', 'paired') AS parts_alike
+FROM (SELECT 'chosen' AS name, fit AS f FROM paired_fit UNION ALL SELECT 'named', fit || '{"crosses": [["u", "a"], ["b", "u"]]}' FROM paired_fit) k;
 -- in other cases nearly: quantiles lie within a thousandth of their rank, but for the rows that are held back
 SELECT max(abs(rank - (q - 1) / 999.0)) < 0.03 AS near
 FROM unnest(ctr_tensor((SELECT start FROM kinds WHERE name = 'default'), 'ctr.numerical.quantiles')) WITH ORDINALITY u (v, q),

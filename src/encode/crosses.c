@@ -21,6 +21,16 @@ cross_key(const CtrCross *cross, const int32 *x_cat, Size ld_cat, CtrCrossKey *k
     return false;
 }
 
+bool
+crosses_need_rows(const CtrOptions *options, const CtrEncoder *encoder)
+{
+    const CtrCrossOption *option = &options->crosses;
+
+    return encoder->n_cat >= 2 && options->net.n_classes == 1 &&
+           (option->kind == CTR_CROSSES_AUTO ||
+            (option->kind == CTR_CROSSES_GIVEN && option->n > 0 && options->cross_counts));
+}
+
 void
 crosses_encode(const CtrEncoder *encoder, bool itself, float *x_num, int32 *x_cat, Size ld_cat)
 {

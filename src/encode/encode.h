@@ -193,6 +193,8 @@ encoder_first_count(const CtrEncoder *encoder)
     return encoder->d_num - encoder->n_counted;
 }
 
+/* Do rows tell which columns are paired, or whose pairs are counted? */
+bool crosses_need_rows(const CtrOptions *options, const CtrEncoder *encoder);
 /*
  * Sets the codes of the crosses from those of the columns and, unless x_num is NULL, how often the pairs
  * occur. itself: the row is among those that were counted, and does not count for itself.

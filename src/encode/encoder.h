@@ -44,12 +44,16 @@ typedef struct CtrPairs {
 /*
  * The crosses, n of them, once the columns' categories are known; then each of them is fitted, and then
  * encoder_widths is called again. Codes have the pairs of `known` and those that occur at least min_count
- * times, as for a column. counted: the vocabulary has those that `known` has without a code, too, and how
- * often pairs occur is an input. rare: it has all others that are seen.
+ * times, as for a column. counted: how often pairs occur should be an input; then the vocabulary has those
+ * that `known` has without a code, too, and all others that are seen, unless that were too many. *rare: such
+ * pairs of all crosses so far.
  */
 void encoder_set_crosses(CtrEncoder *encoder, const CtrOptions *options, const CtrCross *crosses, int n);
-void encoder_fit_cross(CtrEncoder *encoder, int k, const CtrPairs *pairs, int min_count, bool counted,
-                       bool rare, const CtrEncoder *known);
+void encoder_fit_cross(CtrEncoder *encoder, int k, const CtrPairs *pairs, const CtrOptions *options,
+                       bool counted, const CtrEncoder *known, int64 *rare);
+/* Instead: the crosses, whose pairs are still to be counted; counted [n]. */
+void encoder_await_pairs(CtrEncoder *encoder, const CtrOptions *options, const CtrCross *crosses, int n,
+                         const bool *counted);
 
 /*
  * The same encoder without counts of pairs, as options without "cross_counts" would have fitted it. In

@@ -6,6 +6,9 @@
 
 #include "encode/hash.h"
 
+/* Pairs too rare for a code that a model keeps for their counts, 16 bytes each, of all its crosses. */
+#define RARE_MOST (1024 * 1024)
+
 /* Adds from's categories [first, end); the ids stay the same when `to` has those before them, and no more. */
 static void
 copy_categories(CtrVocab *to, const CtrVocab *from, int32 first, int32 end)
@@ -218,22 +221,67 @@ fit_pair_rows(CtrEncoder *encoder, int k, const int32 *ids, const int32 *rows, i
     encoder->n_counted++;
 }
 
-void
-encoder_fit_cross(CtrEncoder *encoder, int k, const CtrPairs *pairs, int min_count, bool counted, bool rare,
-                  const CtrEncoder *known)
+/* Rare pairs among those seen. */
+static int64
+count_rare(const CtrPairs *pairs, int min_count)
 {
-    const int v = encoder->n_cat + k, f = encoder_first_cross(encoder) + k;
+    int64 n = 0;
+
+    for (int32 id = 0; id < vocab_count(pairs->seen); id++) {
+        ctr_pause_at(id);
+        n += pairs->counts[id] < min_count;
+    }
+    return n;
+}
+
+/* May the model keep the rare pairs of a cross, n_known of which it has? *rare: those kept so far. */
+static bool
+has_room(const CtrPairs *pairs, int min_count, int64 n_known, int64 *rare)
+{
+    const int64 more = count_rare(pairs, min_count);
+
+    *rare += n_known;
+    if (*rare + more > RARE_MOST)
+        return false;
+    *rare += more;
+    return true;
+}
+
+void
+encoder_fit_cross(CtrEncoder *encoder, int k, const CtrPairs *pairs, const CtrOptions *options, bool counted,
+                  const CtrEncoder *known, int64 *rare)
+{
+    const int v = encoder->n_cat + k, f = encoder_first_cross(encoder) + k, min_count = options->min_count;
     const int32 n_seen = vocab_count(pairs->seen);
     const int32 n_before = known ? known->categories[f] - CTR_CODE_KNOWN : 0;
-    const int32 n =
-        fit_vocab(encoder, v, pairs->seen, pairs->counts, min_count, counted, rare, known, n_before);
+    const bool room =
+        counted && has_room(pairs, min_count, known ? vocab_count(known->vocabs[v]) - n_before : 0, rare);
+    const int32 n = fit_vocab(encoder, v, pairs->seen, pairs->counts, min_count, counted && (room || known),
+                              room, known, n_before);
     int32 *ids = find_categories(encoder->vocabs[v], pairs->seen);
 
     fit_frequencies(encoder, v, ids, pairs->counts, n_seen, known);
-    if (counted)
+    if (counted && (room || known))
         fit_pair_rows(encoder, k, ids, pairs->rows, n_seen, known);
     pfree(ids);
     encoder->categories[f] = n + CTR_CODE_KNOWN;
+}
+
+void
+encoder_await_pairs(CtrEncoder *encoder, const CtrOptions *options, const CtrCross *crosses, int n,
+                    const bool *counted)
+{
+    encoder_set_crosses(encoder, options, crosses, n);
+    for (int k = 0; k < n; k++) {
+        const int v = encoder->n_cat + k;
+
+        encoder->vocabs[v] = vocab_create(encoder->context);
+        encoder->frequencies[v] = MemoryContextAllocZero(encoder->context, sizeof(int32));
+        encoder->categories[encoder_first_cross(encoder) + k] = CTR_CODE_KNOWN;
+        encoder->pair_rows[k] = counted[k] ? encoder->frequencies[v] : NULL;
+        encoder->n_counted += counted[k];
+    }
+    encoder_widths(encoder, options);
 }
 
 /* The pairs of a cross that have codes, without those that were kept for their counts alone. */

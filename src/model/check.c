@@ -237,14 +237,36 @@ points_fault(const CtrModel *model)
     return NULL;
 }
 
+/* Could no pass have given a value of this stage, or none go on from it? */
+static bool
+stage_is_lost(const CtrModel *model)
+{
+    const CtrEncoder *encoder = model->encoder;
+    const CtrCrossOption *crosses = &model->options.crosses;
+
+    switch (model->stage) {
+    case CTR_STAGE_COLUMNS:
+        return false;
+    case CTR_STAGE_SAMPLE:
+        return !crosses_need_rows(&model->options, encoder);
+    case CTR_STAGE_COMMON_COLUMNS:
+        return stage_next(model) == CTR_STAGE_MODEL || (stage_next(model) == CTR_STAGE_LABELS &&
+                                                        crosses->kind == CTR_CROSSES_GIVEN && crosses->n > 0);
+    case CTR_STAGE_PAIRS:
+        return encoder->n_crosses == 0;
+    case CTR_STAGE_LABELS:
+        return encoder->n_statistics == 0;
+    default:
+        return stage_next(model) == CTR_STAGE_MODEL;
+    }
+}
+
 /* What only some prepared values have, but the passes that follow rely on. */
 static const char *
 stage_fault(const CtrModel *model)
 {
-    if (model->options.crosses.kind != CTR_CROSSES_NONE)
-        return "it is prepared, but its options have pairs of columns";
-    if (model->stage != CTR_STAGE_COLUMNS && model->encoder->n_statistics == 0)
-        return "it waits for labels by category, but has no target statistics";
+    if (stage_is_lost(model))
+        return psprintf("it is %s, which its options have no use for", stage_words(model->stage));
     if (model->label_rows == NULL)
         return psprintf("tensor \"%s\" is missing", CTR_MODEL_LABELS);
     return NULL;
@@ -259,6 +281,8 @@ prepared_fault(const CtrModel *model)
         fault = class_weights_fault(model);
     if (fault == NULL)
         fault = points_fault(model);
+    if (fault == NULL && stage_knows_crosses(model->stage))
+        fault = crosses_fault(model->encoder);
     if (fault == NULL && model->stage == CTR_STAGE_LABELS)
         fault = sums_fault(model->encoder);
     return fault;

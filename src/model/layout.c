@@ -18,5 +18,9 @@ const char *const model_stage_names[CTR_N_STAGES] = {
     [CTR_STAGE_MODEL] = "model",
     [CTR_STAGE_COLUMNS] = "columns",
     [CTR_STAGE_COMMON_COLUMNS] = "common columns",
+    [CTR_STAGE_SAMPLE] = "sample",
+    [CTR_STAGE_COMMON_CROSSES] = "common crosses",
+    [CTR_STAGE_PAIRS] = "pairs",
+    [CTR_STAGE_COMMON_PAIRS] = "common pairs",
     [CTR_STAGE_LABELS] = "labels",
 };

@@ -62,7 +62,12 @@
  *   ctr.points.value             F64 [their sum]   column after column, ascending in each
  *   ctr.points.rows              I64 [their sum]   rows that each stands for
  *   ctr.points.moments           F64 [numerical, 5]  the members of NnMoments
- * the last five only where the stage is "columns".
+ * the last five only where the stage is "columns", and, where it is "sample",
+ *   ctr.sample.codes             I32 [fields, rows]  without crosses, of which there are none yet
+ *   ctr.sample.hash              I64 [rows]        of each row, ascending as unsigned numbers
+ *   ctr.sample.label             F32 [rows]        ctr.sample.weight likewise
+ *   ctr.sample.fold              U8  [rows]
+ * Of crosses, "common crosses" has the columns alone, "pairs" all pairs that occur in a part.
  *
  * A model with a shared encoder:
  *   ctr.part.rows                I32 [codes]       in how many rows that trained it each code occurs, in the
@@ -128,6 +133,11 @@
 #define CTR_MODEL_POINTS_VALUE   "ctr.points.value"
 #define CTR_MODEL_POINTS_ROWS    "ctr.points.rows"
 #define CTR_MODEL_POINTS_MOMENTS "ctr.points.moments"
+#define CTR_MODEL_SAMPLE_CODES   "ctr.sample.codes"
+#define CTR_MODEL_SAMPLE_HASH    "ctr.sample.hash"
+#define CTR_MODEL_SAMPLE_LABEL   "ctr.sample.label"
+#define CTR_MODEL_SAMPLE_WEIGHT  "ctr.sample.weight"
+#define CTR_MODEL_SAMPLE_FOLD    "ctr.sample.fold"
 #define CTR_MODEL_PART_ROWS      "ctr.part.rows"
 
 #define CTR_MODEL_N_WEIGHTS       (CTR_WEIGHTS_MEASURED + 1)

@@ -4,6 +4,7 @@
 
 #include "encode/encode.h"
 #include "model/safetensors.h"
+#include "nn/math/pairs.h"
 #include "nn/math/points.h"
 
 #include "datatype/timestamp.h"
@@ -89,6 +90,10 @@ typedef enum CtrStage {
     CTR_STAGE_MODEL,          /* it is a model */
     CTR_STAGE_COLUMNS,        /* a part: numbers as points, categories with their counts */
     CTR_STAGE_COMMON_COLUMNS, /* merged: transforms, buckets, vocabularies */
+    CTR_STAGE_SAMPLE,         /* a part: a sample of its rows, encoded, by which columns are paired */
+    CTR_STAGE_COMMON_CROSSES, /* merged: which columns are paired */
+    CTR_STAGE_PAIRS,          /* a part: pairs of codes with their counts */
+    CTR_STAGE_COMMON_PAIRS,   /* merged: vocabularies of crosses */
     CTR_STAGE_LABELS          /* a part: label sums, as the encoder has them; merged, it is a model */
 } CtrStage;
 
@@ -100,10 +105,24 @@ stage_is_part(CtrStage stage)
     return stage % 2 == 1;
 }
 
+/* Does a value of this stage know which columns are paired? Of pairs it has those that its stage counts. */
+static inline bool
+stage_knows_crosses(CtrStage stage)
+{
+    return stage == CTR_STAGE_MODEL || stage >= CTR_STAGE_COMMON_CROSSES;
+}
+
+/* A sample of rows, in the order in which a training takes them, by their hashes. */
+typedef struct CtrSample {
+    NnPairSample rows;
+    uint64 *hashes; /* [rows], ascending */
+} CtrSample;
+
 /* What there is besides the encoder while a value is prepared. */
 typedef struct CtrPrepared {
     double *class_weights; /* [max(n_classes, 2)] of all rows but those of a validation_column */
     NnPoints *points;      /* CTR_STAGE_COLUMNS: [n_num] */
+    CtrSample sample;      /* CTR_STAGE_SAMPLE */
 } CtrPrepared;
 
 /* An unpacked model. model_image.c knows all that it points to. */
@@ -149,6 +168,8 @@ CtrModel *model_unpack(Datum value, MemoryContext parent);
 CtrModel *model_unpack_to_train(Datum value, MemoryContext parent);
 /* The same of any value, prepared ones included, which the other two refuse. */
 CtrModel *model_unpack_any(Datum value, MemoryContext parent);
+/* The pass that a merged value waits for; CTR_STAGE_MODEL: there is none, and it can become a start. */
+CtrStage stage_next(const CtrModel *common);
 /* "the columns of a part, prepared": what a value of this stage is, for messages and descriptions */
 const char *stage_words(CtrStage stage);
 /*

@@ -329,11 +329,13 @@ model_pack(const CtrModel *model, MemoryContext context)
     pack_transforms(file, model->encoder);
     pack_vocabs(file, model->encoder);
     pack_buckets(file, model->encoder);
+    if (stage_knows_crosses(model->stage)) {
+        pack_crosses(file, model);
+        pack_cross_counts(file, model);
+    }
     if (model->stage == CTR_STAGE_MODEL || model->stage == CTR_STAGE_LABELS)
         pack_label_sums(file, model->encoder);
     if (model->stage == CTR_STAGE_MODEL) {
-        pack_crosses(file, model);
-        pack_cross_counts(file, model);
         pack_statistics(file, model->encoder);
         pack_insight(file, model);
         pack_shared(file, model);

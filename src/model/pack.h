@@ -22,4 +22,8 @@ void pack_prepared(CtrSafeFile *file, const CtrModel *model);
 /* What a model with a shared encoder has besides. */
 void pack_shared(CtrSafeFile *file, const CtrModel *model);
 
+/* ------------------------------------------------------------------ sample.c */
+
+void pack_sample(CtrSafeFile *file, const CtrModel *model);
+
 #endif /* CTR_PACK_H */

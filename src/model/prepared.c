@@ -16,10 +16,25 @@ stage_words(CtrStage stage)
         [CTR_STAGE_MODEL] = "a model",
         [CTR_STAGE_COLUMNS] = "what one part's columns are",
         [CTR_STAGE_COMMON_COLUMNS] = "what the parts' columns have in common",
+        [CTR_STAGE_SAMPLE] = "a sample of one part's rows",
+        [CTR_STAGE_COMMON_CROSSES] = "which columns are paired",
+        [CTR_STAGE_PAIRS] = "one part's pairs of categories",
+        [CTR_STAGE_COMMON_PAIRS] = "the parts' pairs of categories",
         [CTR_STAGE_LABELS] = "one part's labels by category",
     };
 
     return words[stage];
+}
+
+CtrStage
+stage_next(const CtrModel *common)
+{
+    if (common->stage == CTR_STAGE_COMMON_COLUMNS && crosses_need_rows(&common->options, common->encoder))
+        return CTR_STAGE_SAMPLE;
+    if (common->stage == CTR_STAGE_COMMON_CROSSES && common->encoder->n_crosses > 0)
+        return CTR_STAGE_PAIRS;
+    return common->stage < CTR_STAGE_LABELS && common->encoder->n_statistics > 0 ? CTR_STAGE_LABELS
+                                                                                 : CTR_STAGE_MODEL;
 }
 
 static int
@@ -89,6 +104,8 @@ pack_prepared(CtrSafeFile *file, const CtrModel *model)
     memcpy(weights, model->prepared.class_weights, sizeof(double) * n_classes(model));
     if (model->stage == CTR_STAGE_COLUMNS)
         pack_points(file, model);
+    if (model->stage == CTR_STAGE_SAMPLE)
+        pack_sample(file, model);
 }
 
 void
@@ -185,7 +202,8 @@ unpack_prepared(CtrUnpacker *u)
     MemoryContextSwitchTo(model->context);
     model->prepared.class_weights = unpack_vector(u, CTR_MODEL_CLASS_WEIGHTS, CTR_SAFE_F64, n_classes(model));
     MemoryContextSwitchTo(u->scratch);
-    return model->prepared.class_weights != NULL && (model->stage != CTR_STAGE_COLUMNS || read_points(u));
+    return model->prepared.class_weights != NULL && (model->stage != CTR_STAGE_COLUMNS || read_points(u)) &&
+           (model->stage != CTR_STAGE_SAMPLE || unpack_sample(u));
 }
 
 /* The digest of the model that a training on a shared encoder went on from. */

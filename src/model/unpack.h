@@ -85,6 +85,10 @@ bool unpack_stage(CtrUnpacker *u);
 bool unpack_prepared(CtrUnpacker *u);
 bool unpack_shared(CtrUnpacker *u); /* after all categories are known */
 
+/* ------------------------------------------------------------------ sample.c */
+
+bool unpack_sample(CtrUnpacker *u); /* after all categories are known */
+
 /* ------------------------------------------------------------------ unpack_history.c */
 
 bool unpack_history(CtrUnpacker *u);

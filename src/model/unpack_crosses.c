@@ -10,7 +10,7 @@ read_counted(CtrUnpacker *u)
     uint8 *counted;
 
     encoder->pair_rows = MemoryContextAllocZero(u->model->context, sizeof(int32 *) * Max(n, 1));
-    if (!u->model->options.cross_counts || u->model->stage != CTR_STAGE_MODEL)
+    if (!u->model->options.cross_counts || !stage_knows_crosses(u->model->stage))
         return true;
     counted = unpack_vector(u, CTR_MODEL_CROSS_COUNTED, CTR_SAFE_U8, n);
     if (counted == NULL)
@@ -33,7 +33,7 @@ unpack_crosses(CtrUnpacker *u)
     int64 shape[] = {0, 2};
     uint32 *columns;
 
-    if (option->kind == CTR_CROSSES_NONE || u->model->stage != CTR_STAGE_MODEL)
+    if (option->kind == CTR_CROSSES_NONE || !stage_knows_crosses(u->model->stage))
         return true;
     if (tensor != NULL && tensor->ndim > 0)
         shape[0] = tensor->shape[0];
@@ -144,7 +144,7 @@ unpack_cross_categories(CtrUnpacker *u)
     int32 *frequencies;
     uint32 *counts;
 
-    if (u->model->options.crosses.kind == CTR_CROSSES_NONE || u->model->stage != CTR_STAGE_MODEL)
+    if (u->model->options.crosses.kind == CTR_CROSSES_NONE || !stage_knows_crosses(u->model->stage))
         return true;
     counts = unpack_vector(u, CTR_MODEL_CROSS_COUNT, CTR_SAFE_U32, n);
     if (counts == NULL)

@@ -4,6 +4,7 @@
 
 #include "encode/encoder.h"
 #include "nn/math/rng.h"
+#include "train/choose.h"
 #include "train/train.h"
 
 #define DATASET_SCAN_ROWS 256 /* raw rows read at a time */
@@ -194,15 +195,12 @@ Fitted dataset_fit(CtrDataset *ds, CtrEncoder *encoder);
  * Fitted has them.
  */
 void dataset_fit_crosses(CtrDataset *ds, CtrEncoder *encoder, int32 *const *codes);
+/* Instead, where that is decided: makes the crosses' categories all pairs that occur in the rows. */
+void dataset_count_pairs(CtrDataset *ds, CtrEncoder *encoder, int32 *const *codes);
 
-/* ------------------------------------------------------------------ dataset_choose.c */
+/* ------------------------------------------------------------------ dataset_sample.c */
 
-/*
- * The pairs of columns that the training rows speak for: crosses [CTR_CROSSES_MOST], of which the options may
- * have n already. counted [CTR_CROSSES_MOST]: whether their counts are worth knowing. Returns how many there
- * are.
- */
-int dataset_choose_crosses(CtrDataset *ds, const CtrEncoder *encoder, int32 *const *codes, CtrCross *crosses,
-                           int n, bool *counted);
+/* A sample of the training rows, encoded without crosses, in the current context. codes: as in Fitted. */
+CtrSample dataset_sample(const CtrDataset *ds, const CtrEncoder *encoder, int32 *const *codes);
 
 #endif /* CTR_DATASET_H */

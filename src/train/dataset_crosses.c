@@ -1,6 +1,6 @@
 /*
- * dataset_crosses.c: the pairs of columns that are fields of their own: which they are, and which pairs of
- * codes the training rows have.
+ * dataset_crosses.c: the pairs of columns that are fields of their own: which they are (choose_crosses.c),
+ * and which pairs of codes the rows have.
  */
 #include "train/dataset.h"
 
@@ -10,8 +10,6 @@
 
 /* Crosses counted in one scan; more would take more memory, because rare pairs are counted too. */
 #define CROSSES_AT_ONCE 8
-/* Pairs too rare for a code that a model keeps for their counts, 16 bytes each, of all its crosses. */
-#define RARE_MOST (1024 * 1024)
 
 typedef struct Counted {
     CtrPairs pairs;
@@ -111,89 +109,69 @@ count_pairs(Counting *c, int n)
     } while (row != NULL);
 }
 
-/* Rare pairs among those seen. */
-static int64
-count_rare(const CtrPairs *pairs, int min_count)
-{
-    int64 n = 0;
-
-    for (int32 id = 0; id < vocab_count(pairs->seen); id++) {
-        ctr_pause_at(id);
-        n += pairs->counts[id] < min_count;
-    }
-    return n;
-}
-
-/* Pairs that the model to go on from keeps for the counts of cross k alone. */
-static int64
-known_rare(const CtrEncoder *known, int k)
-{
-    const int codes = known->categories[encoder_first_cross(known) + k] - CTR_CODE_KNOWN;
-
-    return vocab_count(known->vocabs[known->n_cat + k]) - codes;
-}
-
-/* May the model keep the rare pairs of cross k for their counts? *rare: those that it keeps so far. */
-static bool
-has_room(const CtrDataset *ds, int k, const CtrPairs *pairs, int64 *rare)
-{
-    int64 more = count_rare(pairs, ds->options->min_count);
-
-    *rare += ds->known ? known_rare(ds->known, k) : 0;
-    if (*rare + more > RARE_MOST)
-        return false;
-    *rare += more;
-    return true;
-}
-
-/* wanted [crosses]: is it an input how often their pairs occur? Not if there are too many to begin with. */
+/* The same of no more than CROSSES_AT_ONCE of them, whose pairs are in `context` afterwards. */
 static void
-fit_pairs(CtrDataset *ds, CtrEncoder *encoder, int32 *const *codes, const bool *wanted, int first, int n,
+count_crosses(Counting *c, int n, MemoryContext context)
+{
+    MemoryContext old = MemoryContextSwitchTo(context);
+
+    c->rows = palloc_extended(mul_size(c->ds->raw_size, DATASET_SCAN_ROWS), MCXT_ALLOC_HUGE);
+    for (int k = 0; k < n; k++)
+        c->crosses[k].pairs = (CtrPairs){vocab_create(context), palloc(sizeof(int32)), palloc(sizeof(int32))};
+    count_pairs(c, n);
+    pfree(c->rows);
+    MemoryContextSwitchTo(old);
+}
+
+/* counted [crosses]: should it be an input how often their pairs occur? */
+static void
+fit_pairs(CtrDataset *ds, CtrEncoder *encoder, int32 *const *codes, const bool *counted, int first, int n,
           int64 *rare)
 {
     MemoryContext context =
         AllocSetContextCreate(CurrentMemoryContext, "ctr seen pairs", ALLOCSET_DEFAULT_SIZES);
-    MemoryContext old = MemoryContextSwitchTo(context);
     Counting c = {.ds = ds, .encoder = encoder, .codes = codes, .first = first};
 
-    c.rows = palloc_extended(mul_size(ds->raw_size, DATASET_SCAN_ROWS), MCXT_ALLOC_HUGE);
-    for (int k = 0; k < n; k++)
-        c.crosses[k].pairs = (CtrPairs){vocab_create(context), palloc(sizeof(int32)), palloc(sizeof(int32))};
-    count_pairs(&c, n);
-    for (int k = first; k < first + n; k++) {
-        const CtrPairs *pairs = &c.crosses[k - first].pairs;
-        const bool room = wanted[k] && has_room(ds, k, pairs, rare);
-
-        encoder_fit_cross(encoder, k, pairs, ds->options->min_count, wanted[k] && (room || ds->known), room,
-                          ds->known);
-    }
-    MemoryContextSwitchTo(old);
+    count_crosses(&c, n, context);
+    for (int k = first; k < first + n; k++)
+        encoder_fit_cross(encoder, k, &c.crosses[k - first].pairs, ds->options, counted[k], ds->known, rare);
     MemoryContextDelete(context);
 }
 
-/* the categorical column of this name, which the row map has checked */
-static int
-column_of_name(const CtrDataset *ds, const char *name)
+void
+dataset_count_pairs(CtrDataset *ds, CtrEncoder *encoder, int32 *const *codes)
 {
-    for (int f = 0; f < ds->n_cat; f++) {
-        if (strcmp(ds->features[ds->n_num + f].name, name) == 0)
-            return f;
+    for (int first = 0; first < encoder->n_crosses; first += CROSSES_AT_ONCE) {
+        const int n = Min(CROSSES_AT_ONCE, encoder->n_crosses - first);
+        Counting c = {.ds = ds, .encoder = encoder, .codes = codes, .first = first};
+
+        count_crosses(&c, n, encoder->context);
+        for (int k = first; k < first + n; k++) {
+            const CtrPairs *pairs = &c.crosses[k - first].pairs;
+
+            encoder->vocabs[encoder->n_cat + k] = pairs->seen;
+            encoder->frequencies[encoder->n_cat + k] = pairs->counts;
+            encoder->categories[encoder_first_cross(encoder) + k] = vocab_count(pairs->seen) + CTR_CODE_KNOWN;
+            if (encoder->pair_rows[k] != NULL)
+                encoder->pair_rows[k] = pairs->rows;
+        }
     }
-    elog(ERROR, "column \"%s\" is no categorical feature", name);
 }
 
+/* Of the crosses, n of which the options have, those that rows speak for; returns how many there are. */
 static int
-named_crosses(const CtrDataset *ds, CtrCross *crosses)
+choose_by_rows(const CtrDataset *ds, const CtrEncoder *encoder, int32 *const *codes, CtrCross *crosses, int n,
+               bool *counted)
 {
-    const CtrCrossOption *option = &ds->options->crosses;
+    MemoryContext context =
+        AllocSetContextCreate(CurrentMemoryContext, "ctr sample of rows", ALLOCSET_DEFAULT_SIZES);
+    MemoryContext old = MemoryContextSwitchTo(context);
+    CtrSample sample = dataset_sample(ds, encoder, codes);
 
-    for (int k = 0; k < option->n; k++) {
-        const int a = column_of_name(ds, option->pairs[k].columns[0]);
-        const int b = column_of_name(ds, option->pairs[k].columns[1]);
-
-        crosses[k] = (CtrCross){{Min(a, b), Max(a, b)}};
-    }
-    return option->n;
+    n = crosses_choose(ds->options, &sample.rows, ds->pool, crosses, n, counted);
+    MemoryContextSwitchTo(old);
+    MemoryContextDelete(context);
+    return n;
 }
 
 void
@@ -209,8 +187,9 @@ dataset_fit_crosses(CtrDataset *ds, CtrEncoder *encoder, int32 *const *codes)
         for (int k = 0; k < n; k++)
             counted[k] = ds->known->pair_rows[k] != NULL;
     } else {
-        n = named_crosses(ds, crosses);
-        n = dataset_choose_crosses(ds, encoder, codes, crosses, n, counted);
+        n = crosses_named(ds->options, encoder, crosses);
+        if (crosses_need_rows(ds->options, encoder))
+            n = choose_by_rows(ds, encoder, codes, crosses, n, counted);
         encoder_set_crosses(encoder, ds->options, crosses, n);
     }
     for (int first = 0; first < n; first += CROSSES_AT_ONCE)

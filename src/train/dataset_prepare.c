@@ -43,6 +43,26 @@ prepare_columns(CtrDataset *ds, CtrModel *part)
     count_labels(ds, part);
 }
 
+/* The passes over columns that are known. */
+static void
+prepare_more(CtrDataset *ds, CtrModel *part, int32 *const *codes)
+{
+    MemoryContext old = CurrentMemoryContext;
+
+    switch (part->stage) {
+    case CTR_STAGE_SAMPLE:
+        MemoryContextSwitchTo(part->context);
+        part->prepared.sample = dataset_sample(ds, part->encoder, codes);
+        MemoryContextSwitchTo(old);
+        break;
+    case CTR_STAGE_PAIRS:
+        dataset_count_pairs(ds, part->encoder, codes);
+        break;
+    default:
+        dataset_sum_labels(ds, part->encoder, codes);
+    }
+}
+
 void
 dataset_prepare(CtrDataset *ds, CtrModel *part)
 {
@@ -54,7 +74,7 @@ dataset_prepare(CtrDataset *ds, CtrModel *part)
     if (part->stage == CTR_STAGE_COLUMNS)
         prepare_columns(ds, part);
     else
-        dataset_sum_labels(ds, part->encoder, dataset_common_codes(ds));
+        prepare_more(ds, part, dataset_common_codes(ds));
     MemoryContextSwitchTo(old);
     MemoryContextDelete(scratch);
 }

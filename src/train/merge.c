@@ -135,7 +135,7 @@ compare_parts(const void *a, const void *b)
 static CtrModel *
 finish(CtrModel *all)
 {
-    if (all->stage == CTR_STAGE_LABELS || prepare_next(all) == CTR_STAGE_MODEL)
+    if (stage_next(all) == CTR_STAGE_MODEL)
         start_create(all);
     return all;
 }
@@ -158,6 +158,10 @@ merge(const CtrParts *parts, MemoryContext context)
     switch (stage) {
     case CTR_STAGE_COLUMNS:
         return finish(merge_columns(parts, context));
+    case CTR_STAGE_SAMPLE:
+        return finish(merge_samples(parts, context));
+    case CTR_STAGE_PAIRS:
+        return finish(merge_pairs(parts, context));
     case CTR_STAGE_LABELS:
         return finish(merge_labels(parts, context));
     case CTR_STAGE_MODEL:

@@ -10,40 +10,14 @@
 #include "miscadmin.h"
 
 #include "encode/encoder.h"
-
-/* A column's categories in all parts. */
-typedef struct Union {
-    CtrVocab *seen;
-    int32 *counts;
-    int32 room;
-} Union;
-
-static void
-union_add(Union *all, const CtrVocab *vocab, const int32 *counts)
-{
-    for (int32 id = 0; id < vocab_count(vocab); id++) {
-        uint32 length;
-        const char *bytes = vocab_get(vocab, id, &length);
-        const int32 before = vocab_count(all->seen);
-        const int32 at = vocab_add(all->seen, bytes, length, vocab_hash(bytes, length));
-
-        ctr_pause_at(id);
-        if (at == all->room) {
-            all->room = (int32)Min((int64)all->room * 2, PG_INT32_MAX);
-            all->counts = repalloc_huge(all->counts, mul_size(all->room, sizeof(int32)));
-        }
-        if (at == before)
-            all->counts[at] = 0;
-        all->counts[at] = (int32)Min((int64)all->counts[at] + counts[id], PG_INT32_MAX);
-    }
-}
+#include "train/choose.h"
 
 /* What is added up while the parts are read. */
 typedef struct Sums {
     int n;
-    Union *categories; /* [n_cat] */
-    NnPoints *points;  /* [n_num] */
-    int64 *missing;    /* [n_num + n_cat] */
+    CtrUnion *categories; /* [n_cat] */
+    NnPoints *points;     /* [n_num] */
+    int64 *missing;       /* [n_num + n_cat] */
 } Sums;
 
 static void
@@ -102,20 +76,20 @@ add_part(Sums *sums, CtrModel *all, const CtrModel *part)
         add_points(&sums->points[i], &part->prepared.points[i], all->context);
     }
     for (int f = 0; f < encoder->n_cat; f++)
-        union_add(&sums->categories[f], encoder->vocabs[f], encoder->frequencies[f]);
+        union_add(&sums->categories[f], encoder->vocabs[f], encoder->frequencies[f], NULL);
 }
 
 static Sums
 sums_create(const CtrEncoder *encoder)
 {
-    Sums sums = {.categories = palloc(sizeof(Union) * Max(encoder->n_cat, 1)),
+    Sums sums = {.categories = palloc(sizeof(CtrUnion) * Max(encoder->n_cat, 1)),
                  .points = palloc0(sizeof(NnPoints) * Max(encoder->n_num, 1)),
                  .missing = palloc0(sizeof(int64) * (encoder->n_num + encoder->n_cat))};
 
     for (int i = 0; i < encoder->n_num; i++)
         sums.points[i].exact = true;
     for (int f = 0; f < encoder->n_cat; f++)
-        sums.categories[f] = (Union){vocab_create(CurrentMemoryContext), palloc(sizeof(int32) * 64), 64};
+        sums.categories[f] = union_create(CurrentMemoryContext);
     return sums;
 }
 
@@ -133,11 +107,25 @@ fit(CtrModel *all, const Sums *sums, const CtrEncoder *only)
             encoder_fit_points(encoder, i, &all->options, &sums->points[i], sums->missing[i]);
     }
     for (int f = 0; f < encoder->n_cat; f++) {
-        const Union *categories = &sums->categories[f];
+        const CtrUnion *categories = &sums->categories[f];
 
         pfree(encoder_fit_categories(encoder, f, categories->seen, categories->counts, all->options.min_count,
                                      NULL, sums->missing[encoder->n_num + f]));
     }
+}
+
+/* The crosses that options name, whose counts are no inputs: no row need be asked which they are. */
+static void
+set_crosses(CtrModel *all)
+{
+    const bool counted[CTR_CROSSES_MOST] = {false};
+    CtrCross crosses[CTR_CROSSES_MOST];
+    const int n = crosses_named(&all->options, all->encoder, crosses);
+
+    if (n == 0)
+        return;
+    encoder_await_pairs(all->encoder, &all->options, crosses, n, counted);
+    all->stage = CTR_STAGE_COMMON_CROSSES;
 }
 
 static CtrModel *
@@ -173,5 +161,7 @@ merge_columns(const CtrParts *parts, MemoryContext context)
         MemoryContextDelete(part->context);
     }
     fit(all, &sums, parts->n == 1 ? first->encoder : NULL);
+    if (!crosses_need_rows(&all->options, all->encoder))
+        set_crosses(all);
     return all;
 }

@@ -5,6 +5,7 @@
 #include "train/prepare.h"
 
 #include "encode/encoder.h"
+#include "model/layout.h"
 #include "miscadmin.h"
 
 /* ------------------------------------------------------------------ the same encoder */
@@ -18,9 +19,19 @@ static const struct {
     {"ctr.derived.bound", "the buckets of numbers"},      {"ctr.derived.statistics", "the target statistics"},
 };
 
-static const char *
-encoder_part(const char *tensor)
+/* Tensors of what has not been merged yet: pairs of columns are known, those of categories are not. */
+static bool
+is_open(const char *tensor, CtrStage stage)
 {
+    return stage == CTR_STAGE_PAIRS && strncmp(tensor, "ctr.crosses.", strlen("ctr.crosses.")) == 0 &&
+           strcmp(tensor, CTR_MODEL_CROSSES) != 0 && strcmp(tensor, CTR_MODEL_CROSS_COUNTED) != 0;
+}
+
+static const char *
+encoder_part(const char *tensor, CtrStage stage)
+{
+    if (is_open(tensor, stage))
+        return NULL;
     for (int i = 0; i < (int)lengthof(encoder_tensors); i++) {
         if (strncmp(tensor, encoder_tensors[i].prefix, strlen(encoder_tensors[i].prefix)) == 0)
             return encoder_tensors[i].what;
@@ -52,13 +63,13 @@ same_tensor(const CtrSafeFile *a, const CtrSafeTensor *x, const CtrSafeFile *b, 
 }
 
 void
-parts_check_encoder(Datum first, Datum part)
+parts_check_encoder(Datum first, Datum part, CtrStage stage)
 {
     const CtrSafeFile *a = safetensors_parse(first, NULL), *b = safetensors_parse(part, NULL);
 
     for (int i = 0; i < a->n_tensors; i++) {
         const CtrSafeTensor *tensor = &a->tensors[i];
-        const char *what = encoder_part(tensor->name);
+        const char *what = encoder_part(tensor->name, stage);
 
         if (what != NULL && !same_tensor(a, tensor, b, safetensors_find(b, tensor->name)))
             ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -106,7 +117,7 @@ merge_labels(const CtrParts *parts, MemoryContext context)
         CtrModel *part = parts_unpack(parts, i, context);
 
         parts_check_same(all, part);
-        parts_check_encoder(parts->values[0], parts->values[i]);
+        parts_check_encoder(parts->values[0], parts->values[i], all->stage);
         add_part(sums, totals, part->encoder);
         MemoryContextDelete(part->context);
     }

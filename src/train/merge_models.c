@@ -22,7 +22,7 @@ check_part(const CtrParts *parts, int i, const CtrModel *first, const CtrModel *
                 (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                  errmsg("models that have no start in common cannot be merged"),
                  errhint("Train each of them from the model that ctr_merge makes of prepared parts.")));
-    parts_check_encoder(parts->values[0], parts->values[i]);
+    parts_check_encoder(parts->values[0], parts->values[i], CTR_STAGE_MODEL);
     if (strcmp(first->start, part->start) != 0 || first->weights != part->weights)
         ereport(ERROR,
                 (errcode(ERRCODE_INVALID_PARAMETER_VALUE),

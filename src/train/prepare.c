@@ -9,16 +9,6 @@
 #include "encode/encoder.h"
 #include "train/training.h"
 
-/* ------------------------------------------------------------------ passes */
-
-CtrStage
-prepare_next(const CtrModel *common)
-{
-    return common->encoder->n_statistics > 0 ? CTR_STAGE_LABELS : CTR_STAGE_MODEL;
-}
-
-/* ------------------------------------------------------------------ the aggregate */
-
 /* The third argument: what ctr_merge made of the parts of the pass before. */
 static CtrModel *
 unpack_common(Datum given, MemoryContext context)
@@ -51,10 +41,6 @@ part_create(const CtrTraining *t)
 {
     CtrModel *part = MemoryContextAllocZero(t->context, sizeof(CtrModel));
 
-    if (t->options.crosses.kind != CTR_CROSSES_NONE)
-        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                        errmsg("parts of a table cannot have pairs of columns"),
-                        errhint("Set \"crosses\" to \"none\".")));
     part->context = t->context;
     part->stage = CTR_STAGE_COLUMNS;
     part->options = t->options;
@@ -74,7 +60,7 @@ prepare(CtrTraining *t, CtrReport *report, MemoryContext aggregate)
     if (part == NULL)
         part = part_create(t);
     else
-        part->stage = prepare_next(part);
+        part->stage = stage_next(part);
     dataset_prepare(t->dataset, part);
     return model_pack(part, aggregate);
 }

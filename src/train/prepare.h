@@ -7,9 +7,6 @@
 
 #include "train/train.h"
 
-/* The next pass over the parts, once what they have in common is merged; CTR_STAGE_MODEL: there is none. */
-CtrStage prepare_next(const CtrModel *common);
-
 /* A count of rows that several parts have together. */
 static inline int64
 prepare_add_rows(int64 sum, int64 more)
@@ -34,14 +31,32 @@ typedef struct CtrParts {
 } CtrParts;
 
 CtrModel *parts_unpack(const CtrParts *parts, int i, MemoryContext context);
-/* Errors: the parts' options, columns, encoders or starts differ. */
+/*
+ * Errors: the parts' options, columns, encoders or starts differ. stage: in that of pairs, each part has its
+ * own.
+ */
 void parts_check_same(const CtrModel *first, const CtrModel *part);
-void parts_check_encoder(Datum first, Datum part);
+void parts_check_encoder(Datum first, Datum part, CtrStage stage);
 
 /* Each in `context`; serves interrupts. */
 CtrModel *merge_columns(const CtrParts *parts, MemoryContext context);
+CtrModel *merge_samples(const CtrParts *parts, MemoryContext context);
+CtrModel *merge_pairs(const CtrParts *parts, MemoryContext context);
 CtrModel *merge_labels(const CtrParts *parts, MemoryContext context);
 CtrModel *merge_models(const CtrParts *parts, MemoryContext context);
+
+/* ------------------------------------------------------------------ merge_union.c */
+
+/* Categories of all parts, and in how many rows each occurs, counted in one way or in two. */
+typedef struct CtrUnion {
+    CtrVocab *seen;
+    int32 *counts, *rows;
+    int32 room;
+} CtrUnion;
+
+CtrUnion union_create(MemoryContext context);
+/* counts, rows [vocab]; NULL: none of these. Serves interrupts. */
+void union_add(CtrUnion *all, const CtrVocab *vocab, const int32 *counts, const int32 *rows);
 
 /* ------------------------------------------------------------------ start.c */
 

@@ -44,7 +44,7 @@ velocity_params(FunctionCallInfo fcinfo, int argument, Datum merged, const NnNet
 
     if (PG_ARGISNULL(argument))
         return MemoryContextAllocExtended(CurrentMemoryContext, size, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-    parts_check_encoder(merged, PG_GETARG_DATUM(argument));
+    parts_check_encoder(merged, PG_GETARG_DATUM(argument), CTR_STAGE_MODEL);
     velocity = model_unpack_any(PG_GETARG_DATUM(argument), CurrentMemoryContext);
     if (velocity->stage != CTR_STAGE_MODEL || velocity->net.n_block != net->n_block)
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -107,7 +107,7 @@ ctr_step(PG_FUNCTION_ARGS)
     previous = model_unpack_any(PG_GETARG_DATUM(0), context);
     merged = model_unpack_any(PG_GETARG_DATUM(1), context);
     check_round(previous, merged);
-    parts_check_encoder(PG_GETARG_DATUM(0), PG_GETARG_DATUM(1));
+    parts_check_encoder(PG_GETARG_DATUM(0), PG_GETARG_DATUM(1), CTR_STAGE_MODEL);
     velocity = velocity_params(fcinfo, 2, PG_GETARG_DATUM(1), &merged->net);
     outer_step(&merged->net, merged->params, velocity, previous->params, merged->params, PG_GETARG_FLOAT8(3),
                ctr_pause);

@@ -163,21 +163,27 @@ is_invalid('counts without the option', 'tensor "', sub { $_[0]{metadata}{option
 is_invalid('counts that the option does not name', 'tensor "', sub { $_[0]{metadata}{options} =~ s/,"cross_counts": true// or die });
 $model = $plain;
 
-# what is prepared: a part of each pass is refused, or can be merged with an honest one and, then, trained
+# what is prepared: a part of each pass is refused, or can be merged with an honest one and, then, trained; what is
+# merged of a pass is refused, or can be gone on with
 query(<<'END');
-CREATE TABLE parted AS SELECT i % 2 AS label, nullif(i % 7, 0) AS x, 'c' || i % 5 AS c FROM generate_series(1, 60) i;
-CREATE TABLE prepared AS SELECT 1 AS pass, ctr_prepare(r, '{"crosses": "none", "min_count": 1, "epochs": 1, "mlp_layers": [2]}') AS part FROM parted r;
-INSERT INTO prepared SELECT 2, ctr_prepare(r, NULL, (SELECT ctr_merge(part) FROM prepared)) FROM parted r;
-INSERT INTO prepared SELECT 3, ctr_train(r, NULL, start) FROM parted r, (SELECT ctr_merge(part) AS start FROM prepared WHERE pass = 2) s;
+CREATE TABLE parted AS SELECT (i * i % 7 + i % 3) % 2 AS label, nullif(i % 7, 0) AS x, 'c' || i % 5 AS c, 'd' || i % 3 AS d FROM generate_series(1, 60) i;
+CREATE TABLE prepared AS SELECT 1 AS pass, ctr_prepare(r, '{"crosses": [["c", "d"]], "min_count": 1, "epochs": 1, "mlp_layers": [2]}') AS part FROM parted r;
+INSERT INTO prepared SELECT 6, ctr_merge(part) FROM prepared WHERE pass = 1;
+INSERT INTO prepared SELECT 2, ctr_prepare(r, NULL, (SELECT part FROM prepared WHERE pass = 6)) FROM parted r;
+INSERT INTO prepared SELECT 7, ctr_merge(part) FROM prepared WHERE pass = 2;
+INSERT INTO prepared SELECT 3, ctr_prepare(r, NULL, (SELECT part FROM prepared WHERE pass = 7)) FROM parted r;
+INSERT INTO prepared SELECT 8, ctr_merge(part) FROM prepared WHERE pass = 3;
+INSERT INTO prepared SELECT 4, ctr_prepare(r, NULL, (SELECT part FROM prepared WHERE pass = 8)) FROM parted r;
+INSERT INTO prepared SELECT 5, ctr_train(r, NULL, start) FROM parted r, (SELECT ctr_merge(part) AS start FROM prepared WHERE pass = 4) s;
 CREATE OR REPLACE FUNCTION attempt(path text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     given ctr_model := pg_read_binary_file(path)::ctr_model;
     merged ctr_model;
 BEGIN
-    SELECT ctr_merge(m) INTO merged FROM (SELECT part FROM prepared WHERE pass = substring(path FROM '.$')::int UNION ALL VALUES (given)) p (m);
-    IF ctr_describe(merged) LIKE 'prepared:%' THEN
+    SELECT ctr_merge(m) INTO merged FROM (SELECT part FROM prepared WHERE pass = substring(path FROM '.$')::int AND pass < 6 UNION ALL VALUES (given)) p (m);
+    WHILE ctr_config(merged)->>'weights' = 'prepared' LOOP
         SELECT ctr_merge(part) INTO merged FROM (SELECT ctr_prepare(r, NULL, merged) AS part FROM parted r) p;
-    END IF;
+    END LOOP;
     SELECT ctr_train(r, NULL, merged) INTO merged FROM parted r;
     RETURN CASE WHEN ctr_predict(merged::bytea::ctr_model, r) BETWEEN 0 AND 1 THEN 'merged' END FROM parted r LIMIT 1;
 END $$;
@@ -205,14 +211,14 @@ sub is_refused
 }
 sub drop_tensor { my ($model, $name) = @_; $model->{tensors} = [grep { $_->{name} ne $name } @{$model->{tensors}}] }
 
-for my $number (1 .. 3)
+for my $number (1 .. 8)
 {
     $pass = $number;
     $model = read_model(pack 'H*', query("SELECT encode(part::bytea, 'hex') FROM prepared WHERE pass = $pass"));
     is(prepared(sub {}), 'merged', "pass $pass: the good part, put together again");
     for my $name (map { $_->{name} } @{$model->{tensors}})
     {
-        is_refused("without $name", 'tensor|it has only', sub { drop_tensor($_[0], $name) }) unless $name eq 'ctr.labels.rows' && $pass == 3;
+        is_refused("without $name", 'tensor|it has only', sub { drop_tensor($_[0], $name) }) unless $name eq 'ctr.labels.rows' && $pass == 5;
     }
     is_refused('another stage', 'tensor', sub { $_[0]{metadata}{prepared} = $pass == 1 ? 'labels' : 'columns'; $_[0]{metadata}{weights} = 'initial'; delete $_[0]{metadata}{encoder} });
     is_refused('no stage that there is', 'metadata entry "prepared"', sub { $_[0]{metadata}{prepared} = 'model' });
@@ -225,8 +231,12 @@ for my $number (1 .. 3)
         like(prepared(sub { substr(tensor($_[0], $tensor->{name})->{data}, 0, $size) = $_ }), qr/^(22P03: invalid ctr_model|merged$|22003: |22023: the parts to merge)/,
             "pass $pass: $tensor->{name} begins with " . unpack('H*', $_)) for "\xff" x $size, "\0" x ($size - 1) . "\x80", "\xff" x ($size - 1) . "\x7f";
     }
-    is_refused('a start that is no digest', 'metadata entry "start"', sub { $_[0]{metadata}{start} = 'x' x 64 }) if $pass == 3;
+    is_refused('a start that is no digest', 'metadata entry "start"', sub { $_[0]{metadata}{start} = 'x' x 64 }) if $pass == 5;
 }
+$pass = 2;
+$model = read_model(pack 'H*', query("SELECT encode(part::bytea, 'hex') FROM prepared WHERE pass = 2"));
+is_refused("a sampled row with $_->[0]", 'row \\d+ of its sample is none', sub { substr(tensor($_[0], "ctr.sample.$_->[0]")->{data}, 0, length $_->[1]) = $_->[1] })
+    for ['codes', pack 'l<', -1], ['codes', pack 'l<', 100], ['label', pack 'f<', 0.5], ['weight', pack 'f<', 0], ['fold', chr 5], ['hash', "\xff" x 8];
 $pass = 1;
 $model = read_model(pack 'H*', query("SELECT encode(part::bytea, 'hex') FROM prepared WHERE pass = 1"));
 is_refused("points of $_", 'the points of feature "x" are unusable', sub { substr(tensor($_[0], 'ctr.points.value')->{data}, 8, 8) = pack 'd<', $_ }) for 1, 1e300, 'nan';
@@ -240,8 +250,8 @@ query_fails("SELECT ctr_merge(pg_read_binary_file('$dir/model.1')::ctr_model) FR
 is_refused('too many points', 'feature "x" has', sub { substr(tensor($_[0], 'ctr.points.count')->{data}, 0, 4) = pack 'l<', 12003 });
 is_refused("rows of a label that weigh $_", 'rows of one label weigh', sub { substr(tensor($_[0], 'ctr.prepared.class_weights')->{data}, 0, 8) = pack 'd<', $_ }) for -1, 'inf', 'nan';
 is_refused('epochs', 'it is prepared|it has epochs', sub { $_[0]{metadata}{weights} = 'initial'; set_epochs($_[0], 1) });
-$pass = 3;
-$model = read_model(pack 'H*', query("SELECT encode(part::bytea, 'hex') FROM prepared WHERE pass = 3"));
+$pass = 5;
+$model = read_model(pack 'H*', query("SELECT encode(part::bytea, 'hex') FROM prepared WHERE pass = 5"));
 is_refused('codes in fewer rows than none', 'a code of its part occurs in -5 rows', sub { substr(tensor($_[0], 'ctr.part.rows')->{data}, 0, 4) = pack 'l<', -5 });
 
 # a step from a model whose network is another, although the merged one names its digest
@@ -253,7 +263,7 @@ END
 my $forged = read_model(pack 'H*', query("SELECT encode(part::bytea, 'hex') FROM wide"));
 $forged->{metadata}{start} = $model->{metadata}{digest};
 put(write_model($forged));
-query_fails("SELECT ctr_step(part, pg_read_binary_file('$dir/model')::ctr_model, NULL, 0.5) FROM prepared WHERE pass = 3", '22023',
+query_fails("SELECT ctr_step(part, pg_read_binary_file('$dir/model')::ctr_model, NULL, 0.5) FROM prepared WHERE pass = 5", '22023',
     'the merged model and the previous one are different networks', 'a step between networks');
 $model = $plain;
 
