@@ -63,4 +63,26 @@ FROM ctr_history(train('{"max_seconds": 1e-9}'));
 SELECT count(*) > 1 AS epochs, count(*) FILTER (WHERE val_loss IS NULL) AS unmeasured
 FROM ctr_history((SELECT ctr_train(v, ctr_fit(epochs => 4), model) FROM visits v, models
                   WHERE name = 'one' AND id > 20000)) WHERE epoch > 1;
+
+-- What the recipe says of epochs and patience follows from the rows that validate: where there are none, nothing tells
+-- when to stop; where there are many, one epoch is enough. What is given stays, and so does another recipe's.
+CREATE FUNCTION setting(more jsonb, first int) RETURNS TABLE (epochs int, patience int, trained int) LANGUAGE sql AS
+$$ SELECT (c->'options'->>'epochs')::int, (c->'options'->>'patience')::int, (c->>'epochs')::int
+   FROM (SELECT ctr_config(ctr_train(v, '{"mlp_layers": [4], "ignore": ["id", "held"], "crosses": "none"}'::jsonb || more)) AS c
+         FROM (SELECT id, label, x, false AS held FROM visits, generate_series(1, 3) WHERE id >= first) v OFFSET 0) m $$;
+SELECT name, s.* FROM (VALUES (1, 'none', '{"validation": 0}'::jsonb), (2, 'none in the column', '{"validation_column": "held", "ignore": ["id"]}'),
+    (3, 'nine', '{"validation": 0, "epochs": 9}'), (4, 'one', '{"validation": 0, "epochs": 1}'),
+    (5, 'reference', '{"validation": 0, "recipe": "reference", "max_seconds": 1e-9}')) o(n, name, more), setting(more, 29900) s ORDER BY n;
+SELECT name, s.epochs, s.patience FROM (VALUES (1, 'few', '{"validation": 0.5}'::jsonb), (2, 'many', '{"validation": 0.8}'),
+    (3, 'two', '{"validation": 0.8, "patience": 2}'), (4, 'reference', '{"validation": 0.8, "recipe": "reference"}')) o(n, name, more),
+    setting(more || '{"max_seconds": 1e-9}', 9000) s ORDER BY n;
+-- a group that is so small that no row of it validates
+SELECT g, (ctr_config(model)->'rows'->'validation')::int AS validate, (ctr_config(model)->'epochs')::int AS epochs
+FROM (SELECT id % 2 AS g, ctr_train(v, ctr_fit(validation_column => 'held', ignore => '{id}')) AS model
+      FROM (SELECT id, label, x, id % 10 = 1 AS held FROM visits WHERE id <= 200) v GROUP BY 1) m WHERE g = 0;
+-- going on, it is asked again
+SELECT (c->'options'->>'epochs')::int AS epochs, (c->>'epochs')::int AS trained
+FROM (SELECT ctr_config(ctr_train(v, '{"validation": 0}', model)) AS c
+      FROM (SELECT ctr_train(v, '{"mlp_layers": [4], "ignore": ["id", "held"], "crosses": "none", "max_seconds": 1e-9}') AS model
+            FROM visits v WHERE id <= 500) m, visits v WHERE id <= 500 GROUP BY model) m;
 DROP SCHEMA cooldown CASCADE;

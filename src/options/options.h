@@ -75,6 +75,11 @@ void options_parse(CtrOptions *options, const Jsonb *json);
  * options->net.n_classes; these three stay as they are.
  */
 void options_set_defaults(CtrOptions *options);
+/*
+ * What recipe "robust" says of epochs, once it is known how many rows validate: fewer where nothing tells
+ * when to stop, and less patience where many rows tell it for sure. What a user has said stays.
+ */
+void options_set_for_validation(CtrOptions *options, int64 rows);
 
 /* ------------------------------------------------------------------ candidates.c: other settings to try */
 

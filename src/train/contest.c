@@ -4,15 +4,18 @@
  *
  * The rows are encoded once. Settings are trained one after the other, each like a training of its own up to
  * its best epoch and, where the rate falls in the end, two epochs further: what they are worth then is what
- * counts. One that falls behind the best so far is not trained to its end. Of two the better is kept. So the
- * result is, to the bit, what a training with the options of the chosen setting gives, and memory is that of
- * one training and a model or two.
+ * counts. One that falls behind the best so far is not trained to its end, and no setting gets more epochs
+ * than SPARE_SETTINGS leaves it. Of two the better is kept. So the result is, to the bit, what a training
+ * with the options of the chosen setting gives, and memory is that of one training and a model or two.
  */
 #include "train/fit.h"
 
 #include <math.h>
 
 #include "encode/encoder.h"
+
+/* k settings may take so many times more than k times the steps of a training in the first one alone. */
+#define SPARE_SETTINGS 0.5
 
 typedef struct Contender {
     CtrModel *model;
@@ -111,7 +114,9 @@ typedef struct Contest {
     Contender *best;
     CtrTried *tried; /* [n], as the model keeps them: in the context of the encoder, which all models share */
     int n, chosen;
-    int64 steps; /* trained so far */
+    int64 steps;      /* trained so far */
+    int64 alone;      /* of a training in the first setting, without a comparison */
+    int64 judge, end; /* of a cooldown for the comparison, and of the one of the result */
 } Contest;
 
 /* Takes part in the comparison, and is freed, or the best so far is, with its model. */
@@ -147,6 +152,41 @@ next_setting(const CtrOptions *first, const CtrEncoder *encoder, int *i, CtrOpti
     return name;
 }
 
+/* Before the first setting is judged: what its training takes, and what comes after the epochs of each. */
+static void
+contest_measure(Contest *contest, const CtrFit *first)
+{
+    const CtrOptions *options = first->options;
+    const int64 rows = dataset_rows(first->dataset, false), held_back = dataset_rows(first->dataset, true);
+    const int epochs = schedule_cooldown_epochs(options->lr_schedule, options->epochs);
+
+    contest->judge = epochs * fit_epoch_steps(first, rows);
+    /* where the rows that judge never train, the cooldown that is judged gives the result */
+    contest->end = options->validation_column == NULL ? epochs * fit_epoch_steps(first, rows + held_back) : 0;
+    contest->alone = first->steps + Max(contest->judge, contest->end);
+}
+
+/*
+ * Limits the next setting to the epochs that are left for it, which its name then says. false: not one is.
+ * The bound is in steps, not in seconds, so that the same rows give the same result.
+ */
+static bool
+contest_limit(const Contest *contest, CtrOptions *options, const char **name)
+{
+    const CtrFit *fit = contest->best->fit;
+    const double most = (contest->n + 1 + SPARE_SETTINGS) * (double)contest->alone;
+    const double left = most - (double)(contest->steps + contest->judge + contest->end);
+    const int epochs =
+        (int)fmin(left / (double)fit_epoch_steps(fit, dataset_rows(fit->dataset, false)), options->epochs);
+    const int all = epochs + schedule_cooldown_epochs(options->lr_schedule, options->epochs);
+
+    if (all < options->epochs) {
+        options->epochs = all;
+        *name = psprintf("%s, epochs => %d", *name, all);
+    }
+    return epochs > 0;
+}
+
 /* Are there rows to choose by, and another setting? */
 static bool
 is_contested(const Contender *first, bool given)
@@ -171,11 +211,13 @@ contest_run(Contender *first, CtrDataset *dataset, NnPool *pool)
     const char *name;
     int next = 0;
 
+    contest_measure(&contest, first->fit);
     contender_judge(first, "first");
     contest.tried[0] = first->tried;
     contest.steps = first->fit->steps;
     while (contest.n < options.candidates && !contest.best->fit->out_of_time &&
-           (name = next_setting(&options, encoder, &next, &changed)) != NULL) {
+           (name = next_setting(&options, encoder, &next, &changed)) != NULL &&
+           contest_limit(&contest, &changed, &name)) {
         const Contender *best = contest.best;
         CtrModel *model = model_with_options(best->model, encoder, &changed);
         Contender *c = contender_create(model, dataset, NULL, pool, best->outer, best->fit->start);

@@ -4,6 +4,7 @@
  * rows, on this server's threads; embedding tables are cut to PROBE_CATEGORIES rows a field, so that little
  * memory is touched.
  */
+#include "train/fit.h"
 #include "train/prepare.h"
 
 #include "funcapi.h"
@@ -66,7 +67,7 @@ batch_rows(const CtrModel *model)
     return (int)Max(Min((int64)model->options.batch_size, model->train_rows), 1);
 }
 
-/* bytes at the training's peak: rows, parameters and their best copy, the optimizer and a batch */
+/* bytes at the training's peak, rows among them */
 static Size
 training_memory(const CtrModel *model)
 {
@@ -76,8 +77,8 @@ training_memory(const CtrModel *model)
     const double rows = (double)(raw + encoded) * (double)(model->train_rows + model->validation_rows);
     const Size stored = (Size)Min(rows, (double)maintenance_work_mem * 1024);
 
-    return stored + WORKING_MEMORY + 2 * model->net.n_block * sizeof(float) +
-           trainer_size(&model->net, batch_rows(model), threads_count(model->options.threads));
+    return stored + WORKING_MEMORY +
+           fit_memory(model, batch_rows(model), threads_count(model->options.threads));
 }
 
 /* ------------------------------------------------------------------ the time of a step */

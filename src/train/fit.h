@@ -47,6 +47,8 @@ typedef struct CtrFit {
 
 /* ------------------------------------------------------------------ fit_start.c */
 
+/* bytes of a training at its peak, besides its rows: parameters and copies, the optimizer, a batch */
+Size fit_memory(const CtrModel *model, int rows, int threads);
 /* Refuses a model that would be too large for a value before the work starts. */
 void fit_check_size(const CtrModel *model, const CtrDataset *dataset, const NnPool *pool);
 /*
@@ -63,6 +65,8 @@ void fit_renew_trainer(CtrFit *fit);
 void fit_end_trainer(CtrFit *fit);
 /* The next so many epochs are the ones that the rate's curve runs over. */
 void fit_begin_phase(CtrFit *fit, int epochs);
+/* steps of an epoch over so many rows */
+int64 fit_epoch_steps(const CtrFit *fit, int64 rows);
 
 /* ------------------------------------------------------------------ fit.c */
 

@@ -27,13 +27,23 @@ batch_rows(const CtrModel *model, const CtrDataset *dataset)
                     Max(dataset_rows(dataset, false), dataset_rows(dataset, true)));
 }
 
+/* The parameters, and those of the best epoch; both twice where settings are compared. */
+Size
+fit_memory(const CtrModel *model, int rows, int threads)
+{
+    const Size parameters = model->net.n_block * sizeof(float);
+    const Size kept = model->options.candidates > 1 ? 4 : 2;
+
+    return kept * parameters + trainer_size(&model->net, rows, threads);
+}
+
 void
 fit_check_size(const CtrModel *model, const CtrDataset *dataset, const NnPool *pool)
 {
     const NnNet *net = &model->net;
     Size bytes = model_estimate(net, model->encoder);
     Size tables = (net->n_trained - net->n_dense) * sizeof(float);
-    Size memory = trainer_size(net, batch_rows(model, dataset), pool_threads(pool));
+    Size memory = fit_memory(model, batch_rows(model, dataset), pool_threads(pool));
 
     if (bytes > MaxAllocSize)
         ereport(
@@ -66,7 +76,7 @@ check_memory(const CtrFit *fit, NnStatus status)
         ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"),
                         errdetail("The model has %zu MB of parameters; training it needs %zu MB.",
                                   (net->n_block * sizeof(float)) >> 20,
-                                  trainer_size(net, fit->batch_size, pool_threads(fit->pool)) >> 20),
+                                  fit_memory(fit->model, fit->batch_size, pool_threads(fit->pool)) >> 20),
                         errhint("Raise \"min_count\", or lower \"batch_size\" or the embedding size.")));
 }
 
@@ -119,11 +129,17 @@ fit_end_trainer(CtrFit *fit)
     fit->trainer = NULL;
 }
 
+int64
+fit_epoch_steps(const CtrFit *fit, int64 rows)
+{
+    return (rows + fit->batch_size - 1) / fit->batch_size;
+}
+
 void
 fit_begin_phase(CtrFit *fit, int epochs)
 {
     fit->phase_start = fit->steps;
-    fit->phase_steps = (dataset_rows(fit->dataset, false) + fit->batch_size - 1) / fit->batch_size * epochs;
+    fit->phase_steps = fit_epoch_steps(fit, dataset_rows(fit->dataset, false)) * epochs;
 }
 
 CtrFit *

@@ -166,8 +166,10 @@ report_early_stop(const CtrReport *report, const CtrEvent *event)
         ereport(NOTICE, (errmsg("stopped early: %s has hardly improved for %d epochs, the best was epoch %d",
                                 metric, patience, event->best_epoch)));
     else
-        ereport(NOTICE, (errmsg("stopped early: %s has not improved for %d epochs, the best was epoch %d",
-                                metric, patience, event->best_epoch)));
+        ereport(NOTICE,
+                (errmsg_plural("stopped early: %s has not improved for %d epoch, the best was epoch %d",
+                               "stopped early: %s has not improved for %d epochs, the best was epoch %d",
+                               patience, metric, patience, event->best_epoch)));
 }
 
 static void

@@ -33,8 +33,10 @@ model_create(CtrTraining *t)
     CtrModel *model = MemoryContextAllocZero(context, sizeof(CtrModel));
 
     model->context = context;
-    model->options = t->options;
     model->encoder = dataset_encode(t->dataset, t->context);
+    options_set_for_validation(&t->options,
+                               dataset_weight(t->dataset, true) > 0 ? dataset_rows(t->dataset, true) : 0);
+    model->options = t->options;
     model->train_rows = dataset_rows(t->dataset, false);
     model->label_rows = keep_label_rows(model, t->dataset);
     model->validation_rows = dataset_rows(t->dataset, true);
