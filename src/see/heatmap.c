@@ -8,12 +8,12 @@
 #include "see/style.h"
 
 #define WIDTH      640
-#define SHOWN_MOST 40 /* features; the picture says how many are left out */
-#define NAME_MOST  16 /* letters; whole names are shown where the pointer rests on a cell */
-#define LEFT       142
+#define SHOWN_MOST 40  /* features; the picture says how many are left out */
+#define LEFT       142 /* room for names of rows; whole ones are shown where the pointer rests on a cell */
 #define TOP        76
 #define BELOW      138 /* room for the names of columns */
-#define LEGEND     14  /* height of the scale */
+#define NAME_ROOM  (Min(LEFT, BELOW) - 12)
+#define LEGEND     14 /* height of the scale */
 
 /* A row of the matrix, and what it is ranked by. */
 typedef struct Ranked {
@@ -91,10 +91,12 @@ draw_legend(StringInfo out, double most)
 static void
 draw_cells(StringInfo out, const CtrHeatmap *map, const Ranked *ranked, int n, double size)
 {
-    const char *soft = size < 15 ? "small end" : "end";
+    const bool small = size < 15;
+    const char *soft = small ? "small end" : "end";
+    const double room = NAME_ROOM / (small ? STYLE_SMALL_LETTERS : STYLE_LETTERS);
 
     for (int i = 0; i < n; i++) {
-        const char *name = svg_shortened(map->names[ranked[i].feature], NAME_MOST);
+        const char *name = svg_shortened(map->names[ranked[i].feature], room);
 
         if (i > 0)
             svg_text(out, soft, LEFT - 6, TOP + (i - 0.5) * size + 4, name);

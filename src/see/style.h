@@ -4,6 +4,10 @@
 
 #define STYLE_HEATS 9 /* classes h0 … h8, from nothing to the most */
 
+/* sizes of letters in pictures, and of class "small" */
+#define STYLE_LETTERS       13.0
+#define STYLE_SMALL_LETTERS 11.0
+
 /* of pictures, which say by class what a shape is */
 extern const char style_picture[];
 /* of pages, beside it */

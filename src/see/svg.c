@@ -57,14 +57,40 @@ markup_append(StringInfo out, const char *text)
     }
 }
 
-char *
-svg_shortened(const char *name, int most)
+/*
+ * About how wide a character is, in ems. Who looks has one sans-serif font or another: these are the widths
+ * of DejaVu Sans, one of the widest, rounded up.
+ */
+static double
+character_width(const char *s)
 {
-    const int length = (int)strlen(name);
+    if (IS_HIGHBIT_SET(*s))
+        return pg_dsplen(s) == 0 ? 0 : pg_dsplen(s) == 1 ? 0.85 : 1;
+    if (*s < 0x20 || strchr("mwMW@%\x7f", *s) != NULL)
+        return 1;
+    if (strchr("#+<=>^~", *s) != NULL)
+        return 0.84;
+    if (strchr("ijlI.,:;'|!", *s) != NULL)
+        return 0.35;
+    if (strchr("frt()[]-/\\\" ", *s) != NULL)
+        return 0.46;
+    return *s >= 'A' && *s <= 'Z' ? 0.79 : 0.64;
+}
 
-    if (pg_mbcharcliplen(name, length, most) == length)
-        return pstrdup(name);
-    return psprintf("%.*s...", pg_mbcharcliplen(name, length, most - 3), name);
+char *
+svg_shortened(const char *name, double width)
+{
+    static const char dots[] = "...";
+    const double dots_width = 3 * character_width(dots);
+    double end = 0;
+    Size with_dots = 0; /* bytes before which dots would fit */
+
+    for (const char *s = name; *s != '\0'; s += pg_mblen(s)) {
+        if (end + dots_width <= width)
+            with_dots = s - name;
+        end += character_width(s);
+    }
+    return end <= width ? pstrdup(name) : psprintf("%.*s%s", (int)with_dots, name, dots);
 }
 
 /* ------------------------------------------------------------------ shapes */

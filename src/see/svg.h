@@ -15,8 +15,8 @@
  */
 void markup_append(StringInfo out, const char *text);
 
-/* at most so many characters of a name, the last three of them dots where it is longer */
-char *svg_shortened(const char *name, int most);
+/* as much of a name as is so many ems wide, with dots at the end where it is wider */
+char *svg_shortened(const char *name, double width);
 
 /* title: what the picture shows, for those who do not see it; not drawn */
 void svg_begin(StringInfo out, double width, double height, const char *title);

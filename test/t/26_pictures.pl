@@ -1,6 +1,6 @@
 # Pictures and pages in a browser: headless Chromium opens each, with few features and many, on a light and on a dark
 # screen; nothing complains on its console, and curves, dots and bars are there in their colours. On a telephone and on
-# paper nothing is cut off.
+# paper nothing is cut off; printed to PDF, every cell of every table is on the paper, and no page is empty.
 use strict;
 use warnings;
 use CtrTest;
@@ -99,6 +99,36 @@ sub measured
     return $title;
 }
 
+# The PDF that the browser prints of a page: its text, ASCII without blanks, and of each sheet the share of pixels with ink.
+sub printed
+{
+    my ($page) = @_;
+    local $ENV{HOME} = scratch('');
+    my ($file, $pdf, $sheets) = map { scratch($_) } qw(printed.html printed.pdf sheets);
+    spill($file, $page);
+    my @command = command();
+    system("timeout 120 @command --no-pdf-header-footer --print-to-pdf=$pdf 'file://$file' >/dev/null 2>&1");
+    my $text = `pdftotext -raw $pdf -` =~ s/[^!-~]+//gr;
+    system("rm -rf $sheets && mkdir $sheets && pdftoppm -r 40 -png $pdf $sheets/sheet");
+    my @ink;
+    foreach my $sheet (glob("$sheets/*.png"))
+    {
+        my $colours = colours(CtrTest::slurp($sheet));
+        my $all = 0;
+        $all += $_ foreach values %$colours;
+        push @ink, 1 - ($colours->{'255,255,255'} // 0) / $all;
+    }
+    return ($text, @ink);
+}
+
+# the cells of a page's tables, as ASCII without blanks, that a text has not
+sub missing_cells
+{
+    my ($page, $text) = @_;
+    my @cells = map { s/<[^>]*>//gr =~ s/&#x([0-9A-F]+);/chr hex $1/ger =~ s/[^!-~]+//gr } $page =~ m{<t[dh][^>]*>(.*?)</t[dh]>}g;
+    return grep { length && index($text, $_) < 0 } @cells;
+}
+
 # a test: what SQL returns opens without complaints, and has so many pixels at least of each colour
 sub shows
 {
@@ -182,7 +212,35 @@ foreach my $name (qw(3 39 300 wide)) {
     is(measured($page, 390, "[$wide && !e.closest('.wide')).length, $narrow]"), '0,0', "report \"$name\" on a telephone: nothing is cut off");
     is(measured($page, 680, "[$wide).length, $narrow, $high]", paper => 1), '0,0,0', "report \"$name\" on paper: nothing is cut off");
 }
+# A name as wide as names can be ends with dots before the picture does.
+my $outside = '[...document.querySelectorAll("svg text")].filter((e) => { const r = e.getBoundingClientRect(), s = ' .
+  'e.closest("svg").getBoundingClientRect(); return r.left < s.left || r.right > s.right || r.bottom > s.bottom }).length';
+foreach my $name (qw(39 300 wide))
+{
+    my $pictures = join '', map { query("SELECT ctr_plot(model, '$_') FROM models WHERE name = '$name'") } qw(importance interactions);
+    is(measured("<body>$pictures</body>", 700, "[$outside, document.querySelectorAll('svg').length]"), '0,2',
+        "pictures of \"$name\": all letters are inside");
+}
+is(measured('<body><svg width="100"><text x="90">outside</text></svg></body>', 700, $outside), '1', 'letters outside are seen');
 is(measured('<body><main><p style="width:700px">wide</p></main></body>', 680, "$wide).length", paper => 1), '1', 'what is cut off is seen');
+
+SKIP:
+{
+    skip 'left out: there is no pdftotext and pdftoppm here (poppler-utils) that could read a PDF', 1
+      if grep { my $name = $_; !grep { -x "$_/$name" } split /:/, $ENV{PATH} } qw(pdftotext pdftoppm);
+    foreach my $name (qw(3 39 300 wide hostile long))
+    {
+        my $page = query("SELECT ctr_report(model) FROM models WHERE name = '$name'");
+        my ($text, @ink) = printed($page);
+        is_deeply([ missing_cells($page, $text) ], [], "report \"$name\" printed: every cell is on the paper");
+        cmp_ok(scalar @ink, '>', 1, "on @{[scalar @ink]} sheets");
+        is_deeply([ grep { $_ < 0.005 } @ink ], [], 'none of them empty');
+    }
+    my $page = '<body><table><tr><td style="padding-left:3000px">lost</td></tr></table><p style="break-before:page">&nbsp;</p></body>';
+    my ($text, @ink) = printed($page);
+    is_deeply([ missing_cells($page, $text) ], ['lost'], 'a cell that is cut off is seen');
+    cmp_ok((sort @ink)[0], '<', 0.005, 'and an empty sheet');
+}
 
 my $scores = 'FROM (SELECT i * 7919 % 100 < i % 50 AS y, i % 50 / 100.0 AS s FROM generate_series(1, 10000) i) t';
 shows('ROC curve', 'svg', "SELECT ctr_plot_roc(y, s) $scores", { paper => 100000, two => 300 });
