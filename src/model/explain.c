@@ -7,6 +7,8 @@
 
 #include <math.h>
 
+#define FIRST_POINTS 8 /* of a row alone: TILE_ROWS, which products take at once (nn/kernels/gemm_kernel.h) */
+
 CtrExplainer *
 explainer_create(const CtrModel *model, MemoryContext context)
 {
@@ -16,16 +18,22 @@ explainer_create(const CtrModel *model, MemoryContext context)
     CtrExplainer *e = palloc0(sizeof(CtrExplainer));
 
     e->model = model;
-    ctr_check_status(contributions_create(&e->contributions, net, model->params, ctr_nn_alloc(context)),
+    ctr_check_status(contributions_create(&e->contributions, net, model->params, model->insight.average,
+                                          ctr_nn_alloc(context)),
                      "explain rows");
-    e->inputs = palloc(sizeof(float) * net->d_input);
+    e->inputs = palloc(mul_size(sizeof(float) * CTR_EXPLAIN_MOST, net->d_input));
     e->gradient = palloc(sizeof(double) * net->d_input);
-    e->features = palloc(sizeof(double) * (encoder->n_num + encoder->n_cat));
+    e->n_features = encoder->n_num + encoder->n_cat;
+    e->features = palloc(sizeof(double) * e->n_features);
     e->crosses = palloc(sizeof(double) * Max(encoder->n_crosses, 1));
-    if (net->attention >= 0)
-        e->attention = palloc0(sizeof(float) * tensor_width(net, net->attention));
     MemoryContextSwitchTo(old);
     return e;
+}
+
+static float *
+row_inputs(const CtrExplainer *e, int row)
+{
+    return e->inputs + (Size)row * e->model->net.d_input;
 }
 
 /* Counts a contribution of categorical field f for the columns that it comes from. */
@@ -45,33 +53,33 @@ credit(CtrExplainer *e, int f, double contribution)
         e->features[f < encoder->n_cat ? encoder->n_num + f : f - encoder->n_cat] += contribution;
 }
 
-/* What the columns [column, column + n) of the input row contribute. */
+/* What the columns [column, column + n) of the row's inputs contribute. */
 static double
 part(const CtrExplainer *e, int column, int n)
 {
-    const float *average = e->model->insight.average;
+    const float *average = e->model->insight.average, *inputs = row_inputs(e, e->row);
     double sum = 0;
 
     for (int j = column; j < column + n; j++)
-        sum += e->gradient[j] * ((double)e->inputs[j] - average[j]);
+        sum += e->gradient[j] * ((double)inputs[j] - average[j]);
     return sum;
 }
 
 /* The fields' part in an input that is the sum of target statistics of fields [first, end). */
 static void
-credit_sum(CtrExplainer *e, int column, int first, int end, const int32 *x_cat, Size ld_cat)
+credit_sum(CtrExplainer *e, int column, int first, int end)
 {
     const CtrModel *model = e->model;
+    const int32 *x_cat = e->x_cat + (Size)e->row * model->encoder->d_cat;
     const double scale = e->gradient[column] / sqrt((double)(end - first));
 
     for (int f = first; f < end; f++)
         credit(e, f,
-               scale *
-                   ((double)model->encoder->statistics[f][x_cat[f * ld_cat]] - model->insight.statistics[f]));
+               scale * ((double)model->encoder->statistics[f][x_cat[f]] - model->insight.statistics[f]));
 }
 
 static void
-credit_derived(CtrExplainer *e, const int32 *x_cat, Size ld_cat)
+credit_derived(CtrExplainer *e)
 {
     const CtrEncoder *encoder = e->model->encoder;
     const int first_cross = encoder_first_cross(encoder);
@@ -84,42 +92,73 @@ credit_derived(CtrExplainer *e, const int32 *x_cat, Size ld_cat)
         else if (!encoder->sums_statistics)
             credit(e, i - encoder->n_num, part(e, i, 1));
         else if (i == encoder->n_num && first_cross > 0)
-            credit_sum(e, i, 0, first_cross, x_cat, ld_cat);
+            credit_sum(e, i, 0, first_cross);
         else
-            credit_sum(e, i, first_cross, encoder->d_cat, x_cat, ld_cat);
+            credit_sum(e, i, first_cross, encoder->d_cat);
     }
 }
 
 /* Sums what the inputs contribute to features and crosses. */
 static void
-credit_inputs(CtrExplainer *e, const int32 *x_cat, Size ld_cat)
+credit_inputs(CtrExplainer *e)
 {
     const CtrEncoder *encoder = e->model->encoder;
     const NnNet *net = &e->model->net;
 
-    for (int i = 0; i < encoder->n_num + encoder->n_cat; i++)
+    for (int i = 0; i < e->n_features; i++)
         e->features[i] = i < encoder->n_num ? part(e, i, 1) : 0;
     memset(e->crosses, 0, sizeof(double) * encoder->n_crosses);
-    credit_derived(e, x_cat, ld_cat);
+    credit_derived(e);
     for (const NnLookup *l = net->lookups; l < net->lookups + net->n_lookups; l++)
         credit(e, l->field, part(e, l->column, l->d));
 }
 
-NnPath
-explainer_run(CtrExplainer *e, const float *x_num, const int32 *x_cat, Size ld_cat, int k, int most)
+/* Takes what the inputs of row `row` contribute. */
+static NnPath
+take_row(CtrExplainer *e, int row)
 {
-    const int features = e->model->encoder->n_num + e->model->encoder->n_cat;
-    NnPath path = {.k = k};
+    const NnPath path = contributions_line(e->contributions, row, e->gradient);
 
-    contributions_inputs(e->contributions, x_num, x_cat, ld_cat, e->inputs);
-    for (int points = NN_PATH_LEAST; points <= most; points *= 2) {
-        path = contributions_run(e->contributions, e->model->insight.average, e->inputs, path.k, points,
-                                 e->gradient, e->attention);
-        credit_inputs(e, x_cat, ld_cat);
-        if (contributions_close(&path, e->features, features))
-            break;
+    e->row = row;
+    e->attention = contributions_attention(e->contributions, row);
+    credit_inputs(e);
+    return path;
+}
+
+void
+explainer_start(CtrExplainer *e, const float *x_num, const int32 *x_cat, int rows, int k, int points)
+{
+    const CtrEncoder *encoder = e->model->encoder;
+
+    e->x_cat = x_cat;
+    for (int r = 0; r < rows; r++)
+        contributions_inputs(e->contributions, x_num + (Size)r * encoder->d_num,
+                             x_cat + (Size)r * encoder->d_cat, 1, row_inputs(e, r));
+    contributions_start(e->contributions, e->inputs, rows, k, points);
+}
+
+NnPath
+explainer_row(CtrExplainer *e, int row)
+{
+    NnPath path = take_row(e, row);
+
+    contributions_complete(&path, e->features, e->n_features);
+    return path;
+}
+
+NnPath
+explainer_run(CtrExplainer *e, const float *x_num, const int32 *x_cat, int k)
+{
+    NnPath path;
+
+    explainer_start(e, x_num, x_cat, 1, k, FIRST_POINTS);
+    path = take_row(e, 0);
+    for (int points = FIRST_POINTS;
+         points < NN_PATH_MOST && !contributions_close(&path, e->features, e->n_features); points *= 2) {
+        contributions_refine(e->contributions);
+        path = take_row(e, 0);
     }
-    contributions_complete(&path, e->features, features);
+    contributions_complete(&path, e->features, e->n_features);
     return path;
 }
 

@@ -88,7 +88,7 @@ explain_task(void *arg, int task, int worker)
     ExplainRun *run = arg;
     const unsigned mode = denormals_keep();
 
-    run->path = explainer_run(run->explainer, run->x_num, run->x_cat, 1, run->k, NN_PATH_MOST);
+    run->path = explainer_run(run->explainer, run->x_num, run->x_cat, run->k);
     denormals_restore(mode);
 }
 

@@ -37,10 +37,11 @@ start(Check *c, const NnConfig *config)
     d = (size_t)c->net.d_input;
     c->params = unit_take(&c->memory, c->net.n_block * sizeof(float));
     net_init(&c->net, c->params, 0.3f, 11, NULL);
-    CHECK(contributions_create(&c->contributions, &c->net, c->params, unit_alloc(&c->memory)) == NN_OK);
+    c->average = unit_take(&c->memory, d * sizeof(float));
+    CHECK(contributions_create(&c->contributions, &c->net, c->params, c->average, unit_alloc(&c->memory)) ==
+          NN_OK);
     CHECK(input_sums_create(&c->sums, &c->net, unit_alloc(&c->memory)) == NN_OK);
     c->inputs = unit_take(&c->memory, ROWS * d * sizeof(float));
-    c->average = unit_take(&c->memory, d * sizeof(float));
     c->spread = unit_take(&c->memory, d * sizeof(float));
     c->gradient = unit_take(&c->memory, d * sizeof(double));
     for (int r = 0; r < ROWS; r++) {
@@ -79,14 +80,15 @@ contribute(Check *c, const float *to, int k, double *parts)
     const int d = c->net.d_input;
     NnPath path = {0};
 
-    for (int points = NN_PATH_LEAST; points <= NN_PATH_MOST; points *= 2) {
-        path = contributions_run(c->contributions, c->average, to, k, points, parts, NULL);
+    contributions_start(c->contributions, to, 1, k, NN_PATH_LEAST);
+    for (int points = NN_PATH_LEAST;; points *= 2) {
+        path = contributions_line(c->contributions, 0, parts);
         for (int j = 0; j < d; j++)
             parts[j] *= (double)to[j] - c->average[j];
-        if (contributions_close(&path, parts, d))
-            break;
+        if (points == NN_PATH_MOST || contributions_close(&path, parts, d))
+            return path;
+        contributions_refine(c->contributions);
     }
-    return path;
 }
 
 static void
@@ -126,18 +128,48 @@ check_class(Check *c)
     }
 }
 
+/* Rows together give what each gives alone, and points taken in steps what they give at once. */
+static void
+check_together(Check *c, const char *what)
+{
+    enum { LINES = 21, POINTS = 8 };
+    const int d = c->net.d_input;
+    NnPath paths[LINES];
+    double *together = unit_take(&c->memory, LINES * (size_t)d * sizeof(double));
+
+    contributions_start(c->contributions, c->inputs, LINES, NN_PATH_BEST_CLASS, POINTS);
+    for (int r = 0; r < LINES; r++)
+        paths[r] = contributions_line(c->contributions, r, together + r * d);
+    for (int r = 0; r < LINES; r++) {
+        NnPath path;
+        double off = 0;
+
+        contributions_start(c->contributions, c->inputs + r * d, 1, NN_PATH_BEST_CLASS, POINTS / 2);
+        contributions_refine(c->contributions);
+        path = contributions_line(c->contributions, 0, c->gradient);
+        for (int j = 0; j < d; j++)
+            off = fmax(off, fabs(c->gradient[j] - together[r * d + j]));
+        CHECK_MESSAGE(path.k == paths[r].k && fabs(path.to - paths[r].to) < 1e-5 &&
+                          fabs(path.sum - paths[r].sum) < 1e-4 && off < 1e-4,
+                      "%s: row %d: off by %g", what, r, off);
+    }
+}
+
 static void
 check_attention(Check *c, bool has_it)
 {
-    float attention[N_NUM + N_CAT];
+    enum { LINES = 3 };
     double sum = 0;
 
-    for (int f = 0; f < N_NUM + N_CAT; f++)
-        attention[f] = -1;
-    contributions_run(c->contributions, c->average, c->inputs, 0, NN_PATH_LEAST, c->gradient, attention);
-    for (int f = 0; f < N_NUM + N_CAT; f++)
-        sum += attention[f];
-    CHECK(has_it ? sum > 0 : sum == -(N_NUM + N_CAT));
+    contributions_start(c->contributions, c->inputs, LINES, 0, NN_PATH_LEAST);
+    for (int r = 0; r < LINES; r++) {
+        const float *attention = contributions_attention(c->contributions, r);
+
+        CHECK((attention != NULL) == has_it);
+        for (int f = 0; f < N_NUM + N_CAT && has_it; f++)
+            sum += attention[f];
+    }
+    CHECK(sum > 0 || !has_it);
 }
 
 static void
@@ -157,6 +189,7 @@ check(NnConfig config, const char *what)
     for (int k = 0; k < config.n_classes; k++)
         check_sums(&c, k, what);
     check_class(&c);
+    check_together(&c, what);
     check_attention(&c, config.architecture == NN_FIBINET);
     unit_release(&c.memory);
 }
@@ -185,6 +218,46 @@ test_architectures(void)
         check((NnConfig){.architecture = NN_DEEPFM, .n_classes = classes, .d_embed = 3}, "deepfm");
         check((NnConfig){.architecture = NN_WIDE_DEEP, .n_classes = classes, .d_embed = 3}, "wide_deep");
     }
+}
+
+/*
+ * Without its MLP a cross network of two levels is a polynomial of degree 3, whose gradients five points on a
+ * line, its beginning among them, add up exactly.
+ */
+static void
+polynomials(void)
+{
+    static Check c;
+    const NnConfig config = {.architecture = NN_DEEPCROSS,
+                             .cross_type = NN_CROSS_MATRIX,
+                             .n_classes = 1,
+                             .n_cross = 2,
+                             .d_embed_max = 3,
+                             .n_num = N_NUM,
+                             .n_cat = N_CAT,
+                             .categories = categories,
+                             .n_mlp = 1,
+                             .mlp_layers = {4}};
+    float *last;
+
+    start(&c, &config);
+    last = c.params + c.net.params[net_find_param(&c.net, "last_linear.weight")].offset;
+    memset(last, 0, 4 * sizeof(float)); /* of the MLP's columns, which come first */
+    for (int r = 0; r < ROWS; r++) {
+        const float *to = c.inputs + r * c.net.d_input;
+
+        contributions_start(c.contributions, to, 1, 0, NN_PATH_LEAST);
+        for (int points = NN_PATH_LEAST;; points *= 2) {
+            const NnPath path = contributions_line(c.contributions, 0, c.gradient);
+
+            CHECK_MESSAGE(fabs(path.to - path.from - path.sum) < 1e-5 && fabs(path.sum) > 1e-5,
+                          "row %d, %d points: %g, not %g", r, points, path.sum, path.to - path.from);
+            if (points == NN_PATH_MOST)
+                break;
+            contributions_refine(c.contributions);
+        }
+    }
+    unit_release(&c.memory);
 }
 
 static void
@@ -217,6 +290,7 @@ main(void)
         return 1;
     }
     RUN(test_architectures);
+    RUN(polynomials);
     RUN(field_means);
     return unit_end();
 }

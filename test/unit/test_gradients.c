@@ -24,6 +24,7 @@ typedef struct Check {
     float x_num[ROWS * N_NUM];
     int32_t x_cat[ROWS * N_CAT];
     float *inputs, *logits, *gradient; /* [ROWS, …] */
+    int k[ROWS];                       /* the logit of each row */
 } Check;
 
 /* a logit is known to about 1e-7 of itself, so a gradient to 1e-7 / step */
@@ -75,7 +76,7 @@ logit(Check *c, const float *input, int k)
 {
     float logits[3], gradient[256];
 
-    gradients_run(c->gradients, input, 1, k, logits, gradient);
+    gradients_run(c->gradients, input, 1, &k, logits, gradient);
     return logits[k];
 }
 
@@ -170,7 +171,7 @@ check_path(Check *c, int k, const char *what)
 
     for (int i = 0; i < PATH * d; i++)
         path[i] = from[i % d] + ((float)(i / d) + 0.5f) / PATH * (to[i % d] - from[i % d]);
-    gradients_run(c->gradients, path, PATH, k, logits, gradient);
+    gradients_run(c->gradients, path, PATH, c->k, logits, gradient);
     for (int i = 0; i < PATH * d; i++) {
         const double part = (double)gradient[i] * (to[i % d] - from[i % d]) / PATH;
 
@@ -189,7 +190,9 @@ check(const NnConfig *config, const char *what)
     c = (Check){0};
     start(&c, config);
     for (int k = 0; k < config->n_classes; k++) {
-        gradients_run(c.gradients, c.inputs, ROWS, k, c.logits, c.gradient);
+        for (int r = 0; r < ROWS; r++)
+            c.k[r] = k;
+        gradients_run(c.gradients, c.inputs, ROWS, c.k, c.logits, c.gradient);
         check_differences(&c, k, what);
         check_path(&c, k, what);
     }

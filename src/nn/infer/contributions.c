@@ -1,6 +1,7 @@
 /*
- * contributions.c: integrated gradients. The line is cut into panels, each with the eight points of
- * Gauss-Legendre quadrature; all points of a line, and its ends, go through the network as one block.
+ * contributions.c: integrated gradients, by Clenshaw and Curtis's quadrature (1960). Its points for twice as
+ * many intervals contain those for as many, so that a line which needs more points keeps the gradients that
+ * it has; and its first point, where all lines begin, is taken once.
  *
  * Networks with ReLUs have gradients that jump along a line, where no quadrature is exact. How far the sum of
  * the contributions is from the logits' difference says whether the points were enough.
@@ -12,45 +13,50 @@
 
 #include "nn/infer/gradients.h"
 
-#define PANEL      8    /* points */
-#define CLOSE      0.01 /* of a contribution's size */
-#define NODES_ROOM (NN_PATH_MOST + 1)
+#define CLOSE 0.01 /* of a contribution's size */
 
-_Static_assert(NODES_ROOM <= NN_BLOCK, "a line fits a block");
-_Static_assert(NN_PATH_LEAST == PANEL && NN_PATH_MOST % PANEL == 0, "lines are panels");
-
-/* of the interval from -1 to 1; the other four points lie opposite */
-static const double nodes[PANEL / 2] = {0.1834346424956498, 0.5255324099163290, 0.7966664774136267,
-                                        0.9602898564975363};
-static const double weights[PANEL / 2] = {0.3626837833783620, 0.3137066458778873, 0.2223810344533745,
-                                          0.1012285362903763};
+_Static_assert(NN_LINES_MOST *NN_PATH_LEAST <= NN_BLOCK && NN_PATH_MOST <= NN_BLOCK, "lines fit a block");
 
 struct NnContributions {
     const NnNet *net;
     NnGradients *gradients;
-    float *inputs, *gradient;  /* [NODES_ROOM, d_input] */
-    float *logits;             /* [NODES_ROOM, n_classes] */
-    double share[NODES_ROOM];  /* of the line, that each point stands for */
-    float *from, *from_logits; /* [d_input] where the last line began, and the logits [n_classes] there */
-    bool has_from;
+    double cosine[2 * NN_PATH_MOST]; /* of pi i / NN_PATH_MOST */
+    const float *from;               /* [d_input]: where all lines begin */
+    float *from_logits;              /* [n_classes] */
+    float *from_gradient;            /* [n_classes, d_input] */
+    bool *has_from;                  /* [n_classes]: is it there? */
+    int lines, points;               /* points: of each line, without its first */
+    const float *to;                 /* [lines, d_input]: where they end */
+    int k[NN_BLOCK];                 /* the logit of each point */
+    float *inputs, *gradient;        /* [NN_BLOCK, d_input] of the points, line after line */
+    float *logits;                   /* [NN_BLOCK, n_classes] */
+    float *attention;                /* [NN_LINES_MOST, fields] at the ends */
 };
 
 NnStatus
-contributions_create(NnContributions **contributions, const NnNet *net, const float *params, NnAlloc alloc)
+contributions_create(NnContributions **contributions, const NnNet *net, const float *params,
+                     const float *from, NnAlloc alloc)
 {
-    const size_t floats = NODES_ROOM * (size_t)net->d_input * sizeof(float);
+    const size_t row = (size_t)net->d_input * sizeof(float), classes = (size_t)net->config.n_classes;
+    const size_t fields = (size_t)tensor_width(net, net->attention);
     NnContributions *c = alloc.alloc(alloc.owner, sizeof(NnContributions));
 
     if (!c)
         return NN_NO_MEMORY;
-    c->net = net;
-    c->inputs = alloc.alloc(alloc.owner, floats);
-    c->gradient = alloc.alloc(alloc.owner, floats);
-    c->logits = alloc.alloc(alloc.owner, NODES_ROOM * (size_t)net->config.n_classes * sizeof(float));
-    c->from = alloc.alloc(alloc.owner, (size_t)net->d_input * sizeof(float));
-    c->from_logits = alloc.alloc(alloc.owner, (size_t)net->config.n_classes * sizeof(float));
-    if (!c->inputs || !c->gradient || !c->logits || !c->from || !c->from_logits)
+    *c = (NnContributions){.net = net, .from = from};
+    for (int i = 0; i < 2 * NN_PATH_MOST; i++)
+        c->cosine[i] = cos(acos(-1) * i / NN_PATH_MOST);
+    c->from_logits = alloc.alloc(alloc.owner, classes * sizeof(float));
+    c->from_gradient = alloc.alloc(alloc.owner, classes * row);
+    c->has_from = alloc.alloc(alloc.owner, classes * sizeof(bool));
+    c->inputs = alloc.alloc(alloc.owner, NN_BLOCK * row);
+    c->gradient = alloc.alloc(alloc.owner, NN_BLOCK * row);
+    c->logits = alloc.alloc(alloc.owner, NN_BLOCK * classes * sizeof(float));
+    c->attention = alloc.alloc(alloc.owner, (NN_LINES_MOST * fields + 1) * sizeof(float));
+    if (!c->from_logits || !c->from_gradient || !c->has_from || !c->inputs || !c->gradient || !c->logits ||
+        !c->attention)
         return NN_NO_MEMORY;
+    memset(c->has_from, 0, classes * sizeof(bool));
     *contributions = c;
     return gradients_create(&c->gradients, net, params, alloc);
 }
@@ -62,16 +68,42 @@ contributions_inputs(const NnContributions *c, const float *x_num, const int32_t
     gradients_inputs(c->gradients, x_num, x_cat, ld_cat, 1, inputs);
 }
 
-/* point i of a line of so many: where it lies, from 0 to 1, and its share */
-static double
-place(int i, int points, double *share)
-{
-    const int node = i % PANEL, panels = points / PANEL;
-    const double middle = (i / PANEL + 0.5) / panels, half = 0.5 / panels;
-    const double offset = nodes[node / 2] * half;
+/* ------------------------------------------------------------------ points of a line */
 
-    *share = weights[node / 2] * half;
-    return node % 2 ? middle + offset : middle - offset;
+/*
+ * Point i of a line but its beginning, as an angle from 0 (the beginning) to NN_PATH_MOST (the end): the line
+ * is the diameter of a circle, and the points lie below equal angles. The end comes first, then, again and
+ * again, the middles between those before: the first n, for a power of 2, are those of n intervals.
+ */
+static int
+point_angle(int i)
+{
+    int n = 1;
+
+    if (i == 0)
+        return NN_PATH_MOST;
+    while (2 * n <= i)
+        n *= 2;
+    return (2 * (i - n) + 1) * NN_PATH_MOST / (2 * n);
+}
+
+/* where on the line it lies, from 0 to 1 */
+static double
+point_place(const NnContributions *c, int angle)
+{
+    return (1 - c->cosine[angle]) / 2;
+}
+
+/* the share of a line of n intervals that it stands for */
+static double
+point_share(const NnContributions *c, int angle, int n)
+{
+    const bool is_end = angle == 0 || angle == NN_PATH_MOST;
+    double sum = 1;
+
+    for (int k = 1; k <= n / 2; k++)
+        sum -= (2 * k == n ? 1 : 2) * c->cosine[2 * k * angle % (2 * NN_PATH_MOST)] / (4.0 * k * k - 1);
+    return (is_end ? 1 : 2) * sum / (2 * n);
 }
 
 static NN_KERNEL void
@@ -88,66 +120,118 @@ add_scaled(double *restrict sum, const float *restrict x, double scale, int d)
         sum[j] += scale * x[j];
 }
 
-/* The logits where a line begins: many lines begin where the last one did. */
+/* Takes the gradients at all points from `done` on. */
 static void
-take_from(NnContributions *c, const float *from)
+take_points(NnContributions *c, int done)
 {
-    const size_t size = (size_t)c->net->d_input * sizeof(float);
+    const size_t d = (size_t)c->net->d_input, classes = (size_t)c->net->config.n_classes;
+    const int n = c->lines * c->points;
 
-    if (c->has_from && memcmp(c->from, from, size) == 0)
-        return;
-    memcpy(c->from, from, size);
-    gradients_run(c->gradients, from, 1, 0, c->from_logits, c->gradient);
-    c->has_from = true;
+    for (int i = done; i < n; i++)
+        interpolate(c->inputs + (size_t)i * d, c->from, c->to + (size_t)(i / c->points) * d,
+                    point_place(c, point_angle(i % c->points)), (int)d);
+    gradients_run(c->gradients, c->inputs + (size_t)done * d, n - done, c->k + done,
+                  c->logits + (size_t)done * classes, c->gradient + (size_t)done * d);
 }
 
-/* Takes the gradients at so many points; row `points` is the line's end. */
-static void
-take_points(NnContributions *c, const float *from, const float *to, int k, int points, double *gradient)
-{
-    const int d = c->net->d_input;
-
-    for (int i = 0; i < points; i++)
-        interpolate(c->inputs + (size_t)i * d, from, to, place(i, points, &c->share[i]), d);
-    memcpy(c->inputs + (size_t)points * d, to, (size_t)d * sizeof(float));
-    gradients_run(c->gradients, c->inputs, points + 1, k, c->logits, c->gradient);
-    memset(gradient, 0, (size_t)d * sizeof(double));
-    for (int i = 0; i < points; i++)
-        add_scaled(gradient, c->gradient + (size_t)i * d, c->share[i], d);
-}
+/* ------------------------------------------------------------------ lines */
 
 static int
-best_class(NnContributions *c, const float *row)
+best_class(const float *logits, int classes)
 {
-    const int classes = c->net->config.n_classes;
     int best = 0;
 
-    if (classes == 1)
-        return 0;
-    gradients_run(c->gradients, row, 1, 0, c->logits, c->gradient);
     for (int k = 1; k < classes; k++)
-        best = c->logits[k] > c->logits[best] ? k : best;
+        best = logits[k] > logits[best] ? k : best;
     return best;
 }
 
-NnPath
-contributions_run(NnContributions *c, const float *from, const float *to, int k, int points, double *gradient,
-                  float *attention)
+/* Which logit each point is about. */
+static void
+choose_classes(NnContributions *c, int k)
 {
-    const int d = c->net->d_input, classes = c->net->config.n_classes, a = c->net->attention;
-    NnPath path = {.k = k == NN_PATH_BEST_CLASS ? best_class(c, to) : k};
+    const int classes = c->net->config.n_classes;
+    const bool best = k == NN_PATH_BEST_CLASS;
 
-    take_from(c, from);
-    take_points(c, from, to, path.k, points, gradient);
+    if (best && classes > 1)
+        gradients_run(c->gradients, c->to, c->lines, NULL, c->logits, NULL);
+    for (int i = 0; i < c->lines * c->points; i++)
+        c->k[i] = !best                ? k
+                  : i % c->points == 0 ? best_class(c->logits + i / c->points * classes, classes)
+                                       : c->k[i - 1];
+}
+
+static void
+keep_attention(NnContributions *c)
+{
+    const size_t fields = (size_t)tensor_width(c->net, c->net->attention);
+
+    for (int line = 0; line < c->lines && fields > 0; line++)
+        memcpy(c->attention + (size_t)line * fields,
+               gradients_value(c->gradients, c->net->attention, line * c->points), fields * sizeof(float));
+}
+
+void
+contributions_start(NnContributions *c, const float *to, int lines, int k, int points)
+{
+    c->to = to;
+    c->lines = lines;
+    c->points = points;
+    choose_classes(c, k);
+    take_points(c, 0);
+    keep_attention(c);
+}
+
+void
+contributions_refine(NnContributions *c)
+{
+    const int done = c->points;
+
+    c->points = 2 * done;
+    for (int i = done; i < c->points; i++)
+        c->k[i] = c->k[0];
+    take_points(c, done);
+}
+
+/* The gradient of logit k where lines begin. */
+static const float *
+take_from(NnContributions *c, int k)
+{
+    float *gradient = c->from_gradient + (size_t)k * (size_t)c->net->d_input;
+
+    if (!c->has_from[k])
+        gradients_run(c->gradients, c->from, 1, &k, c->from_logits, gradient);
+    c->has_from[k] = true;
+    return gradient;
+}
+
+NnPath
+contributions_line(NnContributions *c, int line, double *gradient)
+{
+    const int d = c->net->d_input, classes = c->net->config.n_classes, first = line * c->points;
+    const float *to = c->to + (size_t)line * (size_t)d;
+    NnPath path = {.k = c->k[first], .to = c->logits[first * classes + c->k[first]]};
+
+    memset(gradient, 0, (size_t)d * sizeof(double));
+    add_scaled(gradient, take_from(c, path.k), point_share(c, 0, c->points), d);
+    for (int i = 0; i < c->points; i++)
+        add_scaled(gradient, c->gradient + (size_t)(first + i) * (size_t)d,
+                   point_share(c, point_angle(i), c->points), d);
     path.from = c->from_logits[path.k];
-    path.to = c->logits[points * classes + path.k];
     for (int j = 0; j < d; j++)
-        path.sum += gradient[j] * ((double)to[j] - from[j]);
-    if (attention && a >= 0)
-        memcpy(attention, gradients_value(c->gradients, a, points),
-               (size_t)tensor_width(c->net, a) * sizeof(float));
+        path.sum += gradient[j] * ((double)to[j] - c->from[j]);
     return path;
 }
+
+const float *
+contributions_attention(const NnContributions *c, int line)
+{
+    const int fields = tensor_width(c->net, c->net->attention);
+
+    return fields > 0 ? c->attention + line * fields : NULL;
+}
+
+/* ------------------------------------------------------------------ completeness */
 
 static double
 sizes(const double *parts, int n)

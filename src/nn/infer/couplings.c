@@ -38,7 +38,7 @@ typedef struct Walk {
     int waiting, of[BATCH]; /* directions whose rows are set, and the net inputs that they belong to */
     double *products;       /* [d_input]: H db */
     double *squares;        /* [n, n] */
-    int k;                  /* the logit */
+    int k[BATCH * ROWS];    /* the logit, for each row the same */
     double factor;          /* of a square */
     NnPause pause;
 } Walk;
@@ -200,7 +200,8 @@ couplings(const NnNet *net, const float *params, const float *average, const flo
     for (int i = 0; i < n_k; i++) {
         const int some = directions < w.n ? 1 : (int)(directions / w.n);
 
-        w.k = (int)((int64_t)i * classes / n_k);
+        for (int r = 0; r < BATCH * ROWS; r++)
+            w.k[r] = (int)((int64_t)i * classes / n_k);
         /* half, because (a, b) and (b, a) are the same and will be added up */
         w.factor = 0.5 / n_k / (directions < net->d_input ? some : 1);
         if (directions < net->d_input)

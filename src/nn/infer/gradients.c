@@ -72,16 +72,16 @@ gradients_inputs(const NnGradients *g, const float *x_num, const int32_t *x_cat,
     }
 }
 
-/* The gradient of logit k with respect to the logits themselves, where the way back begins. */
+/* The gradient of logit k[r] of row r with respect to the logits themselves, where the way back begins. */
 static void
-seed_gradient(const NnBlock *b, int k)
+seed_gradient(const NnBlock *b, const int *k)
 {
     const int classes = b->net->config.n_classes;
     float *dlogits = block_dvalue(b, b->net->output).p;
 
     memset(dlogits, 0, (size_t)b->n * (size_t)classes * sizeof(float));
     for (int r = 0; r < b->n; r++)
-        dlogits[r * classes + k] = 1;
+        dlogits[r * classes + k[r]] = 1;
 }
 
 /* gradient [n, d_input] from the gradients of the tensors that hold the inputs */
@@ -97,7 +97,7 @@ collect_gradient(const NnBlock *b, NnRows gradient)
 }
 
 void
-gradients_run(NnGradients *g, const float *inputs, int rows, int k, float *logits, float *gradient)
+gradients_run(NnGradients *g, const float *inputs, int rows, const int *k, float *logits, float *gradient)
 {
     const NnNet *net = g->net;
     const size_t classes = (size_t)net->config.n_classes, d = (size_t)net->d_input;
@@ -115,8 +115,10 @@ gradients_run(NnGradients *g, const float *inputs, int rows, int k, float *logit
         block_forward(&b, 0, net->n_layers);
         memcpy(logits + (size_t)done * classes, block_value(&b, net->output).p,
                (size_t)b.n * classes * sizeof(float));
+        if (!gradient)
+            continue;
         block_zero_gradients(&b);
-        seed_gradient(&b, k);
+        seed_gradient(&b, k + done);
         block_backward(&b, net->n_layers, 0);
         collect_gradient(&b, rows_of(gradient + (size_t)done * d, net->d_input));
     }

@@ -21,10 +21,11 @@ void gradients_inputs(const NnGradients *g, const float *x_num, const int32_t *x
                       float *inputs);
 /*
  * logits   [rows, n_classes]  of inputs [rows, d_input], with running statistics and without dropout
- * gradient [rows, d_input]    of logit `k` with respect to the row's inputs
+ * gradient [rows, d_input]    of logit k[r] with respect to the inputs of row r; NULL: not wanted
  * Any number of rows; no allocation, one thread.
  */
-void gradients_run(NnGradients *g, const float *inputs, int rows, int k, float *logits, float *gradient);
+void gradients_run(NnGradients *g, const float *inputs, int rows, const int *k, float *logits,
+                   float *gradient);
 /* a tensor's numbers for row `row` of the last gradients_run, which had at most NN_BLOCK rows */
 const float *gradients_value(const NnGradients *g, int tensor, int row);
 

@@ -4,9 +4,10 @@
  * A layer multiplies a block of NN_BLOCK rows by a weight of a few ten to a few hundred columns. For sizes
  * like these a BLAS library, which copies both factors into buffers made for large matrices, spends a quarter
  * of its time on the copying. Here only B is copied, DEPTH rows of a strip of at most MOST_VECTORS vectors at
- * a time, so that it stays in the L1 cache; A is read where it lies, one number broadcast to a vector; and a
- * tile of TILE_ROWS rows of C stays in registers while the strip passes. Whatever the sizes, each element of
- * C is summed over k in order, DEPTH terms at a time: the same bits in every call.
+ * a time, so that it stays in the L1 cache, and for few rows not even that; A is read where it lies, one
+ * number broadcast to a vector; and a tile of TILE_ROWS rows of C stays in registers while the strip passes.
+ * Whatever the sizes, each element of C is summed over k in order, DEPTH terms at a time: the same bits in
+ * every call.
  */
 
 typedef Vector Strip[DEPTH * MOST_VECTORS]; /* [k, vectors]: the strip's rows of B */
@@ -35,26 +36,49 @@ typedef struct Left {
     size_t row, step;
 } Left;
 
+/* The strip's row p is b[p * step, …]: in the copy, where it is whole vectors, or in B itself. */
+typedef struct Right {
+    const float *b;
+    size_t step;
+    bool copied;
+} Right;
+
 /*
- * c [rows, width]  (+)= left b, from row `first` on
- * b [k, vectors]
+ * c [rows, width]  (+)= left right, from row `first` on
+ *
+ * All loops over the tile must be unrolled, else the compiler keeps its sums in memory: with PostgreSQL's
+ * -fwrapv it does not see by itself that they are short, and the product takes three times as long.
  */
 SIMD_INLINE void
-tile(float *c, int ldc, Left left, int first, const Vector *b, int k, int last, bool adding, const int rows,
+tile(float *c, int ldc, Left left, int first, Right right, int k, int last, bool adding, const int rows,
      const int vectors)
 {
     const float *a = left.a + (size_t)first * left.row;
     Vector sum[TILE_ROWS][MOST_VECTORS];
 
-    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 8
+    for (int i = 0; i < rows; i++) {
+#pragma GCC unroll 8
         for (int v = 0; v < vectors; v++)
             sum[i][v] = zero();
-    for (int p = 0; p < k; p++)
-        for (int i = 0; i < rows; i++)
+    }
+    for (int p = 0; p < k; p++) {
+        Vector b[MOST_VECTORS];
+
+#pragma GCC unroll 8
+        for (int v = 0; v < vectors; v++)
+            b[v] = load_lanes(right.b + (size_t)p * right.step + v * LANES,
+                              right.copied || v < vectors - 1 ? LANES : last);
+#pragma GCC unroll 8
+        for (int i = 0; i < rows; i++) {
+#pragma GCC unroll 8
             for (int v = 0; v < vectors; v++)
-                sum[i][v] = fmadd(splat(a[(size_t)i * left.row + (size_t)p * left.step]), b[p * vectors + v],
-                                  sum[i][v]);
-    for (int i = 0; i < rows; i++)
+                sum[i][v] = fmadd(splat(a[(size_t)i * left.row + (size_t)p * left.step]), b[v], sum[i][v]);
+        }
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < rows; i++) {
+#pragma GCC unroll 8
         for (int v = 0; v < vectors; v++) {
             const int lanes = v == vectors - 1 ? last : LANES;
             float *to = c + ((size_t)first + (size_t)i) * (size_t)ldc + v * LANES;
@@ -63,54 +87,70 @@ tile(float *c, int ldc, Left left, int first, const Vector *b, int k, int last, 
                 sum[i][v] = add(sum[i][v], load_lanes(to, lanes));
             store_lanes(to, sum[i][v], lanes);
         }
+    }
 }
 
-/* c [m, width] (+)= left b */
+/* c [m, width] (+)= left right */
 SIMD_INLINE void
-strip_product(float *c, int ldc, Left left, const Vector *b, int m, int k, int last, bool adding,
+strip_product(float *c, int ldc, Left left, Right right, int m, int k, int last, bool adding,
               const int vectors)
 {
     int i = 0;
 
+    if (right.copied)
+        right.step = (size_t)vectors * LANES;
+
     for (; m - i >= TILE_ROWS; i += TILE_ROWS)
-        tile(c, ldc, left, i, b, k, last, adding, TILE_ROWS, vectors);
+        tile(c, ldc, left, i, right, k, last, adding, TILE_ROWS, vectors);
     if (m - i >= 4) {
-        tile(c, ldc, left, i, b, k, last, adding, 4, vectors);
+        tile(c, ldc, left, i, right, k, last, adding, 4, vectors);
         i += 4;
     }
     if (m - i >= 2) {
-        tile(c, ldc, left, i, b, k, last, adding, 2, vectors);
+        tile(c, ldc, left, i, right, k, last, adding, 2, vectors);
         i += 2;
     }
     if (m - i >= 1)
-        tile(c, ldc, left, i, b, k, last, adding, 1, vectors);
+        tile(c, ldc, left, i, right, k, last, adding, 1, vectors);
 }
 
 /* the same for a width that the compiler does not know */
 SIMD_INLINE void
-multiply(float *c, int ldc, Left left, const Vector *b, int m, int k, Width width, bool adding)
+multiply(float *c, int ldc, Left left, Right right, int m, int k, Width width, bool adding)
 {
     if (width.vectors == 1)
-        strip_product(c, ldc, left, b, m, k, width.last, adding, 1);
+        strip_product(c, ldc, left, right, m, k, width.last, adding, 1);
     else if (MOST_VECTORS == 2 || width.vectors == 2)
-        strip_product(c, ldc, left, b, m, k, width.last, adding, 2);
+        strip_product(c, ldc, left, right, m, k, width.last, adding, 2);
     else
-        strip_product(c, ldc, left, b, m, k, width.last, adding, MOST_VECTORS);
+        strip_product(c, ldc, left, right, m, k, width.last, adding, MOST_VECTORS);
 }
 
-/* Two functions, because the compiler makes better ones when it knows which of a Left's distances is 1. */
+/*
+ * Three functions, because the compiler makes better ones when it knows which of a Left's distances is 1, and
+ * whether there is a copy.
+ */
 SIMD static void
-multiply_plain(float *c, int ldc, const float *a, int lda, const Vector *b, int m, int k, Width width,
+multiply_plain(float *c, int ldc, const float *a, int lda, const Vector *strip, int m, int k, Width width,
                bool adding)
 {
-    multiply(c, ldc, (Left){a, (size_t)lda, 1}, b, m, k, width, adding);
+    multiply(c, ldc, (Left){a, (size_t)lda, 1}, (Right){.b = (const float *)strip, .copied = true}, m, k,
+             width, adding);
 }
 
 SIMD static void
-multiply_transposed(float *c, int ldc, const float *a, int lda, const Vector *b, int m, int k, Width width,
-                    bool adding)
+multiply_transposed(float *c, int ldc, const float *a, int lda, const Vector *strip, int m, int k,
+                    Width width, bool adding)
 {
-    multiply(c, ldc, (Left){a, 1, (size_t)lda}, b, m, k, width, adding);
+    multiply(c, ldc, (Left){a, 1, (size_t)lda}, (Right){.b = (const float *)strip, .copied = true}, m, k,
+             width, adding);
+}
+
+SIMD static void
+multiply_in_place(float *c, int ldc, const float *a, int lda, const float *b, int ldb, int m, int k,
+                  Width width, bool adding)
+{
+    multiply(c, ldc, (Left){a, (size_t)lda, 1}, (Right){.b = b, .step = (size_t)ldb}, m, k, width, adding);
 }
 
 /* ------------------------------------------------------------------ a strip from B */
@@ -151,10 +191,13 @@ copy_transposed(Vector *strip, const float *b, int ldb, int k, int columns, Widt
 
 /* ------------------------------------------------------------------ the whole */
 
+#define IN_PLACE (2 * TILE_ROWS) /* so few rows of C take less time than it takes to copy B */
+
 SIMD static void
 gemm_kernel(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a, int lda, const float *b,
             int ldb, bool adding, float *c, int ldc)
 {
+    const bool in_place = m <= IN_PLACE && !transpose_a && !transpose_b;
     Strip strip;
 
     for (int p = 0; p < k; p += DEPTH) {
@@ -166,6 +209,11 @@ gemm_kernel(bool transpose_a, bool transpose_b, int m, int n, int k, const float
             if (j > 0 && pool_task_interrupted()) /* a product may take seconds, a strip of it does not */
                 return;
             width = strip_width(n - j);
+            if (in_place) {
+                multiply_in_place(c + j, ldc, ap, lda, b + (size_t)p * (size_t)ldb + j, ldb, m, depth, width,
+                                  adding || p > 0);
+                continue;
+            }
             if (transpose_b)
                 copy_transposed(strip, b + (size_t)j * (size_t)ldb + p, ldb, depth, n - j, width);
             else
