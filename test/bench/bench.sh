@@ -16,6 +16,7 @@
 #   instructions  the same by counted instructions (valgrind), for a machine too busy for 2 % in seconds: instructions.py
 #   serve    prepared queries of 1, 20 and 100 clients, first calls, memory of 100 backends, whole tables; BASE=path: beside
 #            another checkout's build, in turn: serve.py
+#   explain  CPU time of ctr_explain, and importance's share of a training; BASE=path: beside another checkout's build, in turn: explain.py
 #   cancel   CPU time from a cancel to its effect, in trainings of large models: cancel.pl
 #   small    held-out probabilities of small tables and rare clicks: small.sh
 #   quality  held-out AUC on your own Criteo rows (CRITEO=path): quality.sh; recipes: the study of docs/recipes.md
@@ -85,6 +86,7 @@ for part in $parts; do
     instructions)
         : "${BASE:?BENCH=instructions needs BASE=path, another checkout}" && with_servers test/bench/instructions.py
         ;;
+    explain) with_servers test/bench/explain.py ;;
     serve) with_servers test/bench/serve.py "max_connections=$((${BACKENDS:-100} + 50))" ;;
     memory) test/server run test/bench/memory.sh ;;
     cancel) test/server run perl -I test/t test/bench/cancel.pl ;;
