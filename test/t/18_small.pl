@@ -49,4 +49,25 @@ my @means = split /\|/, query("SET client_min_messages = error;
     SELECT avg(p[1]) / 0.9, avg(p[2]) / 0.08, avg(p[3]) / 0.02 FROM m, planted_smooth t, LATERAL ctr_predict_classes(model, t) p WHERE id < 0");
 cmp_ok($means[$_], '>', 0.75, "class $_: mean probability ÷ share") && cmp_ok($means[$_], '<', 1.33, "class $_") for 0 .. 2;
 
+# Where every feature is constant, nothing tells rows apart: not in training, nor what no training row had. Batch normalisation
+# that magnifies a column without variance made of embeddings that no row has trained, and of its own lag, scores of 0 and 1.
+query("CREATE TABLE constant AS SELECT (i % 4 = 0)::int AS label, 'a'::text AS c, 'd'::text AS d, 7 AS x FROM generate_series(1, 400) i");
+my %options = (map({ $_ => qq({"architecture": "$_"}) } qw(deepcross fibinet deepfm wide_deep)), crosses => '{"crosses": [["c", "d"]]}', none => '{"numerical_transform": "none"}',
+    parallel => '{"stacked": false}', 'no statistics' => '{"target_statistics": false}');
+query('CREATE TABLE constants (name text, model ctr_model)');
+query("SET client_min_messages = error; INSERT INTO constants SELECT '$_', ctr_train(r, '$options{$_}') FROM constant r") for sort keys %options;
+query(<<'END');
+SET client_min_messages = error;
+CREATE TABLE halves AS SELECT l.*, i % 2 AS half FROM constant l, generate_series(1, 2) i;
+CREATE TABLE pass AS SELECT ctr_prepare(h, '{"ignore": ["half"], "crosses": "none", "epochs": 4}') AS part FROM halves h GROUP BY half;
+CREATE TABLE labels AS SELECT ctr_prepare(h, NULL, m) AS part FROM halves h, (SELECT ctr_merge(part) AS m FROM pass) p GROUP BY half;
+CREATE TABLE trained AS SELECT ctr_train(h, NULL, m) AS part FROM halves h, (SELECT ctr_merge(part) AS m FROM labels) l GROUP BY half;
+INSERT INTO constants SELECT 'parts', ctr_merge(part) FROM trained;
+END
+for (split /\n/, query(q{SELECT name, min(p), max(p) FROM constants, (VALUES ('a', 'd', 7), ('b', 'd', 7), (NULL, 'd', 7), ('a', 'e', 8), ('b', NULL, -1e9), (NULL, NULL, NULL)) r(c, d, x),
+    LATERAL ctr_predict(model, r) p GROUP BY name ORDER BY name})) {
+    my ($name, $least, $most) = split /\|/;
+    cmp_ok($least, '>', 0.2, "$name: a row that is like no training row") && cmp_ok($most, '<', 0.3, 'is like all of them');
+}
+
 done_testing();

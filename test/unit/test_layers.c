@@ -376,6 +376,19 @@ test_batchnorm_mean_first(void)
     *batch_mean = 100;
     layer->type->update_buffers(layer, &run.net, run.params, run.batch_stats, ROWS, true);
     CHECK_NEAR((double)*mean, 0.9 * 5.5 + 0.1 * 100, 1e-4);
+    /* batches without variance, or none but of rounding, do not tell the scale; PyTorch's follows them */
+    *var = 1;
+    for (int i = 0; i < 3; i++) {
+        const float means[] = {100, 0, 1e6F}, vars[] = {0, 5e-8F, 1};
+
+        *batch_mean = means[i];
+        *batch_var = vars[i];
+        layer->type->update_buffers(layer, &run.net, run.params, run.batch_stats, ROWS, true);
+        CHECK(*var == 1);
+    }
+    *batch_var = 0;
+    layer->type->update_buffers(layer, &run.net, run.params, run.batch_stats, ROWS, false);
+    CHECK(*var < 1);
     unit_release(&run.memory);
 }
 

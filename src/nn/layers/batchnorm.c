@@ -18,8 +18,9 @@
 
 #define EPSILON  1e-5
 #define MOMENTUM 0.1
-#define COLUMNS  16 /* that are summed up side by side in registers */
-#define STRETCH  16 /* rows */
+#define COLUMNS  16    /* that are summed up side by side in registers */
+#define STRETCH  16    /* rows */
+#define ROUNDING 1e-11 /* what it leaves of variance, by the mean's square */
 
 enum { WEIGHT, BIAS, RUNNING_MEAN, RUNNING_VAR, BATCHES }; /* param[] */
 
@@ -335,6 +336,17 @@ backward(const NnLayer *l, const NnBlock *b)
                        d, l->dx_add);
 }
 
+/*
+ * A batch whose rows are alike, to rounding or as far below EPSILON that normalisation leaves nothing of what
+ * distinguishes them, does not tell the column's scale. A running variance that followed it to 0 would
+ * magnify, three hundred times, what other rows have there.
+ */
+static bool
+tells_scale(double mean, double var)
+{
+    return var > EPSILON / 100 && var > ROUNDING * mean * mean;
+}
+
 static void
 update_buffers(const NnLayer *l, const NnNet *net, float *params, const float *batch_stats, int rows,
                bool mean_first)
@@ -353,8 +365,12 @@ update_buffers(const NnLayer *l, const NnNet *net, float *params, const float *b
     if (mean_first)
         momentum = fmax(MOMENTUM, 1 / (double)batches);
     for (int c = 0; c < d; c++) {
-        mean[c] = (float)((1 - momentum) * mean[c] + momentum * batch_stats[MEAN * d + c]);
-        var[c] = (float)((1 - momentum) * var[c] + momentum * batch_stats[UNBIASED_VAR * d + c]);
+        const float mean_of_batch = batch_stats[MEAN * d + c],
+                    var_of_batch = batch_stats[UNBIASED_VAR * d + c];
+
+        mean[c] = (float)((1 - momentum) * mean[c] + momentum * mean_of_batch);
+        if (!mean_first || tells_scale(mean_of_batch, var_of_batch))
+            var[c] = (float)((1 - momentum) * var[c] + momentum * var_of_batch);
     }
     memcpy(counter, &batches, sizeof batches);
 }

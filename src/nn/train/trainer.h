@@ -23,8 +23,8 @@ typedef struct NnHyper {
     float clip_norm; /* largest norm of the whole gradient; 0 = no clipping */
     /*
      * Running statistics are the plain mean of the first batches' until it forgets as slowly as the
-     * exponential one. Else that starts from 0 and 1, as PyTorch's does, of which much is left after few
-     * steps.
+     * exponential one; and the variance keeps out of batches whose rows are alike. Else that starts from 0
+     * and 1, as PyTorch's does, of which much is left after few steps.
      */
     bool mean_first;
     uint64_t seed;
