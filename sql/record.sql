@@ -88,6 +88,7 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN
     RETURN SQLSTATE || ': ' || SQLERRM;
 END $$;
+CREATE FUNCTION escaped(text) RETURNS text LANGUAGE sql AS $$ SELECT trim('"' FROM to_json($1)::text) $$;
 \pset format unaligned
 SELECT header(model::bytea)::jsonb->'__metadata__'->>'options' AS record FROM model;
 \pset format aligned
@@ -115,7 +116,18 @@ SELECT before, after, attempt(changed(changed(model::bytea, '"ctr_version":"0.1.
     ('\"training\": {', '\"serving\": {}, \"training\": {'),
     ('\"n_cross\": 2,', ''), ('\"label\": \"label\"', '\"label\": null'), ('\"training\": {', '\"drill\": {'),
     ('\"training\": {\"', '\"training\": [], \"more\": {\"'),
+    ('\"epochs\": 3', '\"epochs\": 3,\"epochs\": 3'), ('\"n_cross\": 2', '\"n_cross\": 2,\"n_cross\": 3'),
+    ('\"label\": \"label\"', '\"label\": \"label\",\"label\": \"held\"'), ('\"training\": {', '\"training\": {}, \"training\": {'),
     ('"format_version":"2"', '"format_version":"3"')) c(before, after);
+-- whatever stands there instead of a value: it is refused, or the model trains on; where it names a column of
+-- the rows, they must have it and it must be fit
+SELECT key, junk, answer FROM (
+    SELECT key, junk, attempt(changed(model::bytea, escaped(record),
+               escaped(jsonb_set(record::jsonb, ARRAY[section, key], junk)::text))) AS answer
+    FROM (SELECT model, header(model::bytea)::jsonb->'__metadata__'->>'options' AS record FROM model) m,
+         jsonb_each(record::jsonb) sections(section, keys), jsonb_object_keys(keys) key,
+         unnest('{null,true,-1,3.5,1e300,"\"c\"","[\"x\",\"x\"]","[[\"c\",\"c\"]]","{\"a\":[]}"}'::jsonb[]) junk) a
+WHERE answer !~ '^(22P03: invalid|0A000: ctr_model was|epochs .* trains on|22023: column|42703: |42804: )';
 \set VERBOSITY default
 SELECT changed(model::bytea, '\"n_cross\": 2', '\"n_cross\": 2,\"gates\": 4')::ctr_model FROM model;
 SELECT changed(model::bytea, '"format_version":"2"', '"format_version":"1"')::ctr_model FROM model;
@@ -123,5 +135,5 @@ SELECT changed(model::bytea, '"format_version":"2"', '"format_version":"1"')::ct
 
 RESET ctr.threads; RESET ctr.max_threads;
 DROP TABLE rows, values_of, model;
-DROP FUNCTION trained, comes_back, attempt, changed, overwritten, signed, file, data, header, header_size,
+DROP FUNCTION trained, comes_back, attempt, escaped, changed, overwritten, signed, file, data, header, header_size,
 little_endian;

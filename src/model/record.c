@@ -16,13 +16,7 @@
  */
 #include "model/record.h"
 
-#include <math.h>
-#include <stdlib.h>
-
 #include "mb/pg_wchar.h"
-#include "utils/json.h"
-
-#include "options/table.h"
 
 typedef enum Section { NETWORK, INPUTS, COLUMNS, TRAINING } Section;
 
@@ -175,132 +169,7 @@ record_write(const CtrOptions *options)
     return text.data;
 }
 
-/* ------------------------------------------------------------------ reading: one value */
-
-static bool
-read_number(const OptionSpec *spec, const CtrJsonNode *node, double *value)
-{
-    char *end;
-
-    if (node->type != JSON_TOKEN_NUMBER)
-        return false;
-    *value = strtod(node->text, &end);
-    return *end == '\0' && *value >= spec->low && *value <= spec->high;
-}
-
-static bool
-read_named(const OptionSpec *spec, const CtrJsonNode *node, double *value)
-{
-    if (node->type != JSON_TOKEN_STRING)
-        return false;
-    for (const OptionName *name = spec->names; name->name != NULL; name++) {
-        if (strcmp(name->name, node->text) == 0) {
-            *value = name->value;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool
-read_widths(NnConfig *net, const OptionSpec *spec, const CtrJsonNode *node)
-{
-    int n = 0;
-
-    if (node->type != JSON_TOKEN_ARRAY_START)
-        return false;
-    for (const CtrJsonNode *element = node->first; element != NULL; element = element->next) {
-        double width;
-
-        if (n == NN_MAX_MLP || !read_number(spec, element, &width) || width != floor(width))
-            return false;
-        net->mlp_layers[n++] = (int)width;
-    }
-    net->n_mlp = n;
-    return n > 0;
-}
-
-/* A column's name; null where none was given. */
-static bool
-read_column(char **column, const CtrJsonNode *node)
-{
-    if (node->type != JSON_TOKEN_NULL && (node->type != JSON_TOKEN_STRING || node->text[0] == '\0'))
-        return false;
-    *column = node->type == JSON_TOKEN_NULL ? NULL : pstrdup(node->text);
-    return true;
-}
-
-static bool
-read_columns(CtrNameList *list, const CtrJsonNode *node)
-{
-    *list = (CtrNameList){.given = node->type != JSON_TOKEN_NULL};
-    return !list->given || json_tree_strings(node, &list->n, &list->names);
-}
-
-static bool
-read_crosses(CtrCrossOption *crosses, const OptionSpec *spec, const CtrJsonNode *node)
-{
-    double kind;
-    int n = 0, two;
-    char **names;
-
-    if (read_named(spec, node, &kind)) {
-        *crosses = (CtrCrossOption){.kind = (CtrCrossesKind)kind};
-        return true;
-    }
-    if (node->type != JSON_TOKEN_ARRAY_START)
-        return false;
-    for (const CtrJsonNode *pair = node->first; pair != NULL; pair = pair->next)
-        n++;
-    if (n > spec->high)
-        return false;
-    *crosses =
-        (CtrCrossOption){.kind = CTR_CROSSES_GIVEN, .pairs = palloc(sizeof(CtrCrossNames) * Max(n, 1))};
-    for (const CtrJsonNode *pair = node->first; pair != NULL; pair = pair->next) {
-        if (!json_tree_strings(pair, &two, &names) || two != 2)
-            return false;
-        memcpy(crosses->pairs[crosses->n++].columns, names, sizeof(crosses->pairs->columns));
-    }
-    return true;
-}
-
-/* false: this version does not know the value; a member that is a single number is then unchanged */
-static bool
-read_value(CtrOptions *options, const OptionSpec *spec, const CtrJsonNode *node)
-{
-    char *member = (char *)options + spec->offset;
-    double value = 0;
-    bool good = false;
-
-    switch (spec->type) {
-    case OPTION_INTEGER:
-        good = read_number(spec, node, &value) && value == floor(value);
-        break;
-    case OPTION_NUMBER:
-        good = read_number(spec, node, &value);
-        break;
-    case OPTION_BOOLEAN:
-        value = node->type == JSON_TOKEN_TRUE;
-        good = node->type == JSON_TOKEN_TRUE || node->type == JSON_TOKEN_FALSE;
-        break;
-    case OPTION_NAMED:
-        good = read_named(spec, node, &value);
-        break;
-    case OPTION_COLUMN:
-        return read_column((char **)member, node);
-    case OPTION_COLUMNS:
-        return read_columns((CtrNameList *)member, node);
-    case OPTION_WIDTHS:
-        return read_widths(&options->net, spec, node);
-    case OPTION_CROSSES:
-        return read_crosses((CtrCrossOption *)member, spec, node);
-    }
-    if (good)
-        option_set(options, spec, value);
-    return good;
-}
-
-/* ------------------------------------------------------------------ reading: the record */
+/* ------------------------------------------------------------------ reading */
 
 typedef struct RecordReader {
     CtrOptions *options;
@@ -346,6 +215,17 @@ needs_later_version(const RecordReader *reader, const CtrJsonNode *node)
     return false;
 }
 
+/* A key that comes twice has no value on which all readers agree. */
+static bool
+check_once(const RecordReader *reader, const CtrJsonNode *node)
+{
+    for (const CtrJsonNode *other = node->next; other != NULL; other = other->next) {
+        if (strcmp(other->key, node->key) == 0)
+            return safetensors_invalid(reader->escontext, "its options have two keys \"%s\"", node->key);
+    }
+    return true;
+}
+
 static bool
 check_sections(const RecordReader *reader)
 {
@@ -357,6 +237,8 @@ check_sections(const RecordReader *reader)
         if (section == NULL || section->type != JSON_TOKEN_OBJECT_START)
             return safetensors_invalid(reader->escontext, "its options have no section \"%s\"",
                                        section_names[i]);
+        if (!check_once(reader, section))
+            return false;
     }
     for (const CtrJsonNode *section = reader->record->first; section != NULL; section = section->next) {
         int i = 0;
@@ -376,12 +258,14 @@ read_field(const RecordReader *reader, const RecordField *field)
     const CtrJsonNode *section = json_member(reader->record, section_names[field->section]);
     const CtrJsonNode *node = json_member(section, field->spec.key);
 
+    if (node != NULL && !check_once(reader, node))
+        return false;
     if (node == NULL && field->later)
         option_set(reader->options, &field->spec, field->spec.low);
     if (node == NULL)
         return field->later || field->section == TRAINING ||
                safetensors_invalid(reader->escontext, "its options lack \"%s\"", field->spec.key);
-    return read_value(reader->options, &field->spec, node) || field->section == TRAINING ||
+    return record_read_value(reader->options, &field->spec, node) || field->section == TRAINING ||
            needs_later_version(reader, node);
 }
 

@@ -5,6 +5,7 @@
 #define CTR_RECORD_H
 
 #include "model/json_tree.h"
+#include "options/table.h"
 
 /* The options as the JSON text that a model keeps: the same text for the same options. */
 char *record_write(const CtrOptions *options);
@@ -14,5 +15,10 @@ char *record_write(const CtrOptions *options);
  * NULL): ERRCODE_FEATURE_NOT_SUPPORTED for what only a later version can know, else "invalid ctr_model: …".
  */
 bool record_read(CtrOptions *options, const CtrJsonNode *record, const char *version, Node *escontext);
+/*
+ * Reads one value (record_value.c). false: this version does not know it; a member that is a single number is
+ * then unchanged.
+ */
+bool record_read_value(CtrOptions *options, const OptionSpec *spec, const CtrJsonNode *node);
 
 #endif /* CTR_RECORD_H */
