@@ -31,6 +31,9 @@ UNION ALL
 SELECT format('fibinet_%s_%s', t, k), k, ctr_fibinet(d_embed => 2, bilinear_type => t) || small(of_classes(k))
 FROM unnest('{field_interaction,field_each,field_all}'::text[]) t, unnest('{1,3}'::int[]) k
 UNION ALL
+SELECT format('%s_%s', a, k), k, jsonb_build_object('architecture', a, 'd_embed', 2) || small(of_classes(k))
+FROM unnest('{deepfm,wide_deep}'::text[]) a, unnest('{1,3}'::int[]) k
+UNION ALL
 SELECT 'transform_' || t, 1, small(of_classes(1) || jsonb_build_object('numerical_transform', t)) FROM unnest('{standard,log,none}'::text[]) t
 UNION ALL
 SELECT 'reference_' || a, 1, '{"recipe": "reference"}'::jsonb || small(of_classes(1) || jsonb_build_object('architecture', a)) FROM unnest('{deepcross,fibinet}'::text[]) a
@@ -40,6 +43,7 @@ VALUES ('plain', 1, small(of_classes(1) || '{"target_statistics": false, "numeri
        ('numbers_only', 1, small('{"numerical": ["n1", "n2"], "categorical": [], "ignore": ["class", "weight", "held", "n3", "c1", "c2", "c3", "c4"]}')),
        ('crosses', 1, small(of_classes(1) || '{"crosses": [["c2", "c1"], ["c1", "c4"]]}')),
        ('crosses_auto', 1, small(of_classes(1) || '{"crosses": "auto", "architecture": "fibinet", "d_embed": 2}')),
+       ('crosses_counted', 1, small(of_classes(1) || '{"architecture": "deepfm", "d_embed": 2, "crosses": [["c2", "c1"], ["c2", "c4"]], "cross_counts": true, "candidates": 2}')),
        ('categories_only', 1, small('{"ignore": ["class", "weight", "held", "n1", "n2", "n3"]}')),
        ('training_options', 1, small(of_classes(1) || '{"lr_schedule": "plateau", "monitor": "val_loss", "patience": 9, "validation": 0.5, "clip_norm": 1.5, "weight_decay": 0.1,
                                                         "embedding_decay": 0, "embedding_init": 0.5, "mlp_dropout": 0.5, "learning_rate": 0.05, "max_seconds": 1000, "threads": 1}'));
