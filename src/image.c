@@ -4,11 +4,13 @@
 void *
 image_part(CtrImage *image, const void *given, Size size)
 {
-    char *part = image->block + image->used;
+    const Size at = image->used;
+    char *part;
 
-    image->used = add_size(image->used, TYPEALIGN(64, size));
+    image->used = add_size(at, TYPEALIGN(64, size));
     if (image->does == CTR_IMAGE_COUNT)
         return unconstify(void *, given);
+    part = image->block + at;
     if (image->does == CTR_IMAGE_WRITE && given != NULL)
         ctr_copy(part, given, size);
     return part;

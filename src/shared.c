@@ -15,6 +15,20 @@
 static CtrShared *shared = NULL;
 static bool looked = false;
 
+/*
+ * What the memory's secret will be, if this process is the first. Drawn before the memory has a name: from
+ * then on others find it, also where filling it has failed.
+ */
+static uint64 secret[lengthof(shared->secret)];
+
+static void
+draw_secret(void)
+{
+    if (!pg_strong_random(secret, sizeof(secret)))
+        ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate random numbers")));
+}
+
+/* Fills new memory. It cannot fail. */
 static void
 shared_init(void *memory)
 {
@@ -28,8 +42,7 @@ shared_init(void *memory)
         pg_atomic_init_u64(&s->models[i].used, 0);
         pg_atomic_init_u32(&s->models[i].recalled, 0);
     }
-    if (!pg_strong_random(s->secret, sizeof(s->secret)))
-        ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate random numbers")));
+    memcpy(s->secret, secret, sizeof(secret));
 }
 
 #if PG_VERSION_NUM >= 170000
@@ -47,6 +60,7 @@ find(void *arg)
     bool found;
 
     (void)arg;
+    draw_secret();
     shared = GetNamedDSMSegment(SHARED_NAME, sizeof(CtrShared), shared_init, &found);
 }
 
@@ -70,6 +84,7 @@ startup(void)
 
     if (startup_before)
         startup_before();
+    draw_secret();
     LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
     s = ShmemInitStruct(SHARED_NAME, sizeof(CtrShared), &found);
     if (!found)

@@ -37,7 +37,7 @@ typedef struct CtrSharedModel {
     Size needs;        /* bytes of its block; 0: nobody knows yet */
     int backends;      /* that have the memory mapped */
     int64 hits, misses;
-    pg_atomic_uint64 used;     /* when a backend used it last: a TimestampTz */
+    pg_atomic_uint64 used;     /* when a query began or ended with it last: a TimestampTz */
     pg_atomic_uint32 recalled; /* backends that do not need it should let it go */
 } CtrSharedModel;
 

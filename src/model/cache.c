@@ -20,6 +20,7 @@
 #include "lib/ilist.h"
 #include "portability/instr_time.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "model/ready.h"
 #include "model/registry.h"
@@ -126,8 +127,14 @@ cache_insert(Datum datum, const char *digest)
     CtrCachedModelView view;
     const int slot = ready_model(datum, digest, &view);
     MemoryContext context = view.model->context;
-    CtrCachedModel *entry = MemoryContextAllocZero(context, sizeof(CtrCachedModel));
+    CtrCachedModel *entry =
+        MemoryContextAllocExtended(context, sizeof(CtrCachedModel), MCXT_ALLOC_ZERO | MCXT_ALLOC_NO_OOM);
 
+    if (entry == NULL) {
+        if (slot != CTR_NOT_SHARED)
+            registry_leave(slot);
+        ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+    }
     entry->view = view;
     entry->context = context;
     entry->slot = slot;
@@ -152,8 +159,10 @@ cache_get(Datum datum)
 static void
 hold_release(CtrModelHold *hold)
 {
-    if (hold->pinned)
-        hold->pinned->pins--;
+    CtrCachedModel *entry = hold->pinned;
+
+    if (entry && --entry->pins == 0 && entry->slot != CTR_NOT_SHARED)
+        registry_touch(entry->slot, GetCurrentTimestamp());
     hold->pinned = NULL;
 }
 
@@ -181,11 +190,11 @@ static void
 hold_pin(CtrModelHold *hold, CtrCachedModel *entry)
 {
     entry->pins++;
+    if (entry->slot != CTR_NOT_SHARED)
+        registry_touch(entry->slot, GetCurrentStatementStartTimestamp());
     hold_release(hold);
     hold->pinned = entry;
     dlist_move_head(&cache, &entry->node);
-    if (entry->slot != CTR_NOT_SHARED)
-        registry_touch(entry->slot);
     cache_return_memory();
     model_cache_shrink(ctr_model_cache_size);
 }

@@ -51,13 +51,23 @@ ready_unpack(Datum value, CtrCachedModelView *view)
     create_scorer(view, model, prepare_weights(model));
 }
 
+/* Opens a slot that is mapped. An error leaves it. */
 static void
 ready_open(int slot, CtrCachedModelView *view)
 {
-    void *weights;
-    CtrModel *model = model_image_open(registry_block(slot), CurrentMemoryContext, &weights);
+    PG_TRY();
+    {
+        void *weights;
+        CtrModel *model = model_image_open(registry_block(slot), CurrentMemoryContext, &weights);
 
-    create_scorer(view, model, weights);
+        create_scorer(view, model, weights);
+    }
+    PG_CATCH();
+    {
+        registry_leave(slot);
+        PG_RE_THROW();
+    }
+    PG_END_TRY();
 }
 
 /* Unpacks the model, and shares it if its bytes are as its digest says; else it is this backend's alone. */

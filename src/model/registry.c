@@ -144,21 +144,19 @@ join(Look *look)
     CtrSharedModel *m = &registry->models[look->slot];
     bool good;
 
-    look->segment = segments[look->slot]; /* not NULL: an error came between mapping the model and using it */
-    if (look->segment == NULL && (!shared_attempt(attach, look) || look->segment == NULL))
+    Assert(segments[look->slot] == NULL);
+    if (!shared_attempt(attach, look) || look->segment == NULL)
         return false;
     lock();
     good = m->state == CTR_SHARED_READY && m->handle == look->handle &&
            memcmp(&m->key, look->key, sizeof(m->key)) == 0;
     if (good) {
-        m->backends += segments[look->slot] == NULL;
+        m->backends++;
         m->hits++;
         segments[look->slot] = look->segment;
     }
     unlock();
-    if (good)
-        registry_touch(look->slot);
-    else
+    if (!good)
         dsm_detach(look->segment);
     return good;
 }
@@ -261,12 +259,12 @@ registry_block(int slot)
 }
 
 void
-registry_touch(int slot)
+registry_touch(int slot, TimestampTz now)
 {
     CtrSharedModel *m = &registry->models[slot];
-    const TimestampTz now = GetCurrentStatementStartTimestamp();
 
-    if (now - slot_used(m) < TOUCH_USECS) /* backends should not fight for the cache line */
+    if (segments[slot] == NULL ||         /* the process ends, and has left all of them */
+        now - slot_used(m) < TOUCH_USECS) /* backends should not fight for the cache line */
         return;
     pg_atomic_write_u64(&m->used, (uint64)now);
     pg_atomic_write_u32(&m->recalled, 0);

@@ -26,8 +26,8 @@ void registry_publish(int slot);
 void registry_abandon(int slot);
 /* the memory of a slot that is mapped */
 char *registry_block(int slot);
-/* A query uses the model. */
-void registry_touch(int slot);
+/* At this time a query begins or ends to use the model. */
+void registry_touch(int slot, TimestampTz now);
 /* Should this process leave the slot, if it does not need the model now? */
 bool registry_recalled(int slot);
 /* Unmaps the memory. Raises no error. */

@@ -3,9 +3,10 @@
  * reserved.
  *
  * Where a new model needs room, models go that no backend has mapped, least recently used first. If that is
- * not enough, those that no query has used for IDLE_SECONDS are recalled: backends unmap them when they use a
- * model next. Until there is room, backends unpack the new model for themselves. A model that queries do use
- * is never recalled: two that do not fit together would be unpacked in turn.
+ * not enough, those that no query has begun or ended with for IDLE_SECONDS are recalled: backends unmap them
+ * when they use a model next. A query that has lasted longer takes the recall back when it ends. Until there
+ * is room, backends unpack the new model for themselves. A model that queries do use does not go: two that do
+ * not fit together would be unpacked in turn.
  *
  * A model without memory is remembered, with what it needs and how often it was missed, until its slot is
  * needed.

@@ -183,6 +183,19 @@ cmp_ok($most, '<=', $bound * 2**20, 'within the bound');
 cmp_ok($most, '>', 0, 'of which some was taken');
 forget_all('afterwards');
 
+# ------------------------------------------------------------------ a query that lasts
+
+# Its rows come slowly, and it began longer ago than a model may be idle.
+set_memory("${bound}MB");
+my $slow = start_query('SET ctr.block_scoring = off; SELECT count(ctr_predict(model, c)), count(pg_sleep(31)) FROM sized, (SELECT * FROM sample LIMIT 2) c WHERE n = 1;');
+sleep 61;
+is(query(score_sized(2)), $expected[1], 'another model has no room beside the one in use');
+is(of_shared('bytes', 2), 0, 'and is not shared');
+is(finish_query($slow), '2|2', 'a query that lasts');
+wait_until(sub { of_shared('backends', 1) == 0 });
+cmp_ok(of_shared('bytes', 1), '>', 0, 'what a query has used all the time is not recalled');
+forget_all('after that');
+
 # ------------------------------------------------------------------ builders that end
 
 # a backend that has begun to look for a model, and to build it if it is not shared
@@ -243,10 +256,30 @@ is(of_shared('bytes > 0', 3), 't', 'and shares it');
 
 # ------------------------------------------------------------------ no memory, another model, a crash
 
+# Sets a limit of a backend; its processes are the user postgres's when root runs the tests.
+my $as_owner = $> == 0 ? 'runuser -u postgres --' : '';
+sub limit { return system("$as_owner prlimit --pid $_[0]{pid} --$_[1] 2>/dev/null") == 0 }
+
+# Room for the model, but not for what a backend has of its own beside it.
+my $blocked = start_query("SELECT blas FROM ctr_build_info(); SELECT count(*) FROM sized, sample; SELECT pg_sleep(2); " . score_sized(2)
+    . "SELECT pg_sleep(120);");
+SKIP: {
+    query(score_sized(2));
+    my ($room, $found) = split /\|/, of_shared('bytes + 1000000, hits', 2);
+    wait_until(sub { query("SELECT wait_event FROM pg_stat_activity WHERE pid = $blocked->{pid}") eq 'PgSleep' });
+    my $limit = int($room + 2**20 * backend_rss($blocked->{pid}, 'VmSize'));
+    skip 'no prlimit', 2 if !limit($blocked, "as=$limit:$limit");
+    wait_until(sub { of_shared('hits', 2) > $found });
+    wait_until(sub { query("SELECT query FROM pg_stat_activity WHERE pid = $blocked->{pid}") =~ /120/ });
+    is(of_shared('backends', 2), 0, 'a model that could not be opened is not kept');
+    query("SELECT pg_terminate_backend($blocked->{pid})");
+    like(finish_query($blocked), qr/ERROR:\s+53200: out of memory/, 'which is an error');
+}
+
 my $poor = start_query('SELECT pg_sleep(1); ' . score_sized(1));
 SKIP: {
     forget_all('before the system has none');
-    skip 'no prlimit', 2 if system("prlimit --pid $poor->{pid} --fsize=1000000 2>/dev/null") != 0;
+    skip 'no prlimit', 2 if !limit($poor, 'fsize=1000000:1000000');
     is(finish_query($poor) =~ s/^\s+//r, $expected[0], 'where the system has no memory to share, a backend uses its own');
     like(slurp("$dir/server.log"), qr/LOG:  ctr shares no memory for now/, 'and says so in the log');
 }
