@@ -6,6 +6,10 @@
  * is only who does what when. Nothing of the caller's search path is used: functions have one of their own; the procedure, which
  * commits and therefore cannot have one, sets it anew in every transaction before it evaluates anything. What is ours is called
  * by the schema that the type ctr_model is in, with arguments of exactly the declared types.
+ *
+ * Models are large, and what a variable or a parameter holds is copied several times by each statement that it is given to. So they
+ * lie in temporary tables, and statements take them from there: ctr_run has the model from which the parts go on, and the velocity;
+ * ctr_results what the parts made; ctr_merged what that is together.
  */
 
 CREATE TYPE ctr_round AS (
@@ -75,35 +79,44 @@ END $$;
 COMMENT ON FUNCTION ctr_parts(pg_catalog.regclass, pg_catalog.text) IS
     'The parts of a table that ctr_train_distributed trains on: the partitions that have rows, or the table itself. Each with a sub-select of its rows; where another server does the work, with the foreign tables by which it gets options and model and gives what it made.';
 
-CREATE FUNCTION ctr_on_parts(source pg_catalog.regclass, engine pg_catalog.text, task pg_catalog.text, options pg_catalog.jsonb, model ctr_model,
+CREATE FUNCTION ctr_forget() RETURNS pg_catalog.void
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_messages = error AS $$
+BEGIN
+    DROP TABLE IF EXISTS pg_temp.ctr_run, pg_temp.ctr_results, pg_temp.ctr_merged, pg_temp.ctr_best;
+END $$;
+COMMENT ON FUNCTION ctr_forget() IS 'Drops the temporary tables of ctr_train_distributed and ctr_evaluate_distributed.';
+
+CREATE FUNCTION ctr_on_parts(source pg_catalog.regclass, engine pg_catalog.text, task pg_catalog.text, options pg_catalog.jsonb, home pg_catalog.text,
     OUT sent bigint)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    home pg_catalog.text := (SELECT typnamespace::regnamespace FROM pg_type WHERE oid = pg_typeof(model));
-    arguments pg_catalog.text := CASE task WHEN 'ctr_evaluate_part' THEN '$2, c::pg_catalog.record' ELSE 'c::pg_catalog.record, $1, $2' END;
+    call pg_catalog.text := CASE task WHEN 'ctr_evaluate_part' THEN '(SELECT model FROM pg_temp.ctr_run), c::pg_catalog.record'
+        ELSE 'c::pg_catalog.record, $1, (SELECT model FROM pg_temp.ctr_run)' END;
     which pg_catalog.regclass;
-    here pg_catalog.text; target pg_catalog.text; there pg_catalog.text;
+    target pg_catalog.text;
+    there pg_catalog.text;
     state pg_catalog.text; problem pg_catalog.text; details pg_catalog.text; advice pg_catalog.text; context pg_catalog.text;
 BEGIN
-    sent := 0;
     EXECUTE format('CREATE TEMPORARY TABLE ctr_results (part %s)', CASE task WHEN 'ctr_evaluate_part' THEN 'bytea' ELSE home || '.ctr_model' END);
     FOR which, target IN EXECUTE format('SELECT part, state FROM %s.ctr_parts($1, $2) WHERE state IS NOT NULL', home) USING source, engine LOOP
         EXECUTE format('TRUNCATE %s', target);
-        EXECUTE format('INSERT INTO %s (options, model) VALUES ($1, $2)', target) USING options, model;
-        sent := sent + coalesce(2 * octet_length(model::bytea), 0);
+        EXECUTE format('INSERT INTO %s (options, model) SELECT $1, model FROM pg_temp.ctr_run', target) USING options;
     END LOOP;
     which := NULL;
     -- One statement, so that all servers work at once.
-    EXECUTE format('SELECT string_agg(format(''SELECT %I FROM %%s'', work), '' UNION ALL '') FROM %s.ctr_parts($1, $2) WHERE work IS NOT NULL', task, home)
-        INTO there USING source, engine;
+    EXECUTE format('SELECT string_agg(format(''SELECT %I FROM %%s'', work), '' UNION ALL ''),
+        2 * count(work) * coalesce((SELECT octet_length(model::bytea) FROM pg_temp.ctr_run), 0) FROM %s.ctr_parts($1, $2) WHERE work IS NOT NULL', task, home)
+        INTO there, sent USING source, engine;
     IF there IS NOT NULL THEN
         EXECUTE format('INSERT INTO pg_temp.ctr_results %s', there);
         EXECUTE 'SELECT $1 + 2 * coalesce(sum(octet_length(part::bytea)), 0) FROM pg_temp.ctr_results' INTO sent USING sent;
     END IF;
-    FOR which, here IN EXECUTE format('SELECT part, rows FROM %s.ctr_parts($1, $2) WHERE state IS NULL', home) USING source, engine LOOP
-        EXECUTE format('INSERT INTO pg_temp.ctr_results SELECT %s.%I(%s) FROM %s c', home, task, arguments, here) USING options, model;
+    FOR which, target IN EXECUTE format('SELECT part, rows FROM %s.ctr_parts($1, $2) WHERE state IS NULL', home) USING source, engine LOOP
+        EXECUTE format('INSERT INTO pg_temp.ctr_results SELECT %s.%I(%s) FROM %s c', home, task, call, target) USING options;
     END LOOP;
-    which := NULL;
+    FOR which, target IN EXECUTE format('SELECT part, state FROM %s.ctr_parts($1, $2) WHERE state IS NOT NULL', home) USING source, engine LOOP
+        EXECUTE format('TRUNCATE %s', target);
+    END LOOP;
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, problem = MESSAGE_TEXT, details = PG_EXCEPTION_DETAIL, advice = PG_EXCEPTION_HINT,
         context = PG_EXCEPTION_CONTEXT;
@@ -113,26 +126,27 @@ EXCEPTION WHEN OTHERS THEN
     END IF;
     RAISE EXCEPTION USING ERRCODE = state, MESSAGE = concat('part ' || which || ': ', problem), DETAIL = details, HINT = advice;
 END $$;
-COMMENT ON FUNCTION ctr_on_parts(pg_catalog.regclass, pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, ctr_model) IS
-    'Runs ctr_prepare, ctr_train or ctr_evaluate_part on each part of a table, where its rows are, and lays what they give by in the temporary table ctr_results. Tells how many bytes went between servers.';
+COMMENT ON FUNCTION ctr_on_parts(pg_catalog.regclass, pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.text) IS
+    'Runs ctr_prepare, ctr_train or ctr_evaluate_part on each part of a table, where its rows are, with the model in the temporary table ctr_run; what they give is in ctr_results. Tells how many bytes went between servers.';
 
-CREATE FUNCTION ctr_pass(source pg_catalog.regclass, engine pg_catalog.text, task pg_catalog.text, options pg_catalog.jsonb,
-    model ctr_model, OUT merged ctr_model, OUT sent bigint)
+CREATE FUNCTION ctr_pass(source pg_catalog.regclass, engine pg_catalog.text, task pg_catalog.text, options pg_catalog.jsonb, home pg_catalog.text,
+    OUT sent bigint, OUT is_empty boolean)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    home pg_catalog.text := (SELECT typnamespace::regnamespace FROM pg_type WHERE oid = pg_typeof(model));
+    messages pg_catalog.text := current_setting('client_min_messages');
 BEGIN
     -- A training raises a NOTICE for each epoch; here those are of many.
-    IF current_setting('client_min_messages') NOT IN ('warning', 'error') THEN
+    IF messages NOT IN ('warning', 'error') THEN
         PERFORM set_config('client_min_messages', 'warning', true);
     END IF;
-    EXECUTE format('SELECT %s.ctr_on_parts($1, $2, $3, $4, $5)', home) INTO sent USING source, engine, task, options, model;
-    -- ctr_merge leaves what lies in a table there until its turn, so that parts need no memory.
-    EXECUTE format('SELECT %s.ctr_merge(part) FROM pg_temp.ctr_results', home) INTO merged;
+    EXECUTE format('SELECT %s.ctr_on_parts($1, $2, $3, $4, $5)', home) INTO sent USING source, engine, task, options, home;
+    EXECUTE format('CREATE TEMPORARY TABLE ctr_merged AS SELECT %s.ctr_merge(part) AS model FROM pg_temp.ctr_results', home);
     DROP TABLE pg_temp.ctr_results;
+    EXECUTE 'SELECT model IS NULL FROM pg_temp.ctr_merged' INTO is_empty;
+    PERFORM set_config('client_min_messages', messages, true);
 END $$;
-COMMENT ON FUNCTION ctr_pass(pg_catalog.regclass, pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, ctr_model) IS
-    'A pass of ctr_train_distributed over all parts of a table, by ctr_prepare or ctr_train: what ctr_merge makes of them.';
+COMMENT ON FUNCTION ctr_pass(pg_catalog.regclass, pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.text) IS
+    'A pass of ctr_train_distributed over all parts of a table, by ctr_prepare or ctr_train: what ctr_merge makes of them is in the temporary table ctr_merged.';
 
 CREATE FUNCTION ctr_round_options(model ctr_model, options pg_catalog.jsonb, parts integer, round integer, rounds integer)
     RETURNS pg_catalog.jsonb LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -168,9 +182,7 @@ DECLARE
     finished integer;              -- the last round that is complete; 0: only the start is; NULL: that is not, either
     task pg_catalog.text;          -- the aggregate of the next pass, and its options
     settings pg_catalog.jsonb;
-    merged model%TYPE;             -- what the pass gave
-    velocity model%TYPE;
-    best model%TYPE;
+    is_empty boolean;
     best_round integer;
     best_metric double precision;
     began pg_catalog.timestamptz;
@@ -194,38 +206,46 @@ BEGIN
     END IF;
     EXECUTE format('SELECT count(*) FROM %s.ctr_parts($1, $2)', home) INTO n_parts USING source, engine;
     rounds := CASE WHEN n_parts > 1 THEN rounds ELSE 1 END;    -- of one part there is nothing to merge
+    EXECUTE format('SELECT %s.ctr_forget()', home);
     IF checkpoint IS NOT NULL THEN
-        EXECUTE format('SELECT round, model, velocity FROM %s WHERE model IS NOT NULL ORDER BY round DESC LIMIT 1', checkpoint)
-            INTO finished, merged, velocity;
+        EXECUTE format('CREATE TEMPORARY TABLE ctr_run AS SELECT round, model, velocity FROM %s WHERE model IS NOT NULL ORDER BY round DESC LIMIT 1', checkpoint);
+        EXECUTE 'SELECT round FROM pg_temp.ctr_run' INTO finished;
         EXECUTE format('SELECT round, coalesce(val_auc, -val_loss) FROM %s WHERE val_loss IS NOT NULL ORDER BY 2 DESC, 1 LIMIT 1', checkpoint)
             INTO best_round, best_metric;
-        model := coalesce(merged, model);
     END IF;
-    IF finished IS NULL AND model IS NOT NULL THEN
-        EXECUTE format('SELECT CASE WHEN %s.ctr_describe($1) NOT LIKE ''prepared:%%'' THEN 0 END', home) INTO finished USING model;
+    IF finished IS NULL THEN
+        EXECUTE format('SELECT %s.ctr_forget()', home);
+        CREATE TEMPORARY TABLE ctr_run AS SELECT model, CASE WHEN false THEN model END AS velocity;
+        EXECUTE format('SELECT CASE WHEN %s.ctr_describe(model) NOT LIKE ''prepared:%%'' THEN 0 END FROM pg_temp.ctr_run', home) INTO finished;
     END IF;
+    model := NULL;
 
     WHILE coalesce(finished, -1) < rounds LOOP
+        COMMIT;
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         EXIT WHEN patience > 0 AND finished - best_round >= patience;
         began := clock_timestamp();
         task := CASE WHEN finished IS NULL THEN 'ctr_prepare' ELSE 'ctr_train' END;
         settings := options;
         IF finished IS NOT NULL AND n_parts > 1 THEN
-            EXECUTE format('SELECT %s.ctr_round_options($1, $2, $3, $4, $5)', home) INTO settings USING model, options, n_parts, finished + 1, rounds;
+            EXECUTE format('SELECT %s.ctr_round_options(model, $1, $2, $3, $4) FROM pg_temp.ctr_run', home) INTO settings USING options, n_parts, finished + 1, rounds;
         END IF;
 
         FOR attempt IN 1 .. 2 LOOP
             problem := NULL;
             BEGIN
-                EXECUTE format('SELECT * FROM %s.ctr_pass($1, $2, $3, $4, $5)', home) INTO merged, sent USING source, engine, task, settings, model;
+                EXECUTE format('SELECT * FROM %s.ctr_pass($1, $2, $3, $4, $5)', home) INTO sent, is_empty USING source, engine, task, settings, home;
             EXCEPTION WHEN OTHERS THEN
                 GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, problem = MESSAGE_TEXT, details = PG_EXCEPTION_DETAIL, advice = PG_EXCEPTION_HINT;
             END;
-            ROLLBACK;              -- all but the result was for this pass only
-            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
             EXIT WHEN problem IS NULL;
+            ROLLBACK;              -- connections that were lost can be made anew only in another transaction
+            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
             -- Once more where that may help: connections, conflicts, resources, interventions, the system.
             IF attempt = 2 OR left(state, 2) NOT IN ('08', '40', '53', '55', '57', '58') THEN
+                EXECUTE format('SELECT %s.ctr_forget()', home);
+                COMMIT;
+                PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
                 RAISE EXCEPTION USING ERRCODE = state, MESSAGE = problem, DETAIL = details,
                     HINT = concat_ws(' ', nullif(advice, ''), format('Called again with the same checkpoint, the training goes on after round %s.', finished));
             END IF;
@@ -233,20 +253,27 @@ BEGIN
             PERFORM pg_sleep(2);
         END LOOP;
 
-        EXIT WHEN merged IS NULL;  -- no rows, which ctr_merge has said
-        IF task = 'ctr_prepare' OR n_parts = 1 THEN
-            model := merged;
-        ELSE
-            EXECUTE format('SELECT model, velocity FROM %s.ctr_step($1, $2, $3, $4)', home) INTO model, velocity USING model, merged, velocity, momentum;
-        END IF;
-        EXECUTE format('SELECT CASE WHEN %s.ctr_describe($1) NOT LIKE ''prepared:%%'' THEN coalesce($2 + 1, 0) END', home) INTO finished USING model, finished;
+        EXIT WHEN is_empty;        -- no rows, which ctr_merge has said
+        EXECUTE CASE WHEN task = 'ctr_prepare' OR n_parts = 1
+            THEN 'CREATE TEMPORARY TABLE ctr_next AS SELECT model, CASE WHEN false THEN model END AS velocity FROM pg_temp.ctr_merged'
+            ELSE format('CREATE TEMPORARY TABLE ctr_next AS SELECT s.model, s.velocity FROM pg_temp.ctr_run r, pg_temp.ctr_merged m,
+                LATERAL %s.ctr_step(r.model, m.model, r.velocity, %L::double precision) s', home, momentum) END;
+        DROP TABLE pg_temp.ctr_run, pg_temp.ctr_merged;
+        ALTER TABLE pg_temp.ctr_next RENAME TO ctr_run;
+        EXECUTE format('SELECT CASE WHEN %s.ctr_describe(model) NOT LIKE ''prepared:%%'' THEN coalesce($1 + 1, 0) END FROM pg_temp.ctr_run', home)
+            INTO finished USING finished;
         CONTINUE WHEN finished IS NULL;
-        EXECUTE format('SELECT (%1$s.ctr_config($1)->''rows''->>''training'')::bigint AS rows, h.train_loss, h.val_loss, h.val_auc
-            FROM (VALUES (1)) v LEFT JOIN (SELECT * FROM %1$s.ctr_history($1) ORDER BY epoch DESC LIMIT 1) h ON true', home) INTO figures USING model;
+        EXECUTE format('SELECT (%1$s.ctr_config(model)->''rows''->>''training'')::bigint AS rows, h.train_loss, h.val_loss, h.val_auc
+            FROM pg_temp.ctr_run LEFT JOIN LATERAL (SELECT * FROM %1$s.ctr_history(model) ORDER BY epoch DESC LIMIT 1) h ON true', home) INTO figures;
         IF coalesce(figures.val_auc, -figures.val_loss) > best_metric IS NOT FALSE AND finished > 0 THEN
             best_metric := coalesce(figures.val_auc, -figures.val_loss);
             best_round := finished;
-            best := CASE WHEN patience > 0 AND checkpoint IS NULL THEN model END;
+            IF patience > 0 AND checkpoint IS NULL THEN
+                IF to_regclass('pg_temp.ctr_best') IS NOT NULL THEN
+                    DROP TABLE pg_temp.ctr_best;
+                END IF;
+                CREATE TEMPORARY TABLE ctr_best AS SELECT r.model FROM pg_temp.ctr_run r;
+            END IF;
         END IF;
         RAISE NOTICE USING MESSAGE = concat_ws(', ', CASE WHEN finished > 0 THEN format('round %s of %s', finished, rounds) ELSE 'prepared' END
             || format(': %s %s', n_parts, CASE WHEN n_parts > 1 THEN 'parts' ELSE 'part' END), figures.rows || ' rows',
@@ -255,15 +282,17 @@ BEGIN
         IF checkpoint IS NOT NULL THEN
             EXECUTE format('UPDATE %s SET velocity = NULL WHERE velocity IS NOT NULL', checkpoint);
             EXECUTE format('INSERT INTO %s (round, model, velocity, parts, rows, train_loss, val_loss, val_auc, seconds, bytes, ended)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, extract(epoch FROM clock_timestamp() - $9), $10, clock_timestamp())', checkpoint)
-                USING finished, model, velocity, n_parts, figures.rows, figures.train_loss, figures.val_loss, figures.val_auc, began, sent;
+                SELECT $1, model, velocity, $2, $3, $4, $5, $6, extract(epoch FROM clock_timestamp() - $7), $8, clock_timestamp() FROM pg_temp.ctr_run', checkpoint)
+                USING finished, n_parts, figures.rows, figures.train_loss, figures.val_loss, figures.val_auc, began, sent;
         END IF;
-        COMMIT;
-        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     END LOOP;
+
+    -- A model that a table has is not also the result, which psql would print.
+    IF checkpoint IS NULL AND is_empty IS NOT TRUE THEN
+        EXECUTE format('SELECT r.model FROM pg_temp.%I r', CASE WHEN best_round < finished AND patience > 0 THEN 'ctr_best' ELSE 'ctr_run' END) INTO model;
+    END IF;
+    EXECUTE format('SELECT %s.ctr_forget()', home);
     COMMIT;                        -- gives the caller's search path back
-    -- Models are large: one that a table has is not also the result, which psql would print.
-    model := CASE WHEN checkpoint IS NULL THEN coalesce(best, model) END;
 END $$;
 COMMENT ON PROCEDURE ctr_train_distributed(pg_catalog.regclass, pg_catalog.jsonb, ctr_model, integer, pg_catalog.text, double precision, integer, pg_catalog.regclass) IS
     'Trains one model on the parts of a table, each where it lies: prepares them, unless a model to go on from is given, then in each round trains each part from the common model and merges them, with momentum over the rounds. Commits after each round, so it cannot run in a transaction block. checkpoint: a table OF ctr_round, which gets a row for each round; called again with it, the training goes on after the last one. Without it the model is the result; stopped by patience, that of the best round.';
@@ -273,17 +302,15 @@ CREATE FUNCTION ctr_evaluate_distributed(source pg_catalog.regclass, model ctr_m
 DECLARE
     home pg_catalog.text := (SELECT typnamespace::regnamespace FROM pg_type WHERE oid = pg_typeof(model));
     evaluation record;
-    target pg_catalog.text;
 BEGIN
     IF source IS NULL OR model IS NULL THEN
         RETURN NULL;
     END IF;
-    EXECUTE format('SELECT %s.ctr_on_parts($1, $2, ''ctr_evaluate_part'', NULL, $3)', home) USING source, engine, model;
+    EXECUTE format('SELECT %s.ctr_forget()', home);
+    CREATE TEMPORARY TABLE ctr_run AS SELECT model;
+    EXECUTE format('SELECT %s.ctr_on_parts($1, $2, ''ctr_evaluate_part'', NULL, $3)', home) USING source, engine, home;
     EXECUTE format('SELECT (e).* FROM (SELECT %s.ctr_evaluate_merge(part) AS e FROM pg_temp.ctr_results OFFSET 0) m', home) INTO evaluation;
-    DROP TABLE pg_temp.ctr_results;
-    FOR target IN EXECUTE format('SELECT state FROM %s.ctr_parts($1, $2) WHERE state IS NOT NULL', home) USING source, engine LOOP
-        EXECUTE format('TRUNCATE %s', target);
-    END LOOP;
+    EXECUTE format('SELECT %s.ctr_forget()', home);
     RETURN evaluation;
 END $$;
 COMMENT ON FUNCTION ctr_evaluate_distributed(pg_catalog.regclass, ctr_model, pg_catalog.text) IS

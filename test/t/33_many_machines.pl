@@ -89,8 +89,15 @@ is(query("SELECT round(sum(ctr_predict($model, s))::numeric, 6) FROM shows s"), 
 
 sub postmaster { return (split /\n/, CtrTest::slurp("$workers[$_[0]]/data/postmaster.pid"))[0] }
 
+# A lock holds the training up in the middle of a round.
 my $running = start_query(sprintf $train, 20, 'broken_run');
 wait_until(sub { query('SELECT coalesce(max(round), 0) FROM broken_run') >= 3 });
+{
+    local $ENV{PGHOST} = $workers[1];
+    local $CtrTest::database = 'postgres';
+    start_query('BEGIN; LOCK TABLE far_1; SELECT pg_sleep(600);');
+    wait_until(sub { query(q{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'postgres_fdw' AND wait_event_type = 'Lock'}) });
+}
 my $pid = postmaster(1);
 kill 'QUIT', $pid;
 $said = finish_query($running);
