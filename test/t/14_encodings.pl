@@ -5,7 +5,7 @@ use CtrTest;
 use Test::More;
 
 # texts as bytes of an encoding
-my %utf8 = (euro => "\xe2\x82\xac", japan => "\xe6\x97\xa5\xe6\x9c\xac", e => "\xc3\xa9", because => "\xe2\x88\xb5");
+my %utf8 = (euro => "\xe2\x82\xac", japan => "\xe6\x97\xa5\xe6\x9c\xac", e => "\xc3\xa9", u => "\xc3\xbc", because => "\xe2\x88\xb5");
 my %latin1 = (e => "\xe9", u => "\xfc");
 my %euc_jp = (japan => "\xc6\xfc\xcb\xdc", because => "\xa2\xe8", because_too => "\xad\xfa", unassigned => "\x8f\xa1\xa1");
 
@@ -106,6 +106,35 @@ for my $what (sort keys %columns) {
 }
 query_fails(qq{SELECT ctr_train(r) FROM (SELECT 1 AS label, 2 AS "n\x81") r}, '22P05', qr/column "n\x81" has a name/,
     'or has a byte that is no character', database => $databases{WIN1252});
+
+# Names have the same letter, and categories and pairs of them one that others lack: everywhere the model scores the letter alike, says
+# what it is in texts that are the database's, and comes back as it was.
+my %letter = (UTF8 => $utf8{u}, LATIN1 => $latin1{u}, WIN1252 => $latin1{u}, EUC_JP => "\x8f\xab\xe4", SQL_ASCII => $utf8{u});
+my %own = (UTF8 => $utf8{euro}, LATIN1 => "\xbf", WIN1252 => "\x81", EUC_JP => $euc_jp{unassigned}, SQL_ASCII => "\xff\xfe");
+my $texts = q{SELECT concat((SELECT string_agg(concat(v), '') FROM %s v), ctr_describe(model), ctr_config(model), ctr_report(model), ctr_plot(model, 'importance')) AS t FROM models WHERE name = '%s'};
+for my $from (sort keys %letter) {
+    my ($u, $own) = ($letter{$from}, $own{$from});
+    in_database($from, qq{INSERT INTO models SELECT 'named', ctr_train(r, quick() || '{"crosses": [["n$u", "d"]]}')
+        FROM (SELECT i % 2 AS label, i % 3 AS "x$u", CASE i % 3 WHEN 0 THEN '$u' WHEN 1 THEN '$own' ELSE 'a' END AS "n$u", 'd' || i % 2 AS d FROM generate_series(1, 100) i) r});
+    my $score = sub { my ($in) = @_; my $v = $letter{$in};
+        return in_database($in, qq{SELECT ctr_predict(model, r) FROM models, (SELECT '$v' AS "n$v", 1 AS "x$v", 'd1' AS d) r WHERE name = 'named'}) };
+    my $given = in_database($from, "SELECT model FROM models WHERE name = 'named'");
+    my $expected = $score->($from);
+    for my $to (grep { $_ ne $from } sort keys %letter) {
+        my $v = $letter{$to};
+        carry('named', $from, $to);
+        is($score->($to), $expected, "$from to $to: names and categories");
+        for my $rows ("ctr_vocabulary(model, 'n$v')", "ctr_vocabulary(model, 'n$v*d')", 'ctr_features(model)', "ctr_embeddings(model, 'n$v')",
+            qq{(SELECT '$own{$to}' AS "n$v", 1 AS "x$v", 'd1' AS d) r, ctr_explain(model, r)}) {
+            my $t = sprintf $texts, $rows, 'named';
+            is(in_database($to, $to eq 'SQL_ASCII' ? "SELECT t > '' FROM ($t) s" : "SELECT convert_from(convert_to(t, '$to'), '$to') = t AND reverse(t) > '' FROM ($t) s"), 't', "texts: $rows");
+        }
+        carry('named', $to, $from);
+        is(in_database($from, "SELECT model FROM models WHERE name = 'named'"), $given, 'and back');
+        in_database($to, "DELETE FROM models WHERE name = 'named'");
+    }
+    in_database($from, "DELETE FROM models WHERE name = 'named'");
+}
 
 query("DROP DATABASE $databases{$_}", database => 'postgres') for grep { $_ ne 'UTF8' } keys %databases;
 done_testing();
