@@ -80,7 +80,7 @@ SELECT ctr_train(o, ctr_fit(epochs => 1, crosses => '[["&amp;]]>", "\u0001\u001f
 SELECT page ~ '^[ -~\n]*$' AS ascii, page ~ '<td>&#x26;amp;]]&#x3E;</td>' AS escaped,
        page ~ '<td>&#x2401;&#x241F;&#x2421;&#x240D;&#x26;&#x22;&#x27;</td>' AS control_characters,
        occurrences(page, '<script|alert\(1\)</td>|<!--') AS scripts,
-       well_formed(page) AS well_formed, well_formed('<a>&</a>') AS ampersand
+       well_formed(page) AS well_formed, well_formed('<a>&</a>') > well_formed('<a>') AS ampersand
 FROM odd_model, ctr_report(model) page;
 
 -- the page has what it should; every option, feature, layer
