@@ -138,19 +138,19 @@ progress_group(CtrProgress *progress, int group, CtrRowCounts counts)
 static void
 begin_fit(CtrProgress *progress, const CtrEvent *event)
 {
-    const CtrOptions *options = &event->model->options;
-
     progress->fit_began = GetCurrentTimestamp();
-    progress->numbers[CTR_PROGRESS_EPOCHS] = options->epochs;
-    progress->numbers[CTR_PROGRESS_BATCHES] =
-        (event->model->train_rows + options->batch_size - 1) / options->batch_size;
+    progress->numbers[CTR_PROGRESS_EPOCHS] = event->model->options.epochs;
 }
 
+/* The last epochs may have more rows than those before: validation rows train as well. */
 static void
 begin_epoch(CtrProgress *progress, const CtrEvent *event)
 {
+    const int64 rows = dataset_rows(event->dataset, false), size = event->model->options.batch_size;
+
     progress->numbers[CTR_PROGRESS_EPOCH] = event->epoch;
     progress->numbers[CTR_PROGRESS_BATCH] = 0;
+    progress->numbers[CTR_PROGRESS_BATCHES] = (rows + size - 1) / size;
     progress->numbers[CTR_PROGRESS_LOSS] = bits_of(NAN);
 }
 

@@ -74,6 +74,10 @@ ok($row->{loss} > 0.1 && $row->{loss} < 1, 'loss of the epoch so far');
 ok($row->{best_metric} > 0.1 && $row->{best_metric} < 1 && $row->{best_epoch} >= 1, 'best metric and its epoch');
 is($row->{estimated_end}, 't', 'an estimated end');
 
+my $cools = start_query(training('criteo', 'epochs => 3'));
+ok(seen($cools, phase => 'training', epoch => 3, batches => 40), 'an epoch in which validation rows train as well has more batches');
+finish_query($cools);
+
 # ---------------------------------------------------------------- whose rows one sees
 
 my $other = progress($epochs, user => 'ctr_onlooker');
