@@ -94,6 +94,10 @@ SELECT name, page ~ '^<!DOCTYPE html>' AS html, length(page) < 300000 AS small, 
            + (ctr_config(model)->>'epochs')::int - 1 AS complete
 FROM models, ctr_report(model) page ORDER BY id;
 
+-- what comes after the best epoch
+SELECT name, (regexp_match(page, 'Epoch (\d+) goes on from epoch (\d+),'))[1] = ctr_config(model)->>'epochs' AS cooldown
+FROM models, ctr_report(model) page WHERE name IN ('matrix', 'no validation') ORDER BY id;
+
 -- curves of scores
 CREATE TABLE scored AS SELECT (i * 7919 % 13 < 4) AS y, (i * 104729 % 97) / 100.0 AS s FROM generate_series(1, 5000) i;
 SELECT well_formed(roc) AS roc, roc ~ ('AUC ' || round(auc::numeric, 4)) AS auc, occurrences(roc, 'L') < 420 AS few,

@@ -168,6 +168,20 @@ put_pictures(StringInfo page, const CtrModel *model, const char *class, bool nee
     appendStringInfoString(page, "</div>\n");
 }
 
+/* After a cooldown the best epoch is not the last word: the weights are those that came of it. */
+static void
+put_cooldown(StringInfo page, const CtrModel *model)
+{
+    const CtrEpoch *last = &model->history[model->n_epochs - 1];
+
+    if (model->options.lr_schedule == NN_COOLDOWN && model->best_epoch > 0 && isnan(last->val_loss) &&
+        !isnan(model->history[model->best_epoch - 1].val_loss))
+        appendStringInfo(page,
+                         "<p>Epoch %d goes on from epoch %d, with the rows that had validated, and with a "
+                         "learning rate that falls to 0. No rows are left to measure it.</p>\n",
+                         model->n_epochs, model->best_epoch);
+}
+
 static void
 put_history(StringInfo page, const CtrModel *model)
 {
@@ -203,6 +217,7 @@ put_history(StringInfo page, const CtrModel *model)
         appendStringInfoString(page, "</tr>\n");
     }
     end_table(page);
+    put_cooldown(page, model);
 }
 
 /* ------------------------------------------------------------------ columns and layers */
