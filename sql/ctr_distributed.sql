@@ -216,7 +216,7 @@ BEGIN
     IF finished IS NULL THEN
         EXECUTE format('SELECT %s.ctr_forget()', home);
         CREATE TEMPORARY TABLE ctr_run AS SELECT model, CASE WHEN false THEN model END AS velocity;
-        EXECUTE format('SELECT CASE WHEN %s.ctr_describe(model) NOT LIKE ''prepared:%%'' THEN 0 END FROM pg_temp.ctr_run', home) INTO finished;
+        EXECUTE format('SELECT CASE WHEN %s.ctr_config(model)->>''weights'' <> ''prepared'' THEN 0 END FROM pg_temp.ctr_run', home) INTO finished;
     END IF;
     model := NULL;
 
@@ -260,7 +260,7 @@ BEGIN
                 LATERAL %s.ctr_step(r.model, m.model, r.velocity, %L::double precision) s', home, momentum) END;
         DROP TABLE pg_temp.ctr_run, pg_temp.ctr_merged;
         ALTER TABLE pg_temp.ctr_next RENAME TO ctr_run;
-        EXECUTE format('SELECT CASE WHEN %s.ctr_describe(model) NOT LIKE ''prepared:%%'' THEN coalesce($1 + 1, 0) END FROM pg_temp.ctr_run', home)
+        EXECUTE format('SELECT CASE WHEN %s.ctr_config(model)->>''weights'' <> ''prepared'' THEN coalesce($1 + 1, 0) END FROM pg_temp.ctr_run', home)
             INTO finished USING finished;
         CONTINUE WHEN finished IS NULL;
         EXECUTE format('SELECT (%1$s.ctr_config(model)->''rows''->>''training'')::bigint AS rows, h.train_loss, h.val_loss, h.val_auc

@@ -20,7 +20,7 @@ CREATE TABLE clicks_2 PARTITION OF clicks FOR VALUES WITH (MODULUS 4, REMAINDER 
 CREATE TABLE clicks_3 PARTITION OF clicks FOR VALUES WITH (MODULUS 4, REMAINDER 3) PARTITION BY RANGE (amount);
 CREATE TABLE "Clicks 3" PARTITION OF clicks_3 DEFAULT;
 INSERT INTO clicks SELECT * FROM rows;
-CREATE FUNCTION fit() RETURNS jsonb LANGUAGE sql AS $$ SELECT ctr_fit(ignore => '{id}', crosses => 'none') || ctr_deepcross(mlp_layers => '{16}') $$;
+CREATE FUNCTION fit() RETURNS jsonb LANGUAGE sql AS $$ SELECT ctr_fit(ignore => '{id}') || ctr_deepcross(mlp_layers => '{16}') $$;
 
 SELECT part, rows FROM ctr_parts('clicks', 'auto');
 SELECT part, rows FROM ctr_parts('rows', 'local');

@@ -84,7 +84,7 @@ query(q{
     CREATE TABLE part_1 PARTITION OF parts DEFAULT;
     INSERT INTO parts SELECT * FROM clicks;
     CREATE TABLE run OF ctr_round;
-    CALL ctr_train_distributed('parts', ctr_fit(crosses => 'none'), rounds => 2, checkpoint => 'run');
+    CALL ctr_train_distributed('parts', ctr_fit(epochs => 1), rounds => 2, checkpoint => 'run');
     SELECT ctr_evaluate_distributed('parts'::regclass, model), (SELECT ctr_evaluate_merge(part) FROM (SELECT ctr_evaluate_part(model, c) AS part FROM clicks c) p) FROM m;
     SELECT * FROM ctr_progress;
     SELECT * FROM ctr_model_cache;

@@ -31,7 +31,7 @@ query(qq{
     CREATE EXTENSION postgres_fdw;
     CREATE TABLE here $columns PARTITION BY LIST ((id % 3));
     CREATE TABLE shows $columns PARTITION BY LIST ((id % 3));
-    CREATE FUNCTION fit() RETURNS jsonb LANGUAGE sql AS \$\$ SELECT ctr_fit(ignore => '{id}', crosses => 'none') || ctr_deepcross(mlp_layers => '{32}') \$\$;
+    CREATE FUNCTION fit() RETURNS jsonb LANGUAGE sql AS \$\$ SELECT ctr_fit(ignore => '{id}') || ctr_deepcross(mlp_layers => '{32}') \$\$;
 });
 my $rows = q{SELECT i AS id, i % 97 AS price, 'c' || i * 7919 % 41 AS city, (i % 97 * 7 + i * 7919 % 41 * 20 + hashint4(i) % 300 > 700)::int AS label FROM generate_series(1, 9000) i};
 # One worker has its columns in another order and by other names.
@@ -89,15 +89,27 @@ is(query("SELECT round(sum(ctr_predict($model, s))::numeric, 6) FROM shows s"), 
 
 sub postmaster { return (split /\n/, CtrTest::slurp("$workers[$_[0]]/data/postmaster.pid"))[0] }
 
-# A lock holds the training up in the middle of a round.
-my $running = start_query(sprintf $train, 20, 'broken_run');
-wait_until(sub { query('SELECT coalesce(max(round), 0) FROM broken_run') >= 3 });
+# Starts a training that a lock on a worker holds up in the middle of a round, after the third; the lock's backend
+my ($running, $locker);
+sub hold_up
 {
+    $running = start_query(sprintf $train, 20, 'broken_run');
+    wait_until(sub { query('SELECT coalesce(max(round), 0) FROM broken_run') >= 3 });
     local $ENV{PGHOST} = $workers[1];
     local $CtrTest::database = 'postgres';
-    start_query('BEGIN; LOCK TABLE far_1; SELECT pg_sleep(600);');
+    $locker = start_query('BEGIN; LOCK TABLE far_1; SELECT pg_sleep(600);')->{pid};
     wait_until(sub { query(q{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'postgres_fdw' AND wait_event_type = 'Lock'}) });
 }
+
+hold_up();
+query("SELECT pg_cancel_backend($running->{pid})");
+like(finish_query($running), qr/ERROR:  57014:/, 'a training is cancelled');
+is(join(' ', map { worker($_, q{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'postgres_fdw' AND state = 'active'}) } 0 .. 2), '0 0 0',
+    'and so is the work of all servers');
+worker(1, "SELECT pg_terminate_backend($locker)");
+query('TRUNCATE broken_run');
+
+hold_up();
 my $pid = postmaster(1);
 kill 'QUIT', $pid;
 $said = finish_query($running);
