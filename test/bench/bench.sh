@@ -18,6 +18,7 @@
 #            another checkout's build, in turn: serve.py
 #   explain  CPU time of ctr_explain, and importance's share of a training; BASE=path: beside another checkout's build, in turn: explain.py
 #   cancel   CPU time from a cancel to its effect, in trainings of large models: cancel.pl
+#   distributed  a round of ctr_train_distributed beyond its training, on three servers: distributed.sh
 #   small    held-out probabilities of small tables and rare clicks: small.sh
 #   quality  held-out AUC on your own Criteo rows (CRITEO=path): quality.sh; recipes: the study of docs/recipes.md
 #   tables   held-out quality on your own tables (TABLES=folder), Criteo's (CRITEO=path) and the demo's planted rows
@@ -91,6 +92,7 @@ for part in $parts; do
     memory) test/server run test/bench/memory.sh ;;
     cancel) test/server run perl -I test/t test/bench/cancel.pl ;;
     small) test/bench/small.sh ;;
+    distributed) test/bench/distributed.sh ;;
     tables)
         : "${TABLES:-${CRITEO:-${PLANTED:?BENCH=tables needs TABLES=folder, CRITEO=path or PLANTED=rows}}}"
         test/server run "$PYTHON" test/bench/tables.py "${TABLES:-}"

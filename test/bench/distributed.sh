@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+#
+# What a round of ctr_train_distributed costs beyond its training: WORKERS (3) servers on this machine, a model of some
+# 20 MB, parts of a hundred rows.
+#
+#   make bench BENCH=distributed
+#
+# Prints a Markdown table: seconds of a round and, of that, the CPU time of the coordinator's backend and of a worker's; the
+# bytes of a model and those sent; the largest memory of the coordinator's backend.
+
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+workers=${WORKERS:-3} rounds=5
+scratch=$(mktemp -d /tmp/ctr-bench.XXXXXX)
+stop() { for dir in "$scratch"/s*; do test/server stop "$dir"; done; rm -rf "$scratch"; }
+trap stop EXIT
+chmod 755 "$scratch"
+here() { "$scratch/s0/psql" -XqAt -v ON_ERROR_STOP=1 "$@"; }
+
+for n in $(seq 0 "$workers"); do
+    test/server start "$scratch/s$n" fsync=off max_wal_size=4GB
+done
+here -c "CREATE EXTENSION ctr; CREATE EXTENSION postgres_fdw; CREATE TABLE run OF ctr_round;
+         CREATE TABLE shows (id int, label int, a text, b text, x int) PARTITION BY LIST ((id % $workers))"
+for n in $(seq "$workers"); do
+    "$scratch/s$n/psql" -Xq -c "CREATE TABLE far AS SELECT i AS id, (hashint4(i) % 5 = 0)::int AS label, 'category ' || i AS a, 'c' || i AS b, i % 100 AS x
+        FROM generate_series(1, 120000) i WHERE i % $workers = $n - 1"
+    here -c "CREATE SERVER w$n FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '$scratch/s$n', port '5432', dbname 'postgres');
+             CREATE USER MAPPING FOR CURRENT_USER SERVER w$n OPTIONS (user 'postgres');
+             CREATE FOREIGN TABLE shows_$n PARTITION OF shows FOR VALUES IN ($n - 1) SERVER w$n OPTIONS (table_name 'far')"
+    here -c "SELECT statements FROM ctr_fdw_setup('shows') WHERE server = 'w$n'" | "$scratch/s$n/psql" -Xq
+done
+here -c "SELECT statements FROM ctr_fdw_setup('shows') WHERE server IS NULL" | here
+
+# the start knows all categories; then next to nothing is left to train on
+call="CALL ctr_train_distributed('shows', ctr_fit(ignore => '{id}', crosses => 'none', min_count => 1), checkpoint => 'run', rounds =>"
+here -c 'SET client_min_messages = warning' -c "$call 1)" >/dev/null
+here -c "DELETE FROM run WHERE round > 0"
+for n in $(seq "$workers"); do
+    "$scratch/s$n/psql" -Xq -c "DELETE FROM far WHERE id > 100 * $workers" -c 'VACUUM FULL far'
+done
+
+# measure PID: the CPU seconds and the largest memory, in MB, of the coordinator's backend; the CPU seconds of a worker's
+cat >"$scratch/measure" <<'END'
+cpu() { awk -v ticks="$(getconf CLK_TCK)" '{ print ($14 + $15) / ticks }' "/proc/$1/stat"; }
+cd "$(dirname "$0")"
+cpu "$1" >here
+awk '/VmHWM/ { print int($2 / 1024) }' "/proc/$1/status" >memory
+cpu "$(s1/psql -XqAt -c "SELECT pid FROM pg_stat_activity WHERE application_name = 'postgres_fdw'")" >there
+END
+here <<END
+SET client_min_messages = warning;
+SELECT pg_backend_pid() AS pid \\gset
+\\setenv backend :pid
+$call $rounds);
+\\! bash $scratch/measure \$backend
+END
+echo "| workers | model, MB | round, s | coordinator, CPU s | worker, CPU s | sent, MB | coordinator's memory, MB |"
+echo "|---|---|---|---|---|---|---|"
+here -F ' | ' -c "SELECT '| $workers', max(octet_length(model::bytea)) / 1000000, round(percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds)::numeric, 2),
+    round($(<"$scratch/here") / $rounds, 2), round($(<"$scratch/there") / $rounds, 2), max(bytes) / 1000000, '$(<"$scratch/memory") |' FROM run WHERE round > 0"
