@@ -195,3 +195,22 @@ SELECT ctr_config(ctr_train(t, ctr_fit(crosses => 'auto', epochs => 1, weight =>
 FROM (SELECT t.*, w AS weight FROM train t, unnest('{1e-30, 1, 1e28}'::float8[]) w) t GROUP BY weight ORDER BY 2;
 SELECT ctr_config(ctr_train(t, ctr_fit(crosses => '[]', epochs => 1)))
     #> '{inputs,crosses}' AS no_pairs FROM (SELECT * FROM train LIMIT 100) t;
+-- FiBiNET pairs its fields with one another, so crosses are none of them: the network has their statistics and counts.
+-- Without statistics they are fields. ctr_encode and the configuration show what the network sees.
+CREATE TABLE apart AS SELECT name, model FROM models WHERE name = 'FiBiNET';
+INSERT INTO apart VALUES ('few rows', (SELECT ctr_train(t, '{"architecture": "fibinet", "mlp_layers": [8], "epochs": 1, "cross_counts": false,
+    "crosses": [["shop", "visitor"]]}') FROM (SELECT * FROM train LIMIT 4000) t)),
+    ('no statistics', (SELECT ctr_train(t, '{"architecture": "fibinet", "mlp_layers": [8], "epochs": 1, "target_statistics": false,
+    "crosses": [["shop", "visitor"]]}') FROM (SELECT * FROM train LIMIT 4000) t));
+SELECT name, jsonb_array_length(c->'inputs'->'categories') AS fields, cardinality(x_cat) AS codes, (c->'inputs'->>'d_numerical')::int AS numbers,
+       cardinality(x_num) AS encoded, (SELECT count(*) FROM ctr_vocabulary(model, 'shop*visitor')) > 100 AS known,
+       (SELECT max(strength) FROM ctr_interactions(model) WHERE layer = 'crosses') > 0 AS strength, model::text::ctr_model = model AS comes_back
+FROM apart, LATERAL (SELECT ctr_config(model) AS c) c, LATERAL (SELECT (ctr_encode(model, t)).* FROM test t LIMIT 1) e ORDER BY name;
+SELECT count(*) > 100 AS embeddings FROM apart, ctr_embeddings(model, 'shop*visitor') WHERE name = 'no statistics';
+SELECT ctr_embeddings(model, 'shop*visitor') FROM apart WHERE name = 'FiBiNET';
+-- the average row, from which contributions are told, has the crosses' mean statistics, of each and of their sum
+SELECT name, abs(avg(cross_sum) - avg(average)) < 0.05 AS as_rows FROM (
+    SELECT name, x_num[array_length(x_num, 1)] AS cross_sum, (ctr_tensor(model, 'ctr.average.inputs'))[array_length(x_num, 1)] AS average
+    FROM apart, (SELECT * FROM train LIMIT 4000) t, ctr_encode(model, t) WHERE name <> 'no statistics') a GROUP BY name ORDER BY name;
+SELECT ctr_config(t.model)->'inputs'->'derived_numerical' = ctr_config(a.model)->'inputs'->'derived_numerical' AS kept
+FROM apart a, LATERAL (SELECT ctr_train(t, '{"epochs": 1}', a.model) AS model FROM (SELECT * FROM test LIMIT 500) t) t ORDER BY name;

@@ -10,8 +10,17 @@
 
 #include "miscadmin.h"
 
-#include "nn/arch/arch.h"
 #include "nn/denormals.h"
+
+/* Are the target statistics one input, or two, instead of one for each field? */
+static bool
+sums_statistics(const CtrEncoder *encoder, const CtrOptions *options, int fields)
+{
+    if (options->statistics != NN_STATISTICS_BY_SIZE)
+        return options->statistics == NN_STATISTICS_SUM;
+    return !encoder->many_rows ||
+           encoder->n_num + encoder->n_statistics + encoder->n_counted + fields > NN_INPUTS_FEW;
+}
 
 void
 encoder_widths(CtrEncoder *encoder, const CtrOptions *options)
@@ -21,7 +30,7 @@ encoder_widths(CtrEncoder *encoder, const CtrOptions *options)
 
     encoder->d_cat = plain + encoder->n_crosses;
     encoder->n_statistics = options->target_statistics ? encoder->d_cat : 0;
-    encoder->sums_statistics = nn_arch(options->net.architecture)->statistics == NN_STATISTICS_SUM;
+    encoder->sums_statistics = sums_statistics(encoder, options, plain);
     derived = encoder->sums_statistics ? (plain > 0) + (encoder->n_crosses > 0) : encoder->n_statistics;
     encoder->d_num = encoder->n_num + (options->target_statistics ? derived : 0) + encoder->n_counted;
 }

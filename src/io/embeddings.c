@@ -7,6 +7,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "nn/arch/arch.h"
 #include "srf.h"
 
 /*
@@ -36,6 +37,19 @@ field_table(const CtrModel *model, int f, int *d)
     elog(ERROR, "the network has no embeddings");
 }
 
+/* Error for a pair of columns of which the network sees statistics and counts only. */
+static void
+check_embedded(const CtrModel *model, int f)
+{
+    if (f >= model->net.config.n_cat)
+        ereport(ERROR,
+                (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                 errmsg("the model has no embeddings of \"%s\"", encoder_field_name(model->encoder, f)),
+                 errdetail("Architecture \"%s\" sees target statistics and counts of pairs of columns.",
+                           nn_arch(model->options.net.architecture)->name),
+                 errhint("ctr_vocabulary lists the pairs.")));
+}
+
 static Datum
 vector_datum(const float *vector, int d)
 {
@@ -56,9 +70,11 @@ ctr_embeddings(PG_FUNCTION_ARGS)
     const CtrModel *model = model_unpack(PG_GETARG_DATUM(0), CurrentMemoryContext);
     const int f = vocabulary_field(model, text_to_cstring(PG_GETARG_TEXT_PP(1)));
     MemoryContext row = AllocSetContextCreate(CurrentMemoryContext, "ctr row", ALLOCSET_SMALL_SIZES), old;
+    const float *table;
     int d;
-    const float *table = field_table(model, f, &d);
 
+    check_embedded(model, f);
+    table = field_table(model, f, &d);
     old = MemoryContextSwitchTo(row);
     for (int code = 0; code < model->encoder->categories[f]; code++) {
         Datum values[] = {Int32GetDatum(code), 0, vector_datum(table + (Size)code * d, d)};

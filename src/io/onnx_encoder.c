@@ -2,7 +2,7 @@
  * onnx_encoder.c: a model's encoder as JSON, which travels in the ONNX file's metadata: all that turns a
  * raw row into the graph's inputs. docs/onnx.md describes it, with a reader in Python.
  *
- *   {"format": 1,
+ *   {"format": 1, "fields": columns of x_cat that the graph takes, the first ones,
  *    "x_num": [{"kind": "number", "column", "transform", "missing", "low", "high",
  *               "quantiles" or "shift", "scale"},
  *              {"kind": "statistics", "fields": [index in x_cat, …], "divisor"},
@@ -262,7 +262,7 @@ onnx_describe_encoder(StringInfo json, const CtrModel *model)
     for (int i = 0; i < encoder->n_num; i++)
         append_number(json, encoder, i);
     append_derived_numbers(json, encoder);
-    appendStringInfoString(json, "],\"x_cat\":[");
+    appendStringInfo(json, "],\"fields\":%d,\"x_cat\":[", model->net.config.n_cat);
     for (int f = 0; f < encoder->d_cat; f++)
         append_field(json, encoder, f, differs ? &spelling : NULL);
     appendStringInfoString(json, "]}");

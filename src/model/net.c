@@ -42,6 +42,8 @@ model_net_config(const CtrModel *model)
 
     config.n_num = model->encoder->d_num;
     config.n_cat = model->encoder->d_cat;
+    if (model->options.crosses_apart && model->options.target_statistics)
+        config.n_cat -= model->encoder->n_crosses;
     config.categories = model->encoder->categories;
     return config;
 }
@@ -51,6 +53,10 @@ model_create_net(CtrModel *model, Node *escontext)
 {
     const NnConfig config = model_net_config(model);
     const NnFault fault = nn_arch_check(&config);
+
+    if (model->options.statistics == NN_STATISTICS_BY_SIZE)
+        model->options.statistics =
+            model->encoder->sums_statistics ? NN_STATISTICS_SUM : NN_STATISTIC_OF_EACH;
 
     if (fault.kind != NN_NO_FAULT) {
         report_fault(&config, &fault, escontext);

@@ -50,6 +50,8 @@ static const OptionName schedules[] = {{"constant", NN_CONSTANT},
                                        {"cooldown", NN_COOLDOWN},
                                        {NULL, 0}};
 static const OptionName crosses[] = {{"none", CTR_CROSSES_NONE}, {"auto", CTR_CROSSES_AUTO}, {NULL, 0}};
+static const OptionName statistics[] = {
+    {"sum", NN_STATISTICS_SUM}, {"each", NN_STATISTIC_OF_EACH}, {NULL, 0}};
 static const OptionName monitors[] = {{"val_auc", true}, {"val_loss", false}, {NULL, 0}};
 static const OptionName untrainables[] = {{"error", false}, {"null", true}, {NULL, 0}};
 
@@ -96,6 +98,12 @@ static const RecordField fields[] = {
     {.section = INPUTS, .later = true,
      .spec = {.key = "cross_counts", .type = OPTION_BOOLEAN, .architectures = ALL,
               .offset = offsetof(CtrOptions, cross_counts), .size = sizeof(bool), .high = 1}},
+    {.section = INPUTS, .later = true,
+     .spec = {.key = "statistics", .type = OPTION_NAMED, .architectures = FIBINET,
+              .offset = offsetof(CtrOptions, statistics), .size = sizeof(NnStatistics), .names = statistics}},
+    {.section = INPUTS, .later = true,
+     .spec = {.key = "crosses_apart", .type = OPTION_BOOLEAN, .architectures = FIBINET,
+              .offset = offsetof(CtrOptions, crosses_apart), .size = sizeof(bool), .high = 1}},
 
     FIELD(COLUMNS, "label", OPTION_COLUMN, ALL, label, 0, 0, NULL),
     FIELD(COLUMNS, "weight", OPTION_COLUMN, ALL, weight, 0, 0, NULL),

@@ -62,6 +62,8 @@ options_set_training_defaults(CtrOptions *options, const CtrOptions *given)
             memcpy((char *)options + spec->offset, (const char *)given + spec->offset, spec->size);
     }
     options->net = given->net;
+    options->statistics = given->statistics;
+    options->crosses_apart = given->crosses_apart;
 }
 
 void

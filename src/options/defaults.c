@@ -25,6 +25,8 @@ options_set_defaults(CtrOptions *options)
         options->target_statistics = false;
         options->crosses = (CtrCrossOption){CTR_CROSSES_NONE};
     }
+    options->statistics = nn_arch(options->net.architecture)->statistics;
+    options->crosses_apart = nn_arch(options->net.architecture)->crosses_apart;
     options->label = pstrdup("label");
     options->net.n_mlp = lengthof(default_mlp_layers);
     memcpy(options->net.mlp_layers, default_mlp_layers, sizeof(default_mlp_layers));

@@ -8,6 +8,7 @@
 
 #include "utils/jsonb.h"
 
+#include "nn/arch/arch.h"
 #include "nn/math/transform.h"
 #include "nn/net/net.h"
 #include "nn/train/schedule.h"
@@ -57,6 +58,9 @@ typedef struct CtrOptions {
     CtrCrossOption crosses;
     bool cross_counts;
     bool untrainable_is_null; /* if no model can be trained on the rows, the result is NULL; else an error */
+    /* no user's options, but what the architecture's design was when a model was made */
+    NnStatistics statistics; /* a model's are never by size: that is decided when its network is made */
+    bool crosses_apart; /* only where there are statistics; else crosses are fields, see model_net_config */
     int64 seed;
     int candidates; /* settings that are compared, these options among them; see candidates.c */
     uint64 given;   /* the rows of table.c whose value is a user's, as bits; a model does not keep it */

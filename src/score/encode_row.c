@@ -13,7 +13,7 @@ ctr_encode(PG_FUNCTION_ARGS)
 {
     CtrRow row = row_of_record(PG_GETARG_HEAPTUPLEHEADER(1));
     CtrSite *site = site_of_call(fcinfo);
-    const CtrEncoder *encoder;
+    const NnConfig *config;
     const float *x_num;
     const int32 *x_cat;
     TupleDesc desc;
@@ -25,15 +25,15 @@ ctr_encode(PG_FUNCTION_ARGS)
     site_use(site, PG_GETARG_DATUM(0), &row);
     site_take(site, &row, 0);
     site_inputs(site, &x_num, &x_cat);
-    encoder = site_model(site)->encoder;
-    items = palloc(sizeof(Datum) * Max(encoder->d_num, encoder->d_cat));
-    for (int i = 0; i < encoder->d_num; i++)
+    config = &site_model(site)->net.config;
+    items = palloc(sizeof(Datum) * Max(config->n_num, config->n_cat));
+    for (int i = 0; i < config->n_num; i++)
         items[i] = Float4GetDatum(x_num[i]);
-    values[0] = PointerGetDatum(
-        construct_array(items, encoder->d_num, FLOAT4OID, sizeof(float4), true, TYPALIGN_INT));
-    for (int i = 0; i < encoder->d_cat; i++)
+    values[0] =
+        PointerGetDatum(construct_array(items, config->n_num, FLOAT4OID, sizeof(float4), true, TYPALIGN_INT));
+    for (int i = 0; i < config->n_cat; i++)
         items[i] = Int32GetDatum(x_cat[i]);
     values[1] =
-        PointerGetDatum(construct_array(items, encoder->d_cat, INT4OID, sizeof(int32), true, TYPALIGN_INT));
+        PointerGetDatum(construct_array(items, config->n_cat, INT4OID, sizeof(int32), true, TYPALIGN_INT));
     PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }

@@ -73,9 +73,10 @@ append_crosses(StringInfo text, const CtrEncoder *encoder)
  * inputs that are not columns.
  */
 static void
-append_inputs(StringInfo text, const CtrEncoder *encoder)
+append_inputs(StringInfo text, const CtrModel *model)
 {
-    int n = encoder->d_cat;
+    const CtrEncoder *encoder = model->encoder;
+    const int n = encoder->d_cat;
     CtrFeature *fields = palloc(sizeof(CtrFeature) * Max(n, 2)),
                *statistics = palloc(sizeof(CtrFeature) * (Max(n, 2) + encoder->n_counted));
 
@@ -83,7 +84,8 @@ append_inputs(StringInfo text, const CtrEncoder *encoder)
     for (int f = 0; f < n; f++) {
         fields[f].name = encoder_field_name(encoder, f);
         statistics[f].name = psprintf("%s.target_statistic", fields[f].name);
-        appendStringInfo(text, "%s%d", f > 0 ? "," : "", encoder->categories[f]);
+        if (f < model_net_config(model).n_cat)
+            appendStringInfo(text, "%s%d", f > 0 ? "," : "", encoder->categories[f]);
     }
     if (encoder->sums_statistics) {
         statistics[0].name = "sum.target_statistic";
@@ -95,7 +97,8 @@ append_inputs(StringInfo text, const CtrEncoder *encoder)
     appendStringInfoString(text, "],");
     append_features(text, "derived_numerical", statistics, encoder->d_num - encoder->n_num);
     appendStringInfoChar(text, ',');
-    append_features(text, "derived_categorical", fields + encoder->n_cat, n - encoder->n_cat);
+    append_features(text, "derived_categorical", fields + encoder->n_cat,
+                    model_net_config(model).n_cat - encoder->n_cat);
     append_crosses(text, encoder);
     appendStringInfoChar(text, '}');
 }
@@ -139,7 +142,7 @@ ctr_config(PG_FUNCTION_ARGS)
                      model->train_rows, model->validation_rows, model->skipped_rows,
                      model->stage == CTR_STAGE_MODEL ? weights_word(model) : "prepared", model->n_epochs,
                      model->best_epoch, words_parameters(&model->net));
-    append_inputs(&text, encoder);
+    append_inputs(&text, model);
     appendStringInfo(&text, ",\"candidates\":%s", tried_write(model));
     appendStringInfoString(&text, ",\"trained_at\":");
     if (model->trained_at[0] != '\0')

@@ -10,6 +10,8 @@
 
 #include "miscadmin.h"
 
+#include "nn/arch/arch.h"
+
 #define SORT_LEAST   ((Size)1024 * 1024) /* bytes for one column that is sorted in temporary files */
 #define SUMS_AT_ONCE ((Size)65536)       /* categories between two checks for interrupts */
 #define ZEROED_PIECE ((Size)8 * 1024 * 1024)
@@ -312,6 +314,7 @@ dataset_fit_columns(CtrDataset *ds, CtrEncoder *encoder, int min_count, NnPoints
     int64 *missing = palloc0(sizeof(int64) * (ds->n_num + ds->n_cat));
     int32 **codes = count_categories(ds, missing);
 
+    encoder->many_rows = ds->n_training >= NN_ROWS_MANY;
     if (ds->known) {
         for (int i = 0; i < ds->n_num; i++)
             encoder_keep_number(encoder, i, ds->known, missing[i]);

@@ -49,8 +49,7 @@ average_statistics(CtrModel *model, const NnInputSums *sums)
 
     for (int f = 0; f < n; f++) {
         rows[f] = &means[f]; /* the only category, so to speak, of which x_cat has code 0 */
-        if (f < model->net.config.n_cat)
-            means[f] = input_sums_mean(sums, f, encoder->statistics[f], ctr_pause);
+        means[f] = input_sums_mean(sums, f, encoder->statistics[f], ctr_pause);
     }
     encoder_derive(encoder, rows, 1, 0, x_num, x_cat, 1);
     memcpy(model->insight.average + encoder->n_num, x_num + encoder->n_num,
@@ -77,9 +76,11 @@ keep_code_rows(CtrModel *model, const NnInputSums *sums)
 static void
 average_rows(CtrModel *model, CtrDataset *dataset)
 {
+    const CtrEncoder *encoder = model->encoder;
     NnInputSums sums;
 
-    ctr_check_status(input_sums_create(&sums, &model->net, ctr_nn_alloc(CurrentMemoryContext)),
+    ctr_check_status(input_sums_create(&sums, &model->net, encoder->d_cat, encoder->categories,
+                                       ctr_nn_alloc(CurrentMemoryContext)),
                      "average the rows");
     dataset_sum_inputs(dataset, &sums);
     input_sums_average(&sums, model->params, model->insight.average, model->insight.spread, ctr_pause);

@@ -244,7 +244,9 @@ merge_models(const CtrParts *parts, MemoryContext context)
     const int sizes[] = {encoder->n_statistics, encoder->n_num + encoder->n_cat,
                          encoder->n_num + encoder->n_cat, encoder->n_crosses};
 
-    ctr_check_status(input_sums_create(&m.inputs, &m.merged->net, ctr_nn_alloc(context)), "merge models");
+    ctr_check_status(input_sums_create(&m.inputs, &m.merged->net, m.merged->encoder->d_cat,
+                                       m.merged->encoder->categories, ctr_nn_alloc(context)),
+                     "merge models");
     m.code_rows = m.inputs.counts;
     m.sum = MemoryContextAllocExtended(context, mul_size(m.merged->net.n_block, sizeof(double)),
                                        MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);

@@ -57,6 +57,8 @@ prepare(CtrTraining *t, CtrReport *report, MemoryContext aggregate)
 
     if (!trainable_rows(report, &t->counts))
         return NULL;
+    if (t->options.statistics == NN_STATISTICS_BY_SIZE) /* no part knows how many rows there are */
+        t->options.statistics = NN_STATISTICS_SUM;
     if (part == NULL)
         part = part_create(t);
     else

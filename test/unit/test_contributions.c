@@ -40,7 +40,8 @@ start(Check *c, const NnConfig *config)
     c->average = unit_take(&c->memory, d * sizeof(float));
     CHECK(contributions_create(&c->contributions, &c->net, c->params, c->average, unit_alloc(&c->memory)) ==
           NN_OK);
-    CHECK(input_sums_create(&c->sums, &c->net, unit_alloc(&c->memory)) == NN_OK);
+    CHECK(input_sums_create(&c->sums, &c->net, c->net.config.n_cat, c->net.config.categories,
+                            unit_alloc(&c->memory)) == NN_OK);
     c->inputs = unit_take(&c->memory, ROWS * d * sizeof(float));
     c->spread = unit_take(&c->memory, d * sizeof(float));
     c->gradient = unit_take(&c->memory, d * sizeof(double));

@@ -55,7 +55,8 @@ start(Check *c, NnConfig config, float mlp, int64_t work)
     c->spread = unit_take(&c->memory, d);
     net_init(&c->net, c->params, 0.3f, 11, NULL);
     scale_mlp(c, mlp);
-    CHECK(input_sums_create(&sums, &c->net, unit_alloc(&c->memory)) == NN_OK);
+    CHECK(input_sums_create(&sums, &c->net, c->net.config.n_cat, c->net.config.categories,
+                            unit_alloc(&c->memory)) == NN_OK);
     for (int r = 0; r < ROWS; r++) {
         float x_num[N_NUM];
         int32_t x_cat[N_CAT];

@@ -12,9 +12,13 @@
 
 /* How the target statistics of category fields become numerical inputs. */
 typedef enum NnStatistics {
+    NN_STATISTICS_SUM,    /* one input: their sum, the log odds of naive Bayes */
     NN_STATISTIC_OF_EACH, /* one input for each field */
-    NN_STATISTICS_SUM     /* one input: their sum, the log odds of naive Bayes */
+    NN_STATISTICS_BY_SIZE /* one for each field where inputs are few and rows many, else their sum */
 } NnStatistics;
+
+#define NN_INPUTS_FEW 32    /* numbers, statistics and fields that may be paired with one another */
+#define NN_ROWS_MANY  10000 /* training rows: fewer do not teach what each statistic weighs */
 
 /* What keeps an architecture from a configuration. */
 typedef enum NnFaultKind {
@@ -33,6 +37,7 @@ typedef struct NnFault {
 typedef struct NnArch {
     const char *name; /* as options have it */
     NnStatistics statistics;
+    bool crosses_apart; /* pairs of columns are no fields: inputs are their statistics and counts only */
     void (*build)(NnNet *net); /* appends the layers */
     /* NULL: all configurations with an input can be built */
     NnFault (*check)(const NnConfig *config);

@@ -4,7 +4,8 @@
 static const NnArch architectures[NN_ARCHITECTURES] = {
     [NN_DEEPCROSS] = {.name = "deepcross", .statistics = NN_STATISTIC_OF_EACH, .build = deepcross_build},
     [NN_FIBINET] = {.name = "fibinet",
-                    .statistics = NN_STATISTICS_SUM, /* it pairs all of its inputs with one another */
+                    .statistics = NN_STATISTICS_BY_SIZE, /* it pairs all of its inputs with one another */
+                    .crosses_apart = true,
                     .build = fibinet_build,
                     .check = fibinet_check,
                     .pair_params = fibinet_pair_params},

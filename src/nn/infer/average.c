@@ -9,20 +9,20 @@
 #define PAUSE_CODES 65536
 
 NnStatus
-input_sums_create(NnInputSums *sums, const NnNet *net, NnAlloc alloc)
+input_sums_create(NnInputSums *sums, const NnNet *net, int fields, const int *categories, NnAlloc alloc)
 {
-    const NnConfig *config = &net->config;
+    const size_t numbers = (size_t)(net->config.n_num + 1) * sizeof(double);
     size_t codes = 0;
 
-    *sums = (NnInputSums){.net = net};
-    sums->numbers = alloc.alloc(alloc.owner, (size_t)(config->n_num + 1) * sizeof(double));
-    sums->squares = alloc.alloc(alloc.owner, (size_t)(config->n_num + 1) * sizeof(double));
-    sums->first = alloc.alloc(alloc.owner, (size_t)(config->n_cat + 1) * sizeof(size_t));
+    *sums = (NnInputSums){.net = net, .fields = fields, .categories = categories};
+    sums->numbers = alloc.alloc(alloc.owner, numbers);
+    sums->squares = alloc.alloc(alloc.owner, numbers);
+    sums->first = alloc.alloc(alloc.owner, (size_t)(fields + 1) * sizeof(size_t));
     if (!sums->numbers || !sums->squares || !sums->first)
         return NN_NO_MEMORY;
-    for (int f = 0; f < config->n_cat; f++) {
+    for (int f = 0; f < fields; f++) {
         sums->first[f] = codes;
-        codes += (size_t)config->categories[f];
+        codes += (size_t)categories[f];
     }
     sums->counts = alloc.alloc(alloc.owner, (codes + 1) * sizeof(int64_t));
     return sums->counts ? NN_OK : NN_NO_MEMORY;
@@ -31,14 +31,12 @@ input_sums_create(NnInputSums *sums, const NnNet *net, NnAlloc alloc)
 void
 input_sums_add(NnInputSums *sums, const float *x_num, const int32_t *x_cat)
 {
-    const NnConfig *config = &sums->net->config;
-
     sums->rows++;
-    for (int i = 0; i < config->n_num; i++) {
+    for (int i = 0; i < sums->net->config.n_num; i++) {
         sums->numbers[i] += x_num[i];
         sums->squares[i] += (double)x_num[i] * x_num[i];
     }
-    for (int f = 0; f < config->n_cat; f++)
+    for (int f = 0; f < sums->fields; f++)
         sums->counts[sums->first[f] + (size_t)x_cat[f]]++;
 }
 
@@ -48,7 +46,7 @@ input_sums_mean(const NnInputSums *sums, int field, const float *values, NnPause
     const int64_t *counts = sums->counts + sums->first[field];
     double sum = 0;
 
-    for (int c = 0; c < sums->net->config.categories[field]; c++) {
+    for (int c = 0; c < sums->categories[field]; c++) {
         if (pause && c % PAUSE_CODES == 0)
             pause();
         if (counts[c] > 0)
