@@ -52,7 +52,7 @@ SELECT ctr_train(c, fit, start) = ctr_train(c, NULL, start) AS same FROM clicks 
 CREATE TABLE few AS SELECT id, shard, stock, shop, city, label FROM clicks;
 CREATE TABLE starts AS
 SELECT n, start_of(parts, fit, 'few') AS start
-FROM (VALUES (1, '()'), (4, 'shard'), (9, 'shop')) p (n, parts), (SELECT ctr_fit(ignore => '{id,shard}', crosses => 'none', validation => 0) AS fit) f;
+FROM (VALUES (1, '()'), (4, 'shard'), (9, 'shop'), (37, 'id % 37')) p (n, parts), (SELECT ctr_fit(ignore => '{id,shard}', crosses => 'none', validation => 0) AS fit) f;
 SELECT n, differences((SELECT start FROM starts WHERE n = 1), start) FROM starts;
 SELECT count(DISTINCT model) = 1 AS same FROM (
     SELECT ctr_merge(part ORDER BY shard) AS model FROM (SELECT shard, ctr_prepare(c, fit) AS part FROM clicks c, options GROUP BY shard) p
@@ -141,6 +141,15 @@ SELECT attempt('SELECT ctr_train(c, ''{"validation": 0.5}'', model) FROM clicks 
 SELECT attempt('SELECT ctr_prepare(c, ''{"target_statistics": false}'', common) FROM clicks c, common');
 SELECT attempt('SELECT ctr_merge(ctr_prepare) FROM (SELECT ctr_prepare(c, fit || ''{"target_statistics": false}'') FROM clicks c, options WHERE label = 0) p') ~ '^22023: label column "label" has no other value than 0\n  The parts have \d+ training rows' AS one_label;
 SELECT attempt('SELECT ctr_step(start, model, NULL, 1) FROM average, round');
+CREATE TABLE stepped AS SELECT s.* FROM average a, round, ctr_step(start, a.model, NULL, 0.5) s;
+SELECT attempt('SELECT ctr_predict(velocity, c) FROM stepped, clicks c LIMIT 1');
+SELECT attempt('SELECT ctr_train(c, NULL, velocity) FROM stepped, clicks c');
+SELECT attempt('SELECT ctr_merge(velocity) FROM stepped, generate_series(1, 2)');
+SELECT attempt('SELECT ctr_step(start, velocity, NULL, 0.5) FROM stepped, round');
+SELECT attempt('SELECT ctr_step(start, a.model, s.model, 0.5) FROM average a, stepped s, round');
+SELECT ctr_describe(velocity) ~ ' . velocity of ctr_step$' AS described, ctr_config(velocity)->'weights' AS weights, velocity::text::ctr_model = velocity AS kept FROM stepped;
+SELECT attempt('SELECT ctr_prepare(c, ctr_deepfm() || ctr_fit(candidates => 2)) FROM clicks c');
+SELECT ctr_config(ctr_prepare(c, ctr_deepfm()))->'options'->'candidates' AS candidates FROM clicks c;
 SELECT attempt('SELECT ctr_step(model, model, NULL, 0.5) FROM average') ~ '^22023: the merged model was not trained from the previous one\n  Its parts went on from a model of digest [0-9a-f]{12}' AS refused;
 \pset format aligned
 SET client_min_messages = warning;

@@ -70,6 +70,11 @@ CtrEncoder *encoder_without_counts(const CtrEncoder *encoder, const CtrOptions *
  */
 void encoder_create_statistics(CtrEncoder *encoder, const NnKeptSum *totals);
 /*
+ * The same, and keeps these sums: sums [n_statistics][categories][NN_STATISTICS_GROUPS], each of which is
+ * freed, and totals [NN_STATISTICS_GROUPS]. Serves interrupts.
+ */
+void encoder_keep_sums(CtrEncoder *encoder, NnLabelSum *const *sums, const NnLabelSum *totals);
+/*
  * statistics.c: fits the statistics from the sums and totals, which are there; known: of a model to go on
  * from, whose sums take the place of these. The result, in the current context: those for rows of this
  * training, [n_statistics][categories][NN_STATISTICS_GROUPS].

@@ -101,6 +101,26 @@ fit_field(CtrEncoder *encoder, int f, const CtrEncoder *known, float *const *bef
     return out_of_fold;
 }
 
+void
+encoder_keep_sums(CtrEncoder *encoder, NnLabelSum *const *sums, const NnLabelSum *totals)
+{
+    NnKeptSum kept_totals[NN_STATISTICS_GROUPS];
+
+    label_sums_keep(kept_totals, totals, 1);
+    encoder_create_statistics(encoder, kept_totals);
+    for (int f = 0; f < encoder->n_statistics; f++) {
+        const Size n = (Size)encoder->categories[f];
+
+        for (Size at = 0; at < n; at += CATEGORIES_AT_ONCE) {
+            const Size first = at * NN_STATISTICS_GROUPS;
+
+            CHECK_FOR_INTERRUPTS();
+            label_sums_keep(encoder->sums[f] + first, sums[f] + first, Min(n - at, CATEGORIES_AT_ONCE));
+        }
+        pfree(sums[f]);
+    }
+}
+
 float **
 encoder_fit_statistics(CtrEncoder *encoder, const CtrEncoder *known)
 {

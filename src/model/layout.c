@@ -12,7 +12,8 @@ const CtrModelStatistic model_statistics[CTR_MODEL_N_STATISTICS] = {
 const char *const model_weights_names[CTR_MODEL_N_WEIGHTS] = {[CTR_WEIGHTS_TRAINED] = "trained",
                                                               [CTR_WEIGHTS_INITIAL] = "initial",
                                                               [CTR_WEIGHTS_LOADED] = "loaded",
-                                                              [CTR_WEIGHTS_MEASURED] = "measured"};
+                                                              [CTR_WEIGHTS_MEASURED] = "measured",
+                                                              [CTR_WEIGHTS_VELOCITY] = "velocity"};
 
 const char *const model_stage_names[CTR_N_STAGES] = {
     [CTR_STAGE_MODEL] = "model",

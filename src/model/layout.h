@@ -85,7 +85,8 @@
  *   options         JSON object, see record.c
  *   numerical       JSON array of column names; categorical likewise
  *   candidates      JSON array of the settings that were compared (tried.c), where some were
- *   weights         where they come from, unless they were trained (CtrWeights): initial, loaded, measured
+ *   weights         where they come from, unless they were trained (CtrWeights): initial, loaded, measured,
+ *                   velocity
  *   prepared        the stage of a value that is no model (model_stage_names)
  *   encoder         "shared": CtrEncoder.shared
  *   start           the digest of the model that a training on a shared encoder went on from
@@ -140,7 +141,7 @@
 #define CTR_MODEL_SAMPLE_FOLD    "ctr.sample.fold"
 #define CTR_MODEL_PART_ROWS      "ctr.part.rows"
 
-#define CTR_MODEL_N_WEIGHTS       (CTR_WEIGHTS_MEASURED + 1)
+#define CTR_MODEL_N_WEIGHTS       (CTR_WEIGHTS_VELOCITY + 1)
 #define CTR_MODEL_EPOCH_MEMBERS   6
 #define CTR_MODEL_SECONDS_WIDTH   16 /* "%16.6f" */
 #define CTR_MODEL_SECONDS_LARGEST 999999999.0

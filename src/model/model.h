@@ -74,9 +74,10 @@ typedef struct CtrInsight {
  */
 typedef enum CtrWeights {
     CTR_WEIGHTS_TRAINED,
-    CTR_WEIGHTS_INITIAL, /* epochs => 0 */
-    CTR_WEIGHTS_LOADED,  /* ctr_load_weights */
-    CTR_WEIGHTS_MEASURED /* loaded, and since then rows have been seen with them, by epochs => 0 */
+    CTR_WEIGHTS_INITIAL,  /* epochs => 0 */
+    CTR_WEIGHTS_LOADED,   /* ctr_load_weights */
+    CTR_WEIGHTS_MEASURED, /* loaded, and since then rows have been seen with them, by epochs => 0 */
+    CTR_WEIGHTS_VELOCITY  /* ctr_step's differences of weights: nothing that could score */
 } CtrWeights;
 
 #define CTR_MODEL_EPOCHS_MOST 1000000 /* of a history, over all trainings that went on from one another */

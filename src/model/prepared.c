@@ -132,10 +132,19 @@ refuse_prepared(const CtrModel *model)
                      : errhint("ctr_prepare takes it as its third argument for the next pass.")));
 }
 
+static void
+refuse_velocity(void)
+{
+    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                    errmsg("ctr_model is a velocity of ctr_step, not a model"),
+                    errhint("Only ctr_step takes it, in the next round.")));
+}
+
 bool
 unpack_stage(CtrUnpacker *u)
 {
-    const char *stage = safetensors_entry(u->file, "prepared");
+    const char *stage = safetensors_entry(u->file, "prepared"),
+               *weights = safetensors_entry(u->file, "weights");
     const char *encoder = safetensors_entry(u->file, "encoder");
     CtrModel *model = u->model;
 
@@ -150,6 +159,9 @@ unpack_stage(CtrUnpacker *u)
     model->encoder->shared = encoder != NULL || model->stage != CTR_STAGE_MODEL;
     if (model->stage != CTR_STAGE_MODEL && u->use < CTR_UNPACK_ANY)
         refuse_prepared(model);
+    if (weights != NULL && strcmp(weights, model_weights_names[CTR_WEIGHTS_VELOCITY]) == 0 &&
+        u->use < CTR_UNPACK_ANY)
+        refuse_velocity();
     return true;
 }
 

@@ -107,9 +107,10 @@ append_inputs(StringInfo text, const CtrModel *model)
 static const char *
 weights_word(const CtrModel *model)
 {
-    return model->weights == CTR_WEIGHTS_TRAINED   ? "trained"
-           : model->weights == CTR_WEIGHTS_INITIAL ? "initial"
-                                                   : "loaded";
+    return model->weights == CTR_WEIGHTS_TRAINED    ? "trained"
+           : model->weights == CTR_WEIGHTS_INITIAL  ? "initial"
+           : model->weights == CTR_WEIGHTS_VELOCITY ? "velocity"
+                                                    : "loaded";
 }
 
 /* CREATE FUNCTION ctr_config(ctr_model) RETURNS jsonb */

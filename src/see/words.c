@@ -90,7 +90,9 @@ words_quality(const CtrModel *model)
     char *epoch;
 
     if (model->best_epoch == 0)
-        return pstrdup(model->weights == CTR_WEIGHTS_INITIAL ? "not trained" : "weights loaded");
+        return pstrdup(model->weights == CTR_WEIGHTS_INITIAL    ? "not trained"
+                       : model->weights == CTR_WEIGHTS_VELOCITY ? "velocity of ctr_step"
+                                                                : "weights loaded");
     best = &model->history[model->best_epoch - 1];
     epoch = psprintf("(epoch %d of %d)", model->best_epoch, model->n_epochs);
     if (!isnan(best->val_auc))

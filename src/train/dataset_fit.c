@@ -13,7 +13,6 @@
 #include "nn/arch/arch.h"
 
 #define SORT_LEAST   ((Size)1024 * 1024) /* bytes for one column that is sorted in temporary files */
-#define SUMS_AT_ONCE ((Size)65536)       /* categories between two checks for interrupts */
 #define ZEROED_PIECE ((Size)8 * 1024 * 1024)
 
 #define STREAM_ROLES ((uint64)1 << 40) /* of random numbers; dataset_pass.c lists the others */
@@ -264,21 +263,8 @@ dataset_sum_labels(CtrDataset *ds, CtrEncoder *encoder, int32 *const *codes)
 {
     NnLabelSum totals[NN_STATISTICS_GROUPS] = {{0, 0}};
     NnLabelSum **sums = sum_labels(ds, encoder, codes, totals);
-    NnKeptSum kept_totals[NN_STATISTICS_GROUPS];
 
-    label_sums_keep(kept_totals, totals, 1);
-    encoder_create_statistics(encoder, kept_totals);
-    for (int f = 0; f < encoder->n_statistics; f++) {
-        const Size n = (Size)encoder->categories[f];
-
-        for (Size at = 0; at < n; at += SUMS_AT_ONCE) {
-            const Size first = at * NN_STATISTICS_GROUPS;
-
-            CHECK_FOR_INTERRUPTS();
-            label_sums_keep(encoder->sums[f] + first, sums[f] + first, Min(n - at, SUMS_AT_ONCE));
-        }
-        pfree(sums[f]);
-    }
+    encoder_keep_sums(encoder, sums, totals);
     pfree(sums);
 }
 

@@ -90,21 +90,29 @@ typedef struct Probe {
     int *categories;
 } Probe;
 
+static void *
+allocate(Size n, Size size)
+{
+    return MemoryContextAllocHuge(CurrentMemoryContext, mul_size(Max(n, 1), size));
+}
+
 static void
 make_rows(Probe *probe, int rows)
 {
     const NnConfig *config = &probe->net.config;
-    float *x_num = palloc(sizeof(float) * Max(config->n_num, 1) * rows),
-          *label = palloc(sizeof(float) * rows);
-    int32 *x_cat = palloc(sizeof(int32) * Max(config->n_cat, 1) * rows);
+    const Size numbers = mul_size(config->n_num, rows), codes = mul_size(config->n_cat, rows);
+    float *x_num = allocate(numbers, sizeof(float)), *label = allocate(rows, sizeof(float));
+    int32 *x_cat = allocate(codes, sizeof(int32));
     NnRng rng;
 
     rng_seed(&rng, 1, 0);
-    for (Size i = 0; i < (Size)config->n_num * rows; i++)
+    for (Size i = 0; i < numbers; i++) {
+        ctr_pause_at((int64)i);
         x_num[i] = (float)rng_uniform(&rng);
-    for (int f = 0; f < config->n_cat; f++) {
-        for (int r = 0; r < rows; r++)
-            x_cat[(Size)f * rows + r] = (int32)rng_below(&rng, (uint64)config->categories[f]);
+    }
+    for (Size i = 0; i < codes; i++) {
+        ctr_pause_at((int64)i);
+        x_cat[i] = (int32)rng_below(&rng, (uint64)config->categories[i / rows]);
     }
     for (int r = 0; r < rows; r++)
         label[r] = (float)rng_below(&rng, 2);

@@ -12,11 +12,20 @@
 #include "encode/encoder.h"
 #include "train/choose.h"
 
+#define LEVELS 32 /* as many as a number of parts has bits */
+
+/*
+ * A column's points of the parts so far: level k has those of 2^k parts together, or none. So a point is
+ * merged as often as there are levels, and not as often as there are parts.
+ */
+typedef struct Levels {
+    NnPoints points[LEVELS];
+} Levels;
+
 /* What is added up while the parts are read. */
 typedef struct Sums {
-    int n;
     CtrUnion *categories; /* [n_cat] */
-    NnPoints *points;     /* [n_num] */
+    Levels *points;       /* [n_num] */
     int64 *missing;       /* [n_num + n_cat] */
 } Sums;
 
@@ -43,24 +52,59 @@ points_rows(const NnPoints *points)
     return rows;
 }
 
-/* Points of a column that is made of two, in a context that outlives both. */
-static void
-add_points(NnPoints *all, const NnPoints *part, MemoryContext context)
+/* Points of two parts as one, in a context that outlives both. */
+static NnPoints
+merge_points(const NnPoints *a, const NnPoints *b, MemoryContext context)
 {
-    const Size n = (Size)(all->n + part->n);
+    const Size n = (Size)(a->n + b->n);
     NnPoints sum = {.values = MemoryContextAllocHuge(context, Max(n, 1) * sizeof(double)),
                     .rows = MemoryContextAllocHuge(context, Max(n, 1) * sizeof(int64))};
 
-    if (points_rows(all) > NN_POINTS_LARGEST - points_rows(part))
+    CHECK_FOR_INTERRUPTS();
+    if (points_rows(a) > NN_POINTS_LARGEST - points_rows(b))
         ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
                         errmsg("the parts to merge have more than %lld rows together",
                                (long long)NN_POINTS_LARGEST)));
-    points_merge(&sum, all, part);
-    if (all->values) {
-        pfree(all->values);
-        pfree(all->rows);
+    points_merge(&sum, a, b);
+    return sum;
+}
+
+static void
+free_points(NnPoints *points)
+{
+    pfree(points->values);
+    pfree(points->rows);
+    *points = (NnPoints){0};
+}
+
+/* Adds a part to the level of no others; where two meet, they go up a level as one. */
+static void
+add_points(Levels *levels, const NnPoints *part, MemoryContext context)
+{
+    const NnPoints nothing = {.exact = true};
+    NnPoints all = merge_points(&nothing, part, context);
+    int k;
+
+    for (k = 0; levels->points[k].values != NULL; k++) {
+        const NnPoints sum = merge_points(&levels->points[k], &all, context);
+
+        free_points(&levels->points[k]);
+        free_points(&all);
+        all = sum;
     }
-    *all = sum;
+    levels->points[k] = all;
+}
+
+static NnPoints
+all_points(Levels *levels, MemoryContext context)
+{
+    NnPoints all = {.exact = true};
+
+    for (int k = 0; k < LEVELS; k++) {
+        if (levels->points[k].values != NULL)
+            all = merge_points(&all, &levels->points[k], context);
+    }
+    return all;
 }
 
 static void
@@ -71,10 +115,8 @@ add_part(Sums *sums, CtrModel *all, const CtrModel *part)
     add_rows(all, part);
     for (int i = 0; i < encoder->n_num + encoder->n_cat; i++)
         sums->missing[i] = prepare_add_rows(sums->missing[i], encoder->features[i].missing);
-    for (int i = 0; i < encoder->n_num; i++) {
-        CHECK_FOR_INTERRUPTS();
+    for (int i = 0; i < encoder->n_num; i++)
         add_points(&sums->points[i], &part->prepared.points[i], all->context);
-    }
     for (int f = 0; f < encoder->n_cat; f++)
         union_add(&sums->categories[f], encoder->vocabs[f], encoder->frequencies[f], NULL);
 }
@@ -83,11 +125,9 @@ static Sums
 sums_create(const CtrEncoder *encoder)
 {
     Sums sums = {.categories = palloc(sizeof(CtrUnion) * Max(encoder->n_cat, 1)),
-                 .points = palloc0(sizeof(NnPoints) * Max(encoder->n_num, 1)),
+                 .points = palloc0(sizeof(Levels) * Max(encoder->n_num, 1)),
                  .missing = palloc0(sizeof(int64) * (encoder->n_num + encoder->n_cat))};
 
-    for (int i = 0; i < encoder->n_num; i++)
-        sums.points[i].exact = true;
     for (int f = 0; f < encoder->n_cat; f++)
         sums.categories[f] = union_create(CurrentMemoryContext);
     return sums;
@@ -100,11 +140,13 @@ fit(CtrModel *all, const Sums *sums, const CtrEncoder *only)
     CtrEncoder *encoder = all->encoder;
 
     for (int i = 0; i < encoder->n_num; i++) {
-        CHECK_FOR_INTERRUPTS();
         if (only)
             encoder_keep_number(encoder, i, only, sums->missing[i]);
-        else
-            encoder_fit_points(encoder, i, &all->options, &sums->points[i], sums->missing[i]);
+        else {
+            NnPoints points = all_points(&sums->points[i], all->context);
+
+            encoder_fit_points(encoder, i, &all->options, &points, sums->missing[i]);
+        }
     }
     for (int f = 0; f < encoder->n_cat; f++) {
         const CtrUnion *categories = &sums->categories[f];

@@ -106,7 +106,6 @@ merge_labels(const CtrParts *parts, MemoryContext context)
     CtrEncoder *encoder = all->encoder;
     NnLabelSum **sums = palloc(sizeof(NnLabelSum *) * Max(encoder->n_statistics, 1));
     NnLabelSum totals[NN_STATISTICS_GROUPS] = {{0, 0}};
-    NnKeptSum kept[NN_STATISTICS_GROUPS];
 
     for (int f = 0; f < encoder->n_statistics; f++)
         sums[f] = MemoryContextAllocExtended(
@@ -121,11 +120,6 @@ merge_labels(const CtrParts *parts, MemoryContext context)
         add_part(sums, totals, part->encoder);
         MemoryContextDelete(part->context);
     }
-    label_sums_keep(kept, totals, 1);
-    encoder_create_statistics(encoder, kept);
-    for (int f = 0; f < encoder->n_statistics; f++) {
-        label_sums_keep(encoder->sums[f], sums[f], (Size)encoder->categories[f]);
-        pfree(sums[f]);
-    }
+    encoder_keep_sums(encoder, sums, totals);
     return all;
 }

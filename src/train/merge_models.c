@@ -17,6 +17,10 @@ static void
 check_part(const CtrParts *parts, int i, const CtrModel *first, const CtrModel *part)
 {
     parts_check_same(first, part);
+    if (part->weights == CTR_WEIGHTS_VELOCITY)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("what is to be merged is a velocity, not a model"),
+                        errhint("Merge what ctr_train gave of the parts.")));
     if (!part->encoder->shared || !first->encoder->shared)
         ereport(ERROR,
                 (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -222,8 +226,10 @@ finish(Merge *m)
     outer_mean(&merged->net, merged->params, m->sum, ctr_pause);
     epochs_finish(&m->epochs, merged);
     for (int64 c = 0, f = 0; f < merged->encoder->d_cat; f++) {
-        for (int i = 0; i < merged->encoder->categories[f]; i++, c++)
+        for (int i = 0; i < merged->encoder->categories[f]; i++, c++) {
+            ctr_pause_at(c);
             merged->code_rows[c] = (int32)Min(m->code_rows[c], PG_INT32_MAX);
+        }
     }
     if (model_has_insight(merged) && m->inputs.rows > 0)
         input_sums_average(&m->inputs, merged->params, merged->insight.average, merged->insight.spread,

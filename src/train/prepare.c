@@ -7,6 +7,7 @@
 #include "train/prepare.h"
 
 #include "encode/encoder.h"
+#include "options/table.h"
 #include "train/training.h"
 
 /* The third argument: what ctr_merge made of the parts of the pass before. */
@@ -41,9 +42,15 @@ part_create(const CtrTraining *t)
 {
     CtrModel *part = MemoryContextAllocZero(t->context, sizeof(CtrModel));
 
+    if (t->options.candidates > 1 && option_given(&t->options, option_find("candidates")))
+        ereport(ERROR,
+                (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("parts of a table cannot compare candidates"),
+                 errdetail("Each would choose a setting of its own."),
+                 errhint("Leave option \"candidates\" out, or set it to 1.")));
     part->context = t->context;
     part->stage = CTR_STAGE_COLUMNS;
     part->options = t->options;
+    part->options.candidates = 1;
     part->encoder = encoder_create(t->context, &t->options, t->features, t->n_num, t->n_cat, NULL);
     part->weights = CTR_WEIGHTS_INITIAL;
     part->skipped_rows = t->counts.skipped;

@@ -23,6 +23,10 @@ check_round(const CtrModel *previous, const CtrModel *merged)
         ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                         errmsg("ctr_step takes models, but one argument is %s",
                                stage_words(previous->stage ? previous->stage : merged->stage))));
+    if (previous->weights == CTR_WEIGHTS_VELOCITY || merged->weights == CTR_WEIGHTS_VELOCITY)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("ctr_step takes models, but one argument is a velocity"),
+                        errhint("The velocity is its third argument.")));
     if (strcmp(merged->start, previous->digest) != 0)
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                         errmsg("the merged model was not trained from the previous one"),
@@ -46,7 +50,7 @@ velocity_params(FunctionCallInfo fcinfo, int argument, Datum merged, const NnNet
         return MemoryContextAllocExtended(CurrentMemoryContext, size, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
     parts_check_encoder(merged, PG_GETARG_DATUM(argument), CTR_STAGE_MODEL);
     velocity = model_unpack_any(PG_GETARG_DATUM(argument), CurrentMemoryContext);
-    if (velocity->stage != CTR_STAGE_MODEL || velocity->net.n_block != net->n_block)
+    if (velocity->weights != CTR_WEIGHTS_VELOCITY || velocity->net.n_block != net->n_block)
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                         errmsg("the velocity is not one that ctr_step gave for these models"),
                         errhint("Give NULL in the first round.")));
@@ -64,7 +68,7 @@ pack_with(CtrModel *model, float *params, bool is_velocity, MemoryContext contex
 
     model->params = params;
     if (is_velocity) {
-        model->weights = CTR_WEIGHTS_LOADED;
+        model->weights = CTR_WEIGHTS_VELOCITY;
         model->n_epochs = model->best_epoch = 0;
         model->trained_at[0] = '\0';
         insight_create(model);
