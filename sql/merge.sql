@@ -93,6 +93,9 @@ FROM (SELECT place, sum(value * rows) / sum(rows) AS value
             WHERE (e.place - 1) / (SELECT shape[2] FROM ctr_tensors(part) WHERE name = 'cat_embedding.embedding_list.0.weight') = r.place - 1) s
       GROUP BY place HAVING sum(rows) > 0) p
 JOIN (SELECT n.* FROM average, numbers(model, 'cat_embedding.embedding_list.0.weight') n) m USING (place);
+-- in the end the rows that were held back can train, too, and then no longer measure
+CREATE TABLE ends AS SELECT ctr_merge(part) AS model FROM (SELECT ctr_train(c, '{"epochs": 1, "validation": 0}', model) AS part FROM clicks c, average GROUP BY c.shard) p;
+SELECT ctr_config(model)->'rows' AS rows, val_loss FROM ends, ctr_history(model) WHERE epoch = 2;
 
 -- the step of a coordinator: without momentum to the average, with momentum beyond
 CREATE TABLE round AS SELECT start_of('shard', fit) AS start FROM options;
@@ -138,6 +141,7 @@ SELECT attempt('SELECT ctr_merge(part) FROM (SELECT part FROM parts WHERE shard 
 SELECT attempt('SELECT ctr_merge(part) FROM (SELECT ctr_train(c, fit || ''{"epochs": 1}'') AS part FROM clicks c, options GROUP BY shard) p');
 SELECT attempt('SELECT ctr_train(c, ''{"seed": 43}'', model) FROM clicks c, average');
 SELECT attempt('SELECT ctr_train(c, ''{"validation": 0.5}'', model) FROM clicks c, average');
+SELECT attempt('SELECT ctr_train(c, ''{"validation": 0.2}'', model) FROM clicks c, ends');
 SELECT attempt('SELECT ctr_prepare(c, ''{"target_statistics": false}'', common) FROM clicks c, common');
 SELECT attempt('SELECT ctr_merge(ctr_prepare) FROM (SELECT ctr_prepare(c, fit || ''{"target_statistics": false}'') FROM clicks c, options WHERE label = 0) p') ~ '^22023: label column "label" has no other value than 0\n  The parts have \d+ training rows' AS one_label;
 SELECT attempt('SELECT ctr_step(start, model, NULL, 1) FROM average, round');

@@ -95,10 +95,12 @@ options_check_continues(CtrOptions *options, const Jsonb *json, const CtrOptions
 void
 options_check_shared(const CtrOptions *options, const CtrOptions *given)
 {
-    static const char *const keys[] = {"label", "weight", "validation_column", "validation", "seed"};
+    static const char *const keys[] = {"label", "weight", "validation_column", "seed"};
 
     for (int i = 0; i < (int)lengthof(keys); i++)
         check_continues(options, given, option_find(keys[i]));
+    if (options->validation > 0) /* else all rows train, and what was held back measures nothing any more */
+        check_continues(options, given, option_find("validation"));
 }
 
 void
