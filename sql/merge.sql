@@ -63,9 +63,11 @@ SELECT i AS id, i % 4 AS shard, 'a' || a AS a, 'b' || b AS b, 'u' || u AS u, uni
        (uniform(i, 9) < CASE WHEN (a + b) % 3 = 0 THEN 0.7 ELSE 0.2 END)::int AS label
 FROM (SELECT i, floor(8 * uniform(i, 7))::int AS a, floor(9 * uniform(i, 8))::int AS b, floor(400 * uniform(i, 11) ^ 2)::int AS u FROM generate_series(1, 3000) i) s;
 CREATE TABLE paired_fit AS SELECT ctr_fit(ignore => '{id,shard}', epochs => 1) || ctr_deepcross(mlp_layers => '{16}') AS fit;
-SELECT name, differences((SELECT ctr_train(c, f) FROM paired c), (SELECT ctr_train(c, NULL, start_of('()', f, 'paired')) FROM paired c)) AS different, ctr_config(start_of('()', f, 'paired'))->'inputs'->'crosses' AS crosses,
-       start_of('shard', f || '{"validation": 0}', 'paired') = start_of('()', f || '{"validation": 0}', 'paired') AS parts_alike
+CREATE TABLE pairings AS
+SELECT name, f, start_of('()', f, 'paired') AS start, start_of('()', f || '{"validation": 0}', 'paired') AS whole, start_of('shard', f || '{"validation": 0}', 'paired') AS parts
 FROM (SELECT 'chosen' AS name, fit AS f FROM paired_fit UNION ALL SELECT 'named', fit || '{"crosses": [["u", "a"], ["b", "u"]]}' FROM paired_fit) k;
+SELECT name, differences((SELECT ctr_train(c, f) FROM paired c), (SELECT ctr_train(c, NULL, start) FROM paired c)) AS different,
+       ctr_config(start)->'inputs'->'crosses' AS crosses, parts = whole AS parts_alike FROM pairings;
 -- in other cases nearly: quantiles lie within a thousandth of their rank, but for the rows that are held back
 SELECT max(abs(rank - (q - 1) / 999.0)) < 0.03 AS near
 FROM unnest(ctr_tensor((SELECT start FROM kinds WHERE name = 'default'), 'ctr.numerical.quantiles')) WITH ORDINALITY u (v, q),
