@@ -21,6 +21,7 @@
 #   distributed  a round of ctr_train_distributed beyond its training, on three servers: distributed.sh
 #   small    held-out probabilities of small tables and rare clicks: small.sh
 #   quality  held-out AUC on your own Criteo rows (CRITEO=path): quality.sh; recipes: the study of docs/recipes.md
+#   shards   held-out AUC of trainings on parts of a table, on your own Criteo rows (CRITEO=path): shards.py
 #   tables   held-out quality on your own tables (TABLES=folder), Criteo's (CRITEO=path) and the demo's planted rows
 #            (PLANTED=400000), beside LightGBM, XGBoost and CatBoost: tables.py says what the folder holds
 #
@@ -97,6 +98,7 @@ for part in $parts; do
         : "${TABLES:-${CRITEO:-${PLANTED:?BENCH=tables needs TABLES=folder, CRITEO=path or PLANTED=rows}}}"
         test/server run "$PYTHON" test/bench/tables.py "${TABLES:-}"
         ;;
+    shards) test/server run "$PYTHON" test/bench/shards.py "${CRITEO:?BENCH=shards needs CRITEO=path}" ;;
     quality | recipes) test/bench/quality.sh "$part" "${CRITEO:?BENCH=$part needs CRITEO=path}" ;;
     *)
         sed -n '3,/^# Settings/{ /^# Settings/d; s/^# \{0,1\}//p; }' "$0" >&2
