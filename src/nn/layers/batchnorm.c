@@ -255,10 +255,11 @@ static Norm
 norm_of(const NnLayer *l, const NnBlock *b)
 {
     const int d = l->size[0];
-    const float *batch_stats = b->batch_stats + l->batch_stats_offset;
     Norm norm = {.weight = block_param(b, l->param[WEIGHT]), .bias = block_param(b, l->param[BIAS])};
 
     if (b->train) {
+        const float *batch_stats = b->batch_stats + l->batch_stats_offset;
+
         norm.mean = batch_stats + MEAN * d;
         norm.inv_std = batch_stats + INV_STD * d;
         norm.mean_dy = batch_stats + MEAN_DY * d;
