@@ -115,7 +115,7 @@ help:
 	@echo "make unit          tests of the engine without a server, plain and under sanitizers"
 	@echo "make tap           tests in Perl on a throw-away server"
 	@echo "make test          install what is missing, then all tests on a throw-away server (CRITEO=path: on real rows too;"
-	@echo "                   PARTS=\"unit sanitize regress tap\": only these)"
+	@echo "                   PARTS=\"unit sanitize regress tap static fuzz\": only these)"
 	@echo "make fuzz          look for inputs that crash it (SECONDS=60 for each target, FUZZ=\"load use\": only these,"
 	@echo "                   CORPUS=folder: go on from what was found there; test/fuzz/run says more)"
 	@echo "make demo          the same, then train and score on a private server in .demo (CRITEO=path: on these rows)"

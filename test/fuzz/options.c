@@ -135,22 +135,99 @@ likely_value(const OptionSpec *spec, unsigned seed)
     }
 }
 
+/* Where a value of JSON ends that begins here. */
+static const char *
+value_end(const char *at)
+{
+    int depth = 0;
+
+    do {
+        if (*at == '"') {
+            for (at++; *at != '\0' && *at != '"'; at++)
+                at += *at == '\\' && at[1] != '\0';
+        } else if (*at == '[' || *at == '{') {
+            depth++;
+        } else if (*at == ']' || *at == '}') {
+            depth--;
+        } else if (depth == 0) {
+            return at + strcspn(at, ",]} ");
+        }
+        at += *at != '\0';
+    } while (*at != '\0' && depth > 0);
+    return at;
+}
+
+/* The begin of one of the values, or keys; NULL: there is none. */
+static const char *
+some_value(const char *text, unsigned seed)
+{
+    const char *chosen = NULL;
+    unsigned n = 0;
+
+    for (const char *at = text; *at != '\0'; at++) {
+        if (strchr("[{,: ", *at) != NULL && at[1] != '\0' && strchr("[{,:]} ", at[1]) == NULL) {
+            n++;
+            if ((seed = seed * 1664525u + 1013904223u) >> 8 < (1u << 24) / n)
+                chosen = at + 1;
+        }
+    }
+    return chosen;
+}
+
+/* Takes a value away, writes it several times, or puts another one in its place. */
+static char *
+change_value(const char *text, unsigned seed)
+{
+    const char *value = some_value(text, seed), *end, *rest;
+    const OptionSpec *spec = &option_specs[seed / 7 % n_option_specs];
+    StringInfoData changed;
+
+    if (value == NULL)
+        return pstrdup(text);
+    end = value_end(value);
+    initStringInfo(&changed);
+    appendBinaryStringInfo(&changed, text, (int)(value - text));
+    rest = end;
+    switch (seed % 4) {
+    case 0:
+        rest = *end == ',' ? end + 1 : end;
+        if (rest == end && changed.data[changed.len - 1] == ',')
+            changed.data[--changed.len] = '\0';
+        break;
+    case 1:
+        for (unsigned i = 0; i <= seed / 4 % 24; i++)
+            appendStringInfo(&changed, "%s%.*s", i > 0 ? "," : "", (int)(end - value), value);
+        break;
+    default:
+        appendStringInfoString(&changed, likely_value(spec, seed / 31));
+    }
+    appendStringInfoString(&changed, rest);
+    return changed.data;
+}
+
 /* Puts one more option in front of the others. */
-static size_t
-mutate_options(uint8 *data, size_t size, size_t most, unsigned seed)
+static char *
+add_option(const char *text, unsigned seed)
 {
     const OptionSpec *spec = &option_specs[seed / 7 % n_option_specs];
+
+    return psprintf("{\"%s\":%s%s%s", spec->key, likely_value(spec, seed / 31), strchr(text, ':') ? "," : "",
+                    text + 1);
+}
+
+static size_t
+mutate_json(uint8 *data, size_t size, size_t most, unsigned seed)
+{
     char *text = fuzz_text(data, size), *changed;
 
-    if (seed % 3 == 0 || text == NULL || text[0] != '{')
+    if (seed % 5 == 0 || text == NULL || text[0] != '{')
         return LLVMFuzzerMutate(data, size, most);
-    changed = psprintf("{\"%s\":%s%s%s", spec->key, likely_value(spec, seed / 31),
-                       strchr(text, ':') ? "," : "", text + 1);
+    changed = seed % 5 == 1 ? add_option(text, seed / 5) : change_value(text, seed / 5);
     if (strlen(changed) > most)
         return LLVMFuzzerMutate(data, size, most);
     memcpy(data, changed, strlen(changed));
     return strlen(changed);
 }
 
-const FuzzTarget fuzz_options = {.name = "options", .run = run_options, .mutate = mutate_options};
-const FuzzTarget fuzz_record = {.name = "record", .run = run_record};
+const FuzzTarget fuzz_options = {.name = "options", .run = run_options, .mutate = mutate_json};
+const FuzzTarget fuzz_record = {.name = "record", .run = run_record, .mutate = mutate_json};
