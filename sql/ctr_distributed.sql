@@ -82,7 +82,7 @@ COMMENT ON FUNCTION ctr_parts(pg_catalog.regclass, pg_catalog.text) IS
 CREATE FUNCTION ctr_forget() RETURNS pg_catalog.void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_messages = error AS $$
 BEGIN
-    DROP TABLE IF EXISTS pg_temp.ctr_run, pg_temp.ctr_results, pg_temp.ctr_merged, pg_temp.ctr_best;
+    DROP TABLE IF EXISTS pg_temp.ctr_run, pg_temp.ctr_received, pg_temp.ctr_results, pg_temp.ctr_merged, pg_temp.ctr_best;
 END $$;
 COMMENT ON FUNCTION ctr_forget() IS 'Drops the temporary tables of ctr_train_distributed and ctr_evaluate_distributed.';
 
@@ -92,25 +92,35 @@ CREATE FUNCTION ctr_on_parts(source pg_catalog.regclass, engine pg_catalog.text,
 DECLARE
     call pg_catalog.text := CASE task WHEN 'ctr_evaluate_part' THEN '(SELECT model FROM pg_temp.ctr_run), c::pg_catalog.record'
         ELSE 'c::pg_catalog.record, $1, (SELECT model FROM pg_temp.ctr_run)' END;
+    type pg_catalog.text := CASE task WHEN 'ctr_evaluate_part' THEN 'bytea' ELSE home || '.ctr_model' END;
     which pg_catalog.regclass;
     target pg_catalog.text;
     there pg_catalog.text;
     state pg_catalog.text; problem pg_catalog.text; details pg_catalog.text; advice pg_catalog.text; context pg_catalog.text;
 BEGIN
-    EXECUTE format('CREATE TEMPORARY TABLE ctr_results (part %s)', CASE task WHEN 'ctr_evaluate_part' THEN 'bytea' ELSE home || '.ctr_model' END);
+    EXECUTE format('CREATE TEMPORARY TABLE ctr_results (part %s)', type);
+    CREATE TEMPORARY TABLE ctr_received (source pg_catalog.oid, part integer, bytes pg_catalog.bytea);
+    ALTER TABLE pg_temp.ctr_received ALTER bytes SET STORAGE EXTERNAL;
+    -- Models go in chunks, so that connections need no memory for whole ones.
     FOR which, target IN EXECUTE format('SELECT part, state FROM %s.ctr_parts($1, $2) WHERE state IS NOT NULL', home) USING source, engine LOOP
         EXECUTE format('TRUNCATE %s', target);
-        EXECUTE format('INSERT INTO %s (options, model) SELECT $1, model FROM pg_temp.ctr_run', target) USING options;
+        EXECUTE format('INSERT INTO %s (options, part, bytes) SELECT $1, k.part, k.bytes FROM pg_temp.ctr_run r LEFT JOIN LATERAL %s.ctr_chunks(r.model, 4194304) k ON true',
+            target, home) USING options;
     END LOOP;
     which := NULL;
     -- One statement, so that all servers work at once.
-    EXECUTE format('SELECT string_agg(format(''SELECT %I FROM %%s'', work), '' UNION ALL ''),
-        2 * count(work) * coalesce((SELECT octet_length(model::bytea) FROM pg_temp.ctr_run), 0) FROM %s.ctr_parts($1, $2) WHERE work IS NOT NULL', task, home)
-        INTO there, sent USING source, engine;
+    EXECUTE format('SELECT string_agg(format(''SELECT tableoid, part, bytes FROM %%s WHERE task = %%L'', work, $3), '' UNION ALL ''),
+        2 * count(work) * coalesce((SELECT octet_length(model::bytea) FROM pg_temp.ctr_run), 0) FROM %s.ctr_parts($1, $2) WHERE work IS NOT NULL', home)
+        INTO there, sent USING source, engine, task;
     IF there IS NOT NULL THEN
-        EXECUTE format('INSERT INTO pg_temp.ctr_results %s', there);
-        EXECUTE 'SELECT $1 + 2 * coalesce(sum(octet_length(part::bytea)), 0) FROM pg_temp.ctr_results' INTO sent USING sent;
+        EXECUTE format('INSERT INTO pg_temp.ctr_received %s', there);
+        EXECUTE 'SELECT $1 + 2 * coalesce(sum(octet_length(bytes)), 0) FROM pg_temp.ctr_received' INTO sent USING sent;
     END IF;
+    FOR which IN EXECUTE 'SELECT DISTINCT source FROM pg_temp.ctr_received' LOOP
+        EXECUTE format('INSERT INTO pg_temp.ctr_results SELECT %s FROM pg_temp.ctr_received WHERE source = $1',
+            CASE type WHEN 'bytea' THEN 'bytes' ELSE home || '.ctr_from_chunks(part, bytes)' END) USING which;
+    END LOOP;
+    DROP TABLE pg_temp.ctr_received;
     FOR which, target IN EXECUTE format('SELECT part, rows FROM %s.ctr_parts($1, $2) WHERE state IS NULL', home) USING source, engine LOOP
         EXECUTE format('INSERT INTO pg_temp.ctr_results SELECT %s.%I(%s) FROM %s c', home, task, call, target) USING options;
     END LOOP;
@@ -122,7 +132,7 @@ EXCEPTION WHEN OTHERS THEN
         context = PG_EXCEPTION_CONTEXT;
     IF which IS NULL THEN          -- the remote statement, in the context before ours, has the part's name
         EXECUTE format('SELECT p.part FROM %s.ctr_parts($1, $2) p JOIN pg_class c ON c.oid = p.part WHERE position(''.'' || quote_ident(c.relname || ''_ctr_work'') IN $3) > 0', home)
-            INTO which USING source, engine, split_part(context, 'INSERT INTO pg_temp.ctr_results', 1);
+            INTO which USING source, engine, split_part(context, 'INSERT INTO pg_temp.ctr_received', 1);
     END IF;
     RAISE EXCEPTION USING ERRCODE = state, MESSAGE = concat('part ' || which || ': ', problem), DETAIL = details, HINT = advice;
 END $$;
@@ -320,8 +330,6 @@ CREATE FUNCTION ctr_fdw_setup(source pg_catalog.regclass, OUT server pg_catalog.
     RETURNS SETOF pg_catalog.record
     LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    home pg_catalog.text := (SELECT p.pronamespace::regnamespace FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid
-        AND d.deptype = 'e' WHERE p.proname = 'ctr_model_in');
     here pg_catalog.text := '';
     part record;
 BEGIN
@@ -350,18 +358,20 @@ BEGIN
         server := part.srvname;
         statements := format(
 E'CREATE EXTENSION IF NOT EXISTS ctr;
-CREATE TABLE %1$I.%2$I (options jsonb, model ctr_model);
-CREATE VIEW %1$I.%3$I AS SELECT
-    (SELECT ctr_prepare(c, s.options, s.model) FROM %4$s) AS ctr_prepare,
-    (SELECT ctr_train(c, s.options, s.model) FROM %4$s) AS ctr_train,
-    (SELECT ctr_evaluate_part(s.model, c) FROM %4$s) AS ctr_evaluate_part
-FROM %1$I.%2$I s;\n', part.far_schema, part.relname || '_ctr_state', part.relname || '_ctr_work', part.rows);
+CREATE TABLE %1$I.%2$I (options jsonb, part integer, bytes bytea);
+ALTER TABLE %1$I.%2$I ALTER bytes SET STORAGE EXTERNAL;
+CREATE VIEW %1$I.%3$I AS
+    WITH given AS (SELECT (array_agg(options))[1] AS options, ctr_from_chunks(part, bytes) AS model FROM %1$I.%2$I HAVING count(*) > 0)
+    SELECT ''ctr_prepare'' AS task, k.part, k.bytes FROM given g, ctr_chunks((SELECT ctr_prepare(c, g.options, g.model) FROM %4$s), 4194304) k
+    UNION ALL SELECT ''ctr_train'', k.part, k.bytes FROM given g, ctr_chunks((SELECT ctr_train(c, g.options, g.model) FROM %4$s), 4194304) k
+    UNION ALL SELECT ''ctr_evaluate_part'', 1, (SELECT ctr_evaluate_part(g.model, c) FROM %4$s) FROM given g;\n',
+            part.far_schema, part.relname || '_ctr_state', part.relname || '_ctr_work', part.rows);
         here := here || format(
-E'CREATE FOREIGN TABLE %1$I.%2$I (options jsonb, model %4$s.ctr_model)
-    SERVER %5$I OPTIONS (schema_name %6$L, table_name %2$L);
-CREATE FOREIGN TABLE %1$I.%3$I (ctr_prepare %4$s.ctr_model, ctr_train %4$s.ctr_model, ctr_evaluate_part bytea)
-    SERVER %5$I OPTIONS (schema_name %6$L, table_name %3$L, async_capable ''true'');\n',
-            part.nspname, part.relname || '_ctr_state', part.relname || '_ctr_work', home, part.srvname, part.far_schema);
+E'CREATE FOREIGN TABLE %1$I.%2$I (options jsonb, part integer, bytes bytea)
+    SERVER %4$I OPTIONS (schema_name %5$L, table_name %2$L);
+CREATE FOREIGN TABLE %1$I.%3$I (task text, part integer, bytes bytea)
+    SERVER %4$I OPTIONS (schema_name %5$L, table_name %3$L, async_capable ''true'', fetch_size ''1'');\n',
+            part.nspname, part.relname || '_ctr_state', part.relname || '_ctr_work', part.srvname, part.far_schema);
         RETURN NEXT;
     END LOOP;
     IF here = '' THEN

@@ -6,7 +6,7 @@
 #   make bench BENCH=distributed
 #
 # Prints a Markdown table: seconds of a round and, of that, the CPU time of the coordinator's backend and of a worker's; the
-# bytes of a model and those sent; the largest memory of the coordinator's backend.
+# bytes of a model and those sent; the largest memory of the coordinator's backend, without shared buffers.
 
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -46,7 +46,7 @@ cat >"$scratch/measure" <<'END'
 cpu() { awk -v ticks="$(getconf CLK_TCK)" '{ print ($14 + $15) / ticks }' "/proc/$1/stat"; }
 cd "$(dirname "$0")"
 cpu "$1" >here
-awk '/VmHWM/ { print int($2 / 1024) }' "/proc/$1/status" >memory
+awk '/VmHWM/ { peak = $2 } /RssShmem/ { shared = $2 } END { print int((peak - shared) / 1024) }' "/proc/$1/status" >memory
 cpu "$(s1/psql -XqAt -c "SELECT pid FROM pg_stat_activity WHERE application_name = 'postgres_fdw'")" >there
 END
 here <<END
