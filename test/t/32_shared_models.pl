@@ -260,20 +260,25 @@ is(of_shared('bytes > 0', 3), 't', 'and shares it');
 my $as_owner = $> == 0 ? 'runuser -u postgres --' : '';
 sub limit { return system("$as_owner prlimit --pid $_[0]{pid} --$_[1] 2>/dev/null") == 0 }
 
-# Room for the model, but not for what a backend has of its own beside it.
-my $blocked = start_query("SELECT blas FROM ctr_build_info(); SELECT count(*) FROM sized, sample; SELECT pg_sleep(2); " . score_sized(2)
-    . "SELECT pg_sleep(120);");
+# Room for the model, but not for all that a backend has of its own beside it. How much it needs before that is PostgreSQL's affair.
 SKIP: {
     query(score_sized(2));
-    my ($room, $found) = split /\|/, of_shared('bytes + 1000000, hits', 2);
-    wait_until(sub { query("SELECT wait_event FROM pg_stat_activity WHERE pid = $blocked->{pid}") eq 'PgSleep' });
-    my $limit = int($room + 2**20 * backend_rss($blocked->{pid}, 'VmSize'));
-    skip 'no prlimit', 2 if !limit($blocked, "as=$limit:$limit");
-    wait_until(sub { of_shared('hits', 2) > $found });
-    wait_until(sub { query("SELECT query FROM pg_stat_activity WHERE pid = $blocked->{pid}") =~ /120/ });
-    is(of_shared('backends', 2), 0, 'a model that could not be opened is not kept');
-    query("SELECT pg_terminate_backend($blocked->{pid})");
-    like(finish_query($blocked), qr/ERROR:\s+53200: out of memory/, 'which is an error');
+    my ($bytes, $failed) = (of_shared('bytes', 2), 0);
+    for my $more (1, 2, 4, 6, 8) {
+        my $blocked = start_query("SELECT blas FROM ctr_build_info(); SELECT count(*) FROM sized, sample; SELECT pg_sleep(2); " . score_sized(2) . "SELECT pg_sleep(120);");
+        my $found = of_shared('hits', 2);
+        wait_until(sub { query("SELECT wait_event FROM pg_stat_activity WHERE pid = $blocked->{pid}") eq 'PgSleep' });
+        my $limit = int($bytes + 2**20 * ($more + backend_rss($blocked->{pid}, 'VmSize')));
+        skip 'no prlimit', 2 if !limit($blocked, "as=$limit:$limit");
+        wait_until(sub { query("SELECT query FROM pg_stat_activity WHERE pid = $blocked->{pid}") =~ /120/ });
+        my $backends = of_shared('backends', 2);
+        query("SELECT pg_terminate_backend($blocked->{pid})");
+        $failed = finish_query($blocked) =~ /ERROR:\s+53200: out of memory/ && of_shared('hits', 2) > $found;
+        next if !$failed;
+        is($backends, 0, 'a model that could not be opened is not kept');
+        last;
+    }
+    ok($failed, 'which was tried');
 }
 
 my $poor = start_query('SELECT pg_sleep(1); ' . score_sized(1));
