@@ -201,16 +201,19 @@ CREATE TABLE apart AS SELECT name, model FROM models WHERE name = 'FiBiNET';
 INSERT INTO apart VALUES ('few rows', (SELECT ctr_train(t, '{"architecture": "fibinet", "mlp_layers": [8], "epochs": 1, "cross_counts": false,
     "crosses": [["shop", "visitor"]]}') FROM (SELECT * FROM train LIMIT 4000) t)),
     ('no statistics', (SELECT ctr_train(t, '{"architecture": "fibinet", "mlp_layers": [8], "epochs": 1, "target_statistics": false,
-    "crosses": [["shop", "visitor"]]}') FROM (SELECT * FROM train LIMIT 4000) t));
+    "crosses": [["shop", "visitor"]]}') FROM (SELECT * FROM train LIMIT 4000) t)),
+    ('rare', (SELECT ctr_train(t, '{"architecture": "fibinet", "mlp_layers": [8], "max_seconds": 1e-9, "crosses": [["shop", "visitor"]], "ignore": ["age", "day"]}')
+              FROM (SELECT *, 'k' || row_number() OVER () % 5000 AS k FROM train) t));
+SELECT name, ctr_config(model)->'inputs'->'derived_numerical' AS numerical FROM apart WHERE name = 'rare';
 SELECT name, jsonb_array_length(c->'inputs'->'categories') AS fields, cardinality(x_cat) AS codes, (c->'inputs'->>'d_numerical')::int AS numbers,
        cardinality(x_num) AS encoded, (SELECT count(*) FROM ctr_vocabulary(model, 'shop*visitor')) > 100 AS known,
        (SELECT max(strength) FROM ctr_interactions(model) WHERE layer = 'crosses') > 0 AS strength, model::text::ctr_model = model AS comes_back
-FROM apart, LATERAL (SELECT ctr_config(model) AS c) c, LATERAL (SELECT (ctr_encode(model, t)).* FROM test t LIMIT 1) e ORDER BY name;
+FROM apart, LATERAL (SELECT ctr_config(model) AS c) c, LATERAL (SELECT (ctr_encode(model, t)).* FROM (SELECT *, 'k1' AS k FROM test LIMIT 1) t) e ORDER BY name;
 SELECT count(*) > 100 AS embeddings FROM apart, ctr_embeddings(model, 'shop*visitor') WHERE name = 'no statistics';
 SELECT ctr_embeddings(model, 'shop*visitor') FROM apart WHERE name = 'FiBiNET';
 -- the average row, from which contributions are told, has the crosses' mean statistics, of each and of their sum
 SELECT name, abs(avg(cross_sum) - avg(average)) < 0.05 AS as_rows FROM (
     SELECT name, x_num[array_length(x_num, 1)] AS cross_sum, (ctr_tensor(model, 'ctr.average.inputs'))[array_length(x_num, 1)] AS average
-    FROM apart, (SELECT * FROM train LIMIT 4000) t, ctr_encode(model, t) WHERE name <> 'no statistics') a GROUP BY name ORDER BY name;
+    FROM apart, (SELECT *, 'k' || row_number() OVER () % 5000 AS k FROM train LIMIT 4000) t, ctr_encode(model, t) WHERE name IN ('FiBiNET', 'few rows')) a GROUP BY name ORDER BY name;
 SELECT ctr_config(t.model)->'inputs'->'derived_numerical' = ctr_config(a.model)->'inputs'->'derived_numerical' AS kept
-FROM apart a, LATERAL (SELECT ctr_train(t, '{"epochs": 1}', a.model) AS model FROM (SELECT * FROM test LIMIT 500) t) t ORDER BY name;
+FROM apart a, LATERAL (SELECT ctr_train(t, '{"epochs": 1}', a.model) AS model FROM (SELECT *, 'k1' AS k FROM test LIMIT 500) t) t ORDER BY name;

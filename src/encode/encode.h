@@ -105,8 +105,8 @@ typedef struct CtrCross {
  */
 typedef struct CtrEncoder {
     MemoryContext context;
-    bool many_rows; /* NN_ROWS_MANY have fitted it; known until then only */
-    bool shared;    /* with trainings on other parts of a table: nothing that is learnt may change it */
+    bool rare;   /* many rows have fitted it, few for each category; known until then only */
+    bool shared; /* with trainings on other parts of a table: nothing that is learnt may change it */
     int n_num, n_cat;
     CtrFeature *features; /* [n_num + n_cat], numerical ones first */
     int n_crosses;

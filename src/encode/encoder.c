@@ -18,7 +18,7 @@ sums_statistics(const CtrEncoder *encoder, const CtrOptions *options, int fields
 {
     if (options->statistics != NN_STATISTICS_BY_SIZE)
         return options->statistics == NN_STATISTICS_SUM;
-    return !encoder->many_rows ||
+    return !encoder->rare ||
            encoder->n_num + encoder->n_statistics + encoder->n_counted + fields > NN_INPUTS_FEW;
 }
 

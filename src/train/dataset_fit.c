@@ -294,13 +294,23 @@ raw_codes(const CtrDataset *ds, const CtrEncoder *encoder, int32 *const *codes, 
     crosses_encode(encoder, raw_tail(ds, row)->role != CTR_ROLE_VALIDATION, x_num, x_cat, 1);
 }
 
+/* Are categories so rare that what each field's statistic weighs has to be learnt? */
+static bool
+categories_are_rare(const CtrDataset *ds, const CtrEncoder *encoder)
+{
+    int64 known = 0;
+
+    for (int f = 0; f < ds->n_cat; f++)
+        known += encoder->categories[f] - CTR_CODE_KNOWN;
+    return ds->n_training >= NN_ROWS_MANY && ds->n_training <= known * NN_ROWS_EACH;
+}
+
 int32 **
 dataset_fit_columns(CtrDataset *ds, CtrEncoder *encoder, int min_count, NnPoints *points)
 {
     int64 *missing = palloc0(sizeof(int64) * (ds->n_num + ds->n_cat));
     int32 **codes = count_categories(ds, missing);
 
-    encoder->many_rows = ds->n_training >= NN_ROWS_MANY;
     if (ds->known) {
         for (int i = 0; i < ds->n_num; i++)
             encoder_keep_number(encoder, i, ds->known, missing[i]);
@@ -318,6 +328,7 @@ dataset_fit_columns(CtrDataset *ds, CtrEncoder *encoder, int min_count, NnPoints
         pfree(counts);
         MemoryContextDelete(ds->seen_contexts[f]);
     }
+    encoder->rare = categories_are_rare(ds, encoder);
     return codes;
 }
 

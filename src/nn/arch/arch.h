@@ -14,11 +14,12 @@
 typedef enum NnStatistics {
     NN_STATISTICS_SUM,    /* one input: their sum, the log odds of naive Bayes */
     NN_STATISTIC_OF_EACH, /* one input for each field */
-    NN_STATISTICS_BY_SIZE /* one for each field where inputs are few and rows many, else their sum */
+    NN_STATISTICS_BY_SIZE /* one for each field where inputs are few and categories rare, else their sum */
 } NnStatistics;
 
 #define NN_INPUTS_FEW 32    /* numbers, statistics and fields that may be paired with one another */
 #define NN_ROWS_MANY  10000 /* training rows: fewer do not teach what each statistic weighs */
+#define NN_ROWS_EACH  4     /* at most so many of them for each category: categories are rare */
 
 /* What keeps an architecture from a configuration. */
 typedef enum NnFaultKind {
