@@ -63,6 +63,8 @@ SELECT * FROM block_scans('SELECT ctr_predict((TABLE a), c) FROM clicks c LIMIT 
 SELECT * FROM block_scans('SELECT ctr_predict((TABLE a), c) FROM clicks c ORDER BY price, id LIMIT 7', true);
 SELECT rows_read < 8 FROM block_scans('SELECT id FROM clicks c WHERE ctr_predict((TABLE a), c) > 0 LIMIT 3', true);
 SELECT count(*) FROM (SELECT ctr_predict((TABLE a), c), 1 / (500 - id) FROM clicks c ORDER BY id LIMIT 499) s;
+-- errors of rows read ahead are raised, as the guide says
+SELECT try('SELECT id FROM clicks c WHERE 1 / (id - 7) < 9 AND ctr_predict((TABLE a), c) >= 0 LIMIT 4');
 -- a LIMIT that is another each time is evaluated once
 CREATE SEQUENCE asked;
 SELECT count(p), (SELECT last_value FROM asked) FROM (SELECT ctr_predict((TABLE a), c) AS p FROM clicks c LIMIT 5 - nextval('asked')) s;

@@ -77,6 +77,9 @@ SELECT ctr_calibration(1, '-Infinity');
 SELECT ctr_calibration(0.5, 0.5);
 SELECT ctr_auc(1, 0.5, -1);
 SELECT ctr_logloss(1, 0.5, 'NaN'), ctr_auc(1, 0.5, 1e300);
+\set VERBOSITY default
+SELECT ctr_auc(1, 0.5, 1e300);
+\set VERBOSITY terse
 -- the mean AUC of groups, weighted by their rows
 SELECT round((sum(auc * rows) / sum(rows) FILTER (WHERE auc IS NOT NULL))::numeric, 10) AS grouped,
        count(auc) AS groups, count(*) AS of

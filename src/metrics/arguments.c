@@ -69,6 +69,6 @@ weight_argument(FunctionCallInfo fcinfo)
     if (!(weight >= 0 && weight <= FLT_MAX))
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                         errmsg("weight has value %s", double_to_shortest_decimal(weight)),
-                        errdetail("Weights must be finite numbers, not below 0.")));
+                        errdetail("Weights must be from 0 to %g.", FLT_MAX)));
     return weight;
 }
