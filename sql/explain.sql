@@ -70,6 +70,10 @@ GROUP BY name ORDER BY name;
 SELECT array_agg(feature ORDER BY importance DESC) FROM (
     SELECT feature, avg(abs(contribution)) AS importance FROM models, rows r, LATERAL ctr_explain(model, r)
     WHERE name = 'matrix' AND r.id > 0 GROUP BY 1 ORDER BY 2 DESC LIMIT 3) s;
+-- A small training spends few rows on it, and finds the same order.
+SELECT options->>'architecture' AS architecture, (SELECT (array_agg(feature))[:3] FROM ctr_importance(model)) AS first
+FROM (SELECT options, ctr_train(v, ctr_fit(epochs => 3, batch_size => 32, candidates => 1, ignore => '{id,held,class}') || '{"mlp_layers": [32, 16]}' || options) AS model
+      FROM visits v, unnest('{"{}","{\"architecture\": \"fibinet\"}","{\"architecture\": \"deepfm\"}"}'::jsonb[]) options WHERE id <= 800 GROUP BY options) s ORDER BY 1;
 
 -- the average row: mean numbers and mean embeddings, of the training rows as they are scored
 SELECT name, max(abs(a - mean)) < 1e-5 AS "mean numbers"
