@@ -3,6 +3,12 @@
 
 #include <math.h>
 
+#include "see/style.h"
+
+#define NAME_RIGHT 24   /* where the name of the upright axis ends */
+#define LEFT_LEAST 74   /* so that frames of pictures side by side mostly begin in one place */
+#define DIGIT      0.64 /* the width of a tick's digits, in their size */
+
 /* the least of 1, 2, 5, 10, 20, … and their tenths that is not below `least` */
 static double
 round_step(double least)
@@ -48,6 +54,15 @@ frame_y(const CtrFrame *frame, double value)
 {
     return frame->bottom -
            (value - frame->y.low) / (frame->y.high - frame->y.low) * (frame->bottom - frame->top);
+}
+
+double
+frame_left(const CtrAxis *y)
+{
+    const int low = (int)strlen(psprintf("%.*f", y->decimals, y->low));
+    const int high = (int)strlen(psprintf("%.*f", y->decimals, y->high));
+
+    return fmax(LEFT_LEAST, NAME_RIGHT + 8 + DIGIT * STYLE_LETTERS * Max(low, high));
 }
 
 /* the first tick, in steps; those that follow are counted, so that none drifts */

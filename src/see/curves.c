@@ -91,7 +91,7 @@ draw_legend(StringInfo out, const CtrEpochCurves *curves)
 void
 plot_epochs(StringInfo out, const CtrEpochCurves *curves)
 {
-    CtrFrame frame = {.left = 74, .top = 54, .right = WIDTH - 24, .bottom = HEIGHT - 56};
+    CtrFrame frame = {.top = 54, .right = WIDTH - 24, .bottom = HEIGHT - 56};
     double low, high;
 
     svg_begin(out, WIDTH, HEIGHT, curves->title);
@@ -103,6 +103,7 @@ plot_epochs(StringInfo out, const CtrEpochCurves *curves)
         frame.x.low = 1 - side;
         frame.x.high = curves->n + side;
         frame.y = axis_for(low - margin, high + margin * 2, 6, false);
+        frame.left = frame_left(&frame.y);
         frame_draw(out, &frame, "epoch", curves->unit);
         for (int k = 0; k < 2; k++)
             draw_epochs(out, &frame, curves, k);
@@ -119,10 +120,11 @@ plot_epochs(StringInfo out, const CtrEpochCurves *curves)
 void
 plot_square(StringInfo out, const CtrSquareCurve *curve)
 {
-    CtrFrame frame = {.left = 70, .top = 74, .right = SIDE - 24, .bottom = SIDE - 6};
+    CtrFrame frame = {.top = 74, .right = SIDE - 24, .bottom = SIDE - 6};
     double *x = palloc(sizeof(double) * Max(curve->n, 1)), *y = palloc(sizeof(double) * Max(curve->n, 1));
 
     frame.x = frame.y = axis_for(0, curve->most, 6, false);
+    frame.left = frame_left(&frame.y);
     svg_begin(out, SIDE, SIDE + 48, curve->title);
     svg_text(out, "title", 24, 29, curve->title);
     svg_text(out, "soft", 24, 51, curve->note);

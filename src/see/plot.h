@@ -22,6 +22,8 @@ typedef struct CtrFrame {
 CtrAxis axis_for(double low, double high, int ticks, bool whole);
 double frame_x(const CtrFrame *frame, double value);
 double frame_y(const CtrFrame *frame, double value);
+/* where a frame may begin at the left, so that the ticks' numbers have room beside the upright axis's name */
+double frame_left(const CtrAxis *y);
 /* grid, ticks, and what the axes are called */
 void frame_draw(StringInfo out, const CtrFrame *frame, const char *x_label, const char *y_label);
 

@@ -172,6 +172,8 @@ INSERT INTO models SELECT 'hostile', ctr_train(c, ctr_fit(epochs => 1)) FROM
 INSERT INTO models SELECT 'wide', ctr_train(c, ctr_fit(epochs => 1)) FROM
     (SELECT i % 2 AS label, i % 7 AS "WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW", 'a' || i % 3 AS "ééééééééééééééééééééééééééééééé"
      FROM generate_series(1, 500) i) c;
+INSERT INTO models SELECT 'slow', ctr_train(c, ctr_fit(epochs => 1, learning_rate => 0.000001)) FROM
+    (SELECT hashint4(i) & 1 AS label, i % 7 AS a, 'a' || i % 3 AS b FROM generate_series(1, 5000) i) c;
 INSERT INTO models SELECT 'long', ctr_train(c, ctr_fit(epochs => 50, patience => 0, lr_schedule => 'cosine')) FROM
     (SELECT i % 2 AS label, i % 7 AS a, 'a' || i % 3 AS b FROM generate_series(1, 500) i) c;
 EOS
@@ -221,6 +223,15 @@ foreach my $name (qw(39 300 wide))
     is(measured("<body>$pictures</body>", 700, "[$outside, document.querySelectorAll('svg').length]"), '0,2',
         "pictures of \"$name\": all letters are inside");
 }
+# No two texts of a picture of curves lie upon each other, be the ticks' numbers short or long.
+my $overlaps = '[...document.querySelectorAll("svg text")].map((e) => e.getBoundingClientRect()).filter((r, i, all) => ' .
+  'all.some((s, j) => j < i && r.left < s.right && s.left < r.right && r.top < s.bottom && s.top < r.bottom)).length';
+foreach my $picture ((map { my $name = $_; map { "ctr_plot(model, '$_') FROM models WHERE name = '$name'" } qw(loss auc) } qw(3 slow long)),
+    map { "ctr_plot_calibration((i % 100 = 0)::int, i % 50 / $_.0) FROM generate_series(1, 10000) i" } 100, 1000, 100000)
+{
+    is(measured('<body>' . query("SELECT $picture") . '</body>', 700, $overlaps), '0', "$picture: no text upon another");
+}
+is(measured('<body><svg><text y="50">one</text><text x="5" y="55">two</text></svg></body>', 700, $overlaps), '1', 'texts upon texts are seen');
 is(measured('<body><svg width="100"><text x="90">outside</text></svg></body>', 700, $outside), '1', 'letters outside are seen');
 is(measured('<body><main><p style="width:700px">wide</p></main></body>', 680, "$wide).length", paper => 1), '1', 'what is cut off is seen');
 
