@@ -18,7 +18,7 @@ CREATE TYPE ctr_round AS (
 COMMENT ON TYPE ctr_round IS 'a round of ctr_train_distributed; CREATE TABLE name OF ctr_round makes a table for its checkpoints';
 COMMENT ON COLUMN ctr_round.round IS 'number, from 1; 0: the start, from which the first round goes on';
 COMMENT ON COLUMN ctr_round.model IS 'the model after the round';
-COMMENT ON COLUMN ctr_round.velocity IS 'what the next round needs besides the model; NULL once it has ended';
+COMMENT ON COLUMN ctr_round.velocity IS 'what the next round needs besides the model, where there is momentum; NULL once it has ended';
 COMMENT ON COLUMN ctr_round.parts IS 'parts of the table';
 COMMENT ON COLUMN ctr_round.rows IS 'rows that trained';
 COMMENT ON COLUMN ctr_round.train_loss IS 'mean over the parts of their loss on the rows that train them';
@@ -183,7 +183,7 @@ COMMENT ON FUNCTION ctr_round_options(ctr_model, pg_catalog.jsonb, integer, inte
     'The options by which parts train in a round of ctr_train_distributed: those of the caller, the round''s place on one cosine of the learning rate, and a batch size for so many parts.';
 
 CREATE PROCEDURE ctr_train_distributed(source pg_catalog.regclass, options pg_catalog.jsonb DEFAULT NULL, INOUT model ctr_model DEFAULT NULL,
-    rounds integer DEFAULT 10, engine pg_catalog.text DEFAULT 'auto', momentum double precision DEFAULT 0.5, patience integer DEFAULT 0,
+    rounds integer DEFAULT 10, engine pg_catalog.text DEFAULT 'auto', momentum double precision DEFAULT 0, patience integer DEFAULT 0,
     checkpoint pg_catalog.regclass DEFAULT NULL)
     LANGUAGE plpgsql AS $$
 DECLARE
@@ -264,7 +264,7 @@ BEGIN
         END LOOP;
 
         EXIT WHEN is_empty;        -- no rows, which ctr_merge has said
-        EXECUTE CASE WHEN task = 'ctr_prepare' OR n_parts = 1
+        EXECUTE CASE WHEN task = 'ctr_prepare' OR n_parts = 1 OR momentum = 0
             THEN 'CREATE TEMPORARY TABLE ctr_next AS SELECT model, CASE WHEN false THEN model END AS velocity FROM pg_temp.ctr_merged'
             ELSE format('CREATE TEMPORARY TABLE ctr_next AS SELECT s.model, s.velocity FROM pg_temp.ctr_run r, pg_temp.ctr_merged m,
                 LATERAL %s.ctr_step(r.model, m.model, r.velocity, %L::double precision) s', home, momentum) END;
@@ -305,7 +305,7 @@ BEGIN
     COMMIT;                        -- gives the caller's search path back
 END $$;
 COMMENT ON PROCEDURE ctr_train_distributed(pg_catalog.regclass, pg_catalog.jsonb, ctr_model, integer, pg_catalog.text, double precision, integer, pg_catalog.regclass) IS
-    'Trains one model on the parts of a table, each where it lies: prepares them, unless a model to go on from is given, then in each round trains each part from the common model and merges them, with momentum over the rounds. Commits after each round, so it cannot run in a transaction block. checkpoint: a table OF ctr_round, which gets a row for each round; called again with it, the training goes on after the last one. Without it the model is the result; stopped by patience, that of the best round.';
+    'Trains one model on the parts of a table, each where it lies: prepares them, unless a model to go on from is given, then in each round trains each part from the common model and merges them, with momentum over the rounds where that is given. Commits after each round, so it cannot run in a transaction block. checkpoint: a table OF ctr_round, which gets a row for each round; called again with it, the training goes on after the last one. Without it the model is the result; stopped by patience, that of the best round.';
 
 CREATE FUNCTION ctr_evaluate_distributed(source pg_catalog.regclass, model ctr_model, engine pg_catalog.text DEFAULT 'auto') RETURNS ctr_evaluation
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$

@@ -31,7 +31,7 @@ CREATE PROCEDURE train(run text, options jsonb, n_rounds int, source regclass DE
 DECLARE
     trained ctr_model;
 BEGIN
-    CALL ctr_train_distributed(source, options, trained, rounds => n_rounds, patience => n_patience);
+    CALL ctr_train_distributed(source, options, trained, rounds => n_rounds, patience => n_patience, momentum => 0.5);
     INSERT INTO results VALUES (run, trained);
 END $$;
 CALL train('plain', fit(), 4);
@@ -46,26 +46,31 @@ FROM (SELECT ctr_evaluate((SELECT ctr_train(c, fit()) FROM rows c), c) AS e FROM
 CREATE TABLE run OF ctr_round;
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no round %', NEW.round; END $$;
 CREATE TRIGGER refuse BEFORE INSERT ON run FOR EACH ROW WHEN (NEW.round = 3) EXECUTE FUNCTION refuse();
-CALL ctr_train_distributed('clicks', fit(), rounds => 4, checkpoint => 'run');
+CALL ctr_train_distributed('clicks', fit(), rounds => 4, momentum => 0.5, checkpoint => 'run');
 SELECT round FROM run ORDER BY 1;
 DROP TRIGGER refuse ON run;
-CALL ctr_train_distributed('clicks', fit(), rounds => 4, checkpoint => 'run');
+CALL ctr_train_distributed('clicks', fit(), rounds => 4, momentum => 0.5, checkpoint => 'run');
 SELECT round, parts, rows, train_loss > 0 AS train_loss, val_loss > 0 AS val_loss, val_auc > 0.5 AS val_auc, seconds > 0 AS seconds, bytes, ended < now() AS ended,
        velocity IS NULL AS no_velocity, model = (SELECT model FROM results WHERE name = 'plain') AS same FROM run ORDER BY 1;
 -- all is done
-CALL ctr_train_distributed('clicks', fit(), rounds => 4, checkpoint => 'run');
+CALL ctr_train_distributed('clicks', fit(), rounds => 4, momentum => 0.5, checkpoint => 'run');
 SELECT count(*) FROM run;
 -- a start that is given is not prepared again; and a model goes on
 DO $$
 DECLARE
     trained ctr_model := (SELECT model FROM run WHERE round = 0);
 BEGIN
-    CALL ctr_train_distributed('clicks', fit(), trained, 4);
+    CALL ctr_train_distributed('clicks', fit(), trained, 4, momentum => 0.5);
     INSERT INTO results VALUES ('from the start', trained);
     CALL ctr_train_distributed('clicks', NULL, trained, 2);
     INSERT INTO results VALUES ('further', trained);
 END $$;
 SELECT name, model = (SELECT model FROM results WHERE name = 'plain') AS same, ctr_config(model)->'epochs' AS epochs FROM results WHERE name <> 'plain';
+
+-- without momentum the model of a round is the average of its parts
+CREATE TABLE average OF ctr_round;
+CALL ctr_train_distributed('clicks', fit(), rounds => 2, checkpoint => 'average');
+SELECT round, velocity IS NULL AS no_velocity, model = (SELECT model FROM run r WHERE r.round = a.round) AS same_as_with_momentum FROM average a ORDER BY 1;
 
 -- one part is trained as by ctr_train: the same tensors, but for what only parts have
 CALL train('one part', fit(), 4, 'rows');
@@ -79,9 +84,9 @@ CREATE TABLE noise_0 PARTITION OF noise FOR VALUES WITH (MODULUS 2, REMAINDER 0)
 CREATE TABLE noise_1 PARTITION OF noise FOR VALUES WITH (MODULUS 2, REMAINDER 1);
 INSERT INTO noise SELECT id, amount, shop, city, (uniform(id, 9) < 0.5)::int FROM rows;
 CREATE TABLE noise_run OF ctr_round;
-CALL ctr_train_distributed('noise', fit(), rounds => 30, patience => 2, checkpoint => 'noise_run');
+CALL ctr_train_distributed('noise', fit(), rounds => 30, patience => 2, momentum => 0.5, checkpoint => 'noise_run');
 SELECT max(round) < 30 AS stopped, max(round) - (SELECT round FROM noise_run ORDER BY val_auc DESC NULLS LAST, round LIMIT 1) AS rounds_later FROM noise_run;
-CALL ctr_train_distributed('noise', fit(), rounds => 30, patience => 2, checkpoint => 'noise_run');
+CALL ctr_train_distributed('noise', fit(), rounds => 30, patience => 2, momentum => 0.5, checkpoint => 'noise_run');
 CALL train('best', fit(), 30, 'noise', 2);
 SELECT model = (SELECT model FROM noise_run ORDER BY val_auc DESC NULLS LAST, round LIMIT 1) AS best FROM results WHERE name = 'best';
 
