@@ -10,7 +10,7 @@ GENERATED = src/io/onnx.pb-c.c src/io/onnx.pb-c.h
 SOURCES = $(sort $(filter-out $(GENERATED),$(wildcard src/*.c src/*/*.c src/nn/*/*.c)))
 OWN_HEADERS = $(filter-out $(GENERATED),$(wildcard src/*.h src/*/*.h src/nn/*/*.h))
 OBJS = $(BUILT:.c=.o)
-REGRESS = options immutable model alike compare record restorable types features train predict columns rights metrics evaluate errors fibinet baselines continue collisions cache threads untrainable folds order numbers weights crosses see cooldown explain blocks chunks load_weights drift vocabulary candidates merge distributed
+REGRESS = options immutable model alike compare record restorable types features train predict columns rights metrics evaluate errors fibinet baselines continue collisions cache threads untrainable folds order numbers weights crosses see cooldown explain blocks chunks load_weights drift vocabulary candidates merge rounds distributed
 EXTRA_CLEAN = test/unit/build test/fuzz/build $(GENERATED) $(wildcard src/io/*.o)
 
 # ctr_to_onnx needs protobuf-c 1.4, which packs a message without memory of its own: its library, and its compiler (protoc-c,

@@ -66,10 +66,14 @@ typedef struct Epochs {
     double *seconds; /* of the slowest part */
 } Epochs;
 
+/*
+ * Epochs before the parts' own are the same in all of them. They may have been measured, and those of the
+ * parts not: then every part counts the same.
+ */
 static void
 epochs_add(Epochs *all, const CtrModel *part)
 {
-    const double train = (double)part->train_rows, validation = (double)part->validation_rows;
+    const double train = (double)part->train_rows, validation = (double)Max(part->validation_rows, 1);
 
     if (part->n_epochs > all->room) {
         const Size more = part->n_epochs - all->room;
