@@ -59,6 +59,11 @@ BEGIN
         state := NULL;
         work := NULL;
         IF is_far THEN
+            -- else the names would be cut, and the part itself be meant
+            IF octet_length(relation) > 53 THEN
+                RAISE EXCEPTION USING ERRCODE = 'name_too_long', MESSAGE = format('name "%s" of a part is too long', relation),
+                    DETAIL = 'With "_ctr_state" it would pass 63 bytes.', HINT = 'Rename it, or let the rows come here: engine => ''local''.';
+            END IF;
             state := format('%I.%I', home, relation || '_ctr_state');
             work := format('%I.%I', home, relation || '_ctr_work');
             -- What is not the part's owner's, or the caller's, may be anybody's trap.
@@ -90,8 +95,8 @@ CREATE FUNCTION ctr_on_parts(source pg_catalog.regclass, engine pg_catalog.text,
     OUT sent bigint)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    call pg_catalog.text := CASE task WHEN 'ctr_evaluate_part' THEN '(SELECT model FROM pg_temp.ctr_run), c::pg_catalog.record'
-        ELSE 'c::pg_catalog.record, $1, (SELECT model FROM pg_temp.ctr_run)' END;
+    call pg_catalog.text := CASE task WHEN 'ctr_evaluate_part' THEN '(SELECT model FROM pg_temp.ctr_run), (c.*)::pg_catalog.record'
+        ELSE '(c.*)::pg_catalog.record, $1, (SELECT model FROM pg_temp.ctr_run)' END;
     type pg_catalog.text := CASE task WHEN 'ctr_evaluate_part' THEN 'bytea' ELSE home || '.ctr_model' END;
     which pg_catalog.regclass;
     target pg_catalog.text;
@@ -196,7 +201,7 @@ DECLARE
     best_round integer;
     best_metric double precision;
     began pg_catalog.timestamptz;
-    figures record;                -- of a round
+    figures pg_catalog.record;     -- of a round
     sent bigint;
     state pg_catalog.text;         -- of an error
     problem pg_catalog.text;
@@ -362,9 +367,9 @@ CREATE TABLE %1$I.%2$I (options jsonb, part integer, bytes bytea);
 ALTER TABLE %1$I.%2$I ALTER bytes SET STORAGE EXTERNAL;
 CREATE VIEW %1$I.%3$I AS
     WITH given AS (SELECT (array_agg(options))[1] AS options, ctr_from_chunks(part, bytes) AS model FROM %1$I.%2$I HAVING count(*) > 0)
-    SELECT ''ctr_prepare'' AS task, k.part, k.bytes FROM given g, ctr_chunks((SELECT ctr_prepare(c, g.options, g.model) FROM %4$s), 4194304) k
-    UNION ALL SELECT ''ctr_train'', k.part, k.bytes FROM given g, ctr_chunks((SELECT ctr_train(c, g.options, g.model) FROM %4$s), 4194304) k
-    UNION ALL SELECT ''ctr_evaluate_part'', 1, (SELECT ctr_evaluate_part(g.model, c) FROM %4$s) FROM given g;\n',
+    SELECT ''ctr_prepare'' AS task, k.part, k.bytes FROM given g, ctr_chunks((SELECT ctr_prepare(c.*, g.options, g.model) FROM %4$s), 4194304) k
+    UNION ALL SELECT ''ctr_train'', k.part, k.bytes FROM given g, ctr_chunks((SELECT ctr_train(c.*, g.options, g.model) FROM %4$s), 4194304) k
+    UNION ALL SELECT ''ctr_evaluate_part'', 1, (SELECT ctr_evaluate_part(g.model, c.*) FROM %4$s) FROM given g;\n',
             part.far_schema, part.relname || '_ctr_state', part.relname || '_ctr_work', part.rows);
         here := here || format(
 E'CREATE FOREIGN TABLE %1$I.%2$I (options jsonb, part integer, bytes bytea)

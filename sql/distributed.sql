@@ -98,6 +98,9 @@ CREATE TABLE gaps_empty PARTITION OF gaps FOR VALUES IN ('none');
 INSERT INTO gaps SELECT * FROM rows;
 CALL train('gaps', fit(), 1, 'gaps');
 SELECT ctr_config(model)->'rows'->'training' AS rows FROM results WHERE name = 'gaps';
+ALTER TABLE gaps RENAME amount TO c; -- which names the row in our statements, too
+CALL train('a column c', fit(), 1, 'gaps');
+SELECT count(*) FILTER (WHERE f.name = 'c') FROM results, LATERAL ctr_features(model) f WHERE results.name = 'a column c';
 UPDATE gaps SET label = 7 WHERE id = (SELECT min(id) FROM gaps_2);
 CALL train('wrong', fit(), 1, 'gaps');
 SELECT count(*) FROM pg_class WHERE relnamespace = pg_my_temp_schema();

@@ -25,7 +25,7 @@ sub worker
     return query($sql, database => 'postgres');
 }
 
-my $columns = '(id int, price float8, "City name" text, label int)';
+my $columns = '(id int, c float8, "City name" text, label int)';
 query(qq{
     SET client_min_messages = warning;
     CREATE EXTENSION postgres_fdw;
@@ -37,14 +37,14 @@ my $rows = q{SELECT i AS id, i % 97 AS price, 'c' || i * 7919 % 41 AS city, (i %
 # One worker has its columns in another order and by other names.
 for my $n (0 .. 2) {
     start_worker($workers[$n]);
-    worker($n, $n == 1 ? "CREATE TABLE far_1 AS SELECT city AS town, label, 'x' AS more, price::float8, id FROM ($rows) r WHERE id % 3 = $n"
-        : "CREATE TABLE far_$n AS SELECT id, price::float8, city AS \"City name\", label FROM ($rows) r WHERE id % 3 = $n");
+    worker($n, $n == 1 ? "CREATE TABLE far_1 AS SELECT city AS town, label, 'x' AS more, price::float8 AS c, id FROM ($rows) r WHERE id % 3 = $n"
+        : "CREATE TABLE far_$n AS SELECT id, price::float8 AS c, city AS \"City name\", label FROM ($rows) r WHERE id % 3 = $n");
     my $city = $n == 1 ? q{OPTIONS (column_name 'town')} : '';
     query(qq{
         CREATE TABLE here_$n PARTITION OF here FOR VALUES IN ($n);
         CREATE SERVER w$n FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '$workers[$n]', port '5432', dbname 'postgres');
         CREATE USER MAPPING FOR CURRENT_USER SERVER w$n OPTIONS (user 'postgres');
-        CREATE FOREIGN TABLE "Shows $n" (id int, price float8, "City name" text $city, label int) SERVER w$n OPTIONS (schema_name 'public', table_name 'far_$n');
+        CREATE FOREIGN TABLE "Shows $n" (id int, c float8, "City name" text $city, label int) SERVER w$n OPTIONS (schema_name 'public', table_name 'far_$n');
         ALTER TABLE shows ATTACH PARTITION "Shows $n" FOR VALUES IN ($n);});
 }
 query("INSERT INTO here $rows");
@@ -77,7 +77,7 @@ is(join(' ', map { worker($_, qq{SELECT count(*) FROM "Shows ${_}_ctr_state"}) }
 
 my $model = '(SELECT model FROM run WHERE round = 20)';
 my ($there, $here) = map { query("SELECT (e).rows, (e).auc, (e).accuracy, round((e).loss::numeric, 12), round((e).calibration::numeric, 12) FROM $_ s") }
-  "(SELECT ctr_evaluate_distributed('shows', $model) AS e OFFSET 0)", "(SELECT ctr_evaluate($model, c) AS e FROM here c)";
+  "(SELECT ctr_evaluate_distributed('shows', $model) AS e OFFSET 0)", "(SELECT ctr_evaluate($model, h) AS e FROM here h)";
 is($there, $here, 'evaluated there: the same');
 like($here, qr/^9000\|0\.[89]/, 'and good');
 is(query("SELECT (ctr_evaluate_distributed('here', $model)).auc = (ctr_evaluate_distributed('shows', $model)).auc"), 't', 'so are partitions of one server');
