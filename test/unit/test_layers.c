@@ -377,18 +377,30 @@ test_batchnorm_mean_first(void)
     layer->type->update_buffers(layer, &run.net, run.params, run.batch_stats, ROWS, true);
     CHECK_NEAR((double)*mean, 0.9 * 5.5 + 0.1 * 100, 1e-4);
     /* batches without variance, or none but of rounding, do not tell the scale; PyTorch's follows them */
-    *var = 1;
+    *var = 4;
     for (int i = 0; i < 3; i++) {
-        const float means[] = {100, 0, 1e6F}, vars[] = {0, 5e-8F, 1};
+        const float means[] = {100, 0, 1e6F}, vars[] = {0, 5e-12F, 1};
 
         *batch_mean = means[i];
         *batch_var = vars[i];
         layer->type->update_buffers(layer, &run.net, run.params, run.batch_stats, ROWS, true);
-        CHECK(*var == 1);
+        CHECK(*var == 4);
     }
+    /* small variances that are real do, and large ones beside a mean that is larger still */
+    *batch_mean = 0;
+    *batch_var = 5e-10F;
+    layer->type->update_buffers(layer, &run.net, run.params, run.batch_stats, ROWS, true);
+    CHECK(*var < 4);
+    *var = 4;
+    *batch_mean = 1e9F;
+    *batch_var = 1e6F;
+    layer->type->update_buffers(layer, &run.net, run.params, run.batch_stats, ROWS, true);
+    CHECK(*var > 1e5);
+    *var = 4;
+    *batch_mean = 1e6F;
     *batch_var = 0;
     layer->type->update_buffers(layer, &run.net, run.params, run.batch_stats, ROWS, false);
-    CHECK(*var < 1);
+    CHECK(*var < 4);
     unit_release(&run.memory);
 }
 

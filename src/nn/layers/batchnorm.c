@@ -21,6 +21,7 @@
 #define COLUMNS  16    /* that are summed up side by side in registers */
 #define STRETCH  16    /* rows */
 #define ROUNDING 1e-11 /* what it leaves of variance, by the mean's square */
+#define NOTHING  1e-11 /* variance of which a standard deviation of 0.001 is left; products begin at 1e-10 */
 
 enum { WEIGHT, BIAS, RUNNING_MEAN, RUNNING_VAR, BATCHES }; /* param[] */
 
@@ -338,14 +339,14 @@ backward(const NnLayer *l, const NnBlock *b)
 }
 
 /*
- * A batch whose rows are alike, to rounding or as far below EPSILON that normalisation leaves nothing of what
- * distinguishes them, does not tell the column's scale. A running variance that followed it to 0 would
+ * A batch whose rows are alike, to rounding or so far below EPSILON that normalisation leaves nothing of what
+ * distinguishes them, does not tell the column's scale. A running variance that fell to 0 with it would
  * magnify, three hundred times, what other rows have there.
  */
 static bool
-tells_scale(double mean, double var)
+tells_scale(double mean, double var, double running_var)
 {
-    return var > EPSILON / 100 && var > ROUNDING * mean * mean;
+    return var >= running_var || (var > NOTHING && var > ROUNDING * mean * mean);
 }
 
 static void
@@ -370,7 +371,7 @@ update_buffers(const NnLayer *l, const NnNet *net, float *params, const float *b
                     var_of_batch = batch_stats[UNBIASED_VAR * d + c];
 
         mean[c] = (float)((1 - momentum) * mean[c] + momentum * mean_of_batch);
-        if (!mean_first || tells_scale(mean_of_batch, var_of_batch))
+        if (!mean_first || tells_scale(mean_of_batch, var_of_batch, var[c]))
             var[c] = (float)((1 - momentum) * var[c] + momentum * var_of_batch);
     }
     memcpy(counter, &batches, sizeof batches);
