@@ -52,9 +52,9 @@ odd_integer(int64 now)
 
     switch (random_below(4)) {
     case 0:
-        return now + 1;
+        return (int64)((uint64)now + 1);
     case 1:
-        return now - 1;
+        return (int64)((uint64)now - 1);
     default:
         return odd[random_below(lengthof(odd))];
     }
