@@ -318,11 +318,13 @@ ctr_evaluate_merge_transition(PG_FUNCTION_ARGS)
     MemoryContext context = aggregate_context(fcinfo);
     Evaluation *into = PG_ARGISNULL(0) ? NULL : (Evaluation *)PG_GETARG_POINTER(0);
     const Evaluation *part = NULL;
+    bytea *bytes;
 
     if (PG_ARGISNULL(1))
         return evaluation_datum(fcinfo, into);
-    if (part_is_sound(PG_GETARG_BYTEA_PP(1)))
-        part = evaluation_read(PG_GETARG_BYTEA_PP(1));
+    bytes = PG_GETARG_BYTEA_PP(1);
+    if (part_is_sound(bytes))
+        part = evaluation_read(bytes);
     if (part == NULL || !scores_are_sound(&part->scores) ||
         (into != NULL && into->sums.classes != part->sums.classes &&
          memcmp(into->digest, part->digest, CTR_MODEL_DIGEST_SIZE) == 0))
