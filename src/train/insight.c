@@ -32,6 +32,8 @@
 #define SAMPLE_LARGEST    1024
 #define SAMPLE_TASK       32 /* rows that one thread explains at a time, at most CTR_EXPLAIN_MOST */
 
+StaticAssertDecl(SAMPLE_TASK <= CTR_EXPLAIN_MOST, "the rows of a task fit an explainer");
+
 /* ------------------------------------------------------------------ the average row */
 
 /*
