@@ -22,8 +22,8 @@ COMMENT ON COLUMN ctr_round.velocity IS 'what the next round needs besides the m
 COMMENT ON COLUMN ctr_round.parts IS 'parts of the table';
 COMMENT ON COLUMN ctr_round.rows IS 'rows that trained';
 COMMENT ON COLUMN ctr_round.train_loss IS 'mean over the parts of their loss on the rows that train them';
-COMMENT ON COLUMN ctr_round.val_loss IS 'mean over the parts of their loss on rows held back, before they are merged';
-COMMENT ON COLUMN ctr_round.val_auc IS 'mean over the parts of the area under their ROC curve on rows held back, before they are merged';
+COMMENT ON COLUMN ctr_round.val_loss IS 'mean over the parts of their loss on rows held back, before they are merged; NULL once those train, too';
+COMMENT ON COLUMN ctr_round.val_auc IS 'mean over the parts of the area under their ROC curve on rows held back, before they are merged; NULL once those train, too';
 COMMENT ON COLUMN ctr_round.seconds IS 'wall-clock time of the round';
 COMMENT ON COLUMN ctr_round.bytes IS 'bytes sent to other servers and received from them';
 COMMENT ON COLUMN ctr_round.ended IS 'when the round ended';
@@ -163,7 +163,7 @@ END $$;
 COMMENT ON FUNCTION ctr_pass(pg_catalog.regclass, pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.text) IS
     'A pass of ctr_train_distributed over all parts of a table, by ctr_prepare or ctr_train: what ctr_merge makes of them is in the temporary table ctr_merged.';
 
-CREATE FUNCTION ctr_round_options(model ctr_model, options pg_catalog.jsonb, parts integer, round integer, rounds integer)
+CREATE FUNCTION ctr_round_options(model ctr_model, options pg_catalog.jsonb, parts integer, round integer, rounds integer, patience integer)
     RETURNS pg_catalog.jsonb LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     home pg_catalog.text := (SELECT typnamespace::regnamespace FROM pg_type WHERE oid = pg_typeof(model));
@@ -178,14 +178,19 @@ BEGIN
               WHERE option IN (''learning_rate'', ''batch_size'') AND $2 = ANY (architectures)) o', home)
         INTO rate, batch USING config->'options'->>'recipe', config->>'architecture';
     -- The more parts there are, the smaller are the batches, but those that the options ask for.
+    -- Rows that were held back have shown in the first rounds whether it learns, and train in the others, unless patience needs them to
+    -- the end. What has trained measures nothing any more, so a model that goes on keeps to that.
+    IF patience = 0 AND round > greatest(0.3 * rounds, 1) OR (config->'options'->>'validation')::float8 = 0 THEN
+        options := coalesce(options, '{}') || '{"validation": 0}';
+    END IF;
     RETURN coalesce(options, '{}') || jsonb_build_object(
         'epochs', coalesce((options->>'epochs')::integer, 1),
         'batch_size', coalesce((options->>'batch_size')::integer, greatest(round(batch / power(parts, 2.0 / 3)), 32)),
         'lr_schedule', 'constant',
         'learning_rate', coalesce((options->>'learning_rate')::float8, rate) * (1 + cos(pi() * (round - 0.5) / rounds)) / 2);
 END $$;
-COMMENT ON FUNCTION ctr_round_options(ctr_model, pg_catalog.jsonb, integer, integer, integer) IS
-    'The options by which parts train in a round of ctr_train_distributed: those of the caller, the round''s place on one cosine of the learning rate, and a batch size for so many parts.';
+COMMENT ON FUNCTION ctr_round_options(ctr_model, pg_catalog.jsonb, integer, integer, integer, integer) IS
+    'The options by which parts train in a round of ctr_train_distributed: those of the caller, the round''s place on one cosine of the learning rate, a batch size for so many parts, and, after the first rounds and without patience, no rows held back.';
 
 CREATE PROCEDURE ctr_train_distributed(source pg_catalog.regclass, options pg_catalog.jsonb DEFAULT NULL, INOUT model ctr_model DEFAULT NULL,
     rounds integer DEFAULT 10, engine pg_catalog.text DEFAULT 'auto', momentum double precision DEFAULT 0, patience integer DEFAULT 0,
@@ -200,6 +205,7 @@ DECLARE
     is_empty boolean;
     best_round integer;
     best_metric double precision;
+    since_best integer := 0;       -- rounds that were measured after the best one
     began pg_catalog.timestamptz;
     figures pg_catalog.record;     -- of a round
     sent bigint;
@@ -227,6 +233,7 @@ BEGIN
         EXECUTE 'SELECT round FROM pg_temp.ctr_run' INTO finished;
         EXECUTE format('SELECT round, coalesce(val_auc, -val_loss) FROM %s WHERE val_loss IS NOT NULL ORDER BY 2 DESC, 1 LIMIT 1', checkpoint)
             INTO best_round, best_metric;
+        EXECUTE format('SELECT count(*) FROM %s WHERE val_loss IS NOT NULL AND round > $1', checkpoint) INTO since_best USING best_round;
     END IF;
     IF finished IS NULL THEN
         EXECUTE format('SELECT %s.ctr_forget()', home);
@@ -238,12 +245,13 @@ BEGIN
     WHILE coalesce(finished, -1) < rounds LOOP
         COMMIT;
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-        EXIT WHEN patience > 0 AND finished - best_round >= patience;
+        EXIT WHEN patience > 0 AND since_best >= patience;
         began := clock_timestamp();
         task := CASE WHEN finished IS NULL THEN 'ctr_prepare' ELSE 'ctr_train' END;
         settings := options;
         IF finished IS NOT NULL AND n_parts > 1 THEN
-            EXECUTE format('SELECT %s.ctr_round_options(model, $1, $2, $3, $4) FROM pg_temp.ctr_run', home) INTO settings USING options, n_parts, finished + 1, rounds;
+            EXECUTE format('SELECT %s.ctr_round_options(model, $1, $2, $3, $4, $5) FROM pg_temp.ctr_run', home) INTO settings
+                USING options, n_parts, finished + 1, rounds, patience;
         END IF;
 
         FOR attempt IN 1 .. 2 LOOP
@@ -280,9 +288,11 @@ BEGIN
         CONTINUE WHEN finished IS NULL;
         EXECUTE format('SELECT (%1$s.ctr_config(model)->''rows''->>''training'')::bigint AS rows, h.train_loss, h.val_loss, h.val_auc
             FROM pg_temp.ctr_run LEFT JOIN LATERAL (SELECT * FROM %1$s.ctr_history(model) ORDER BY epoch DESC LIMIT 1) h ON true', home) INTO figures;
-        IF coalesce(figures.val_auc, -figures.val_loss) > best_metric IS NOT FALSE AND finished > 0 THEN
+        since_best := since_best + (figures.val_loss IS NOT NULL)::integer;
+        IF figures.val_loss IS NOT NULL AND coalesce(figures.val_auc, -figures.val_loss) > best_metric IS NOT FALSE THEN
             best_metric := coalesce(figures.val_auc, -figures.val_loss);
             best_round := finished;
+            since_best := 0;
             IF patience > 0 AND checkpoint IS NULL THEN
                 IF to_regclass('pg_temp.ctr_best') IS NOT NULL THEN
                     DROP TABLE pg_temp.ctr_best;
@@ -292,7 +302,8 @@ BEGIN
         END IF;
         RAISE NOTICE USING MESSAGE = concat_ws(', ', CASE WHEN finished > 0 THEN format('round %s of %s', finished, rounds) ELSE 'prepared' END
             || format(': %s %s', n_parts, CASE WHEN n_parts > 1 THEN 'parts' ELSE 'part' END), figures.rows || ' rows',
-            'train loss ' || round(figures.train_loss::numeric, 4), 'validation loss ' || round(figures.val_loss::numeric, 4), 'AUC ' || round(figures.val_auc::numeric, 4),
+            'train loss ' || round(figures.train_loss::numeric, 4),
+            coalesce('validation loss ' || round(figures.val_loss::numeric, 4), CASE WHEN finished > 0 THEN 'no validation' END), 'AUC ' || round(figures.val_auc::numeric, 4),
             round(extract(epoch FROM clock_timestamp() - began)::numeric, 1) || ' s', CASE WHEN sent > 0 THEN pg_size_pretty(sent) || ' sent' END);
         IF checkpoint IS NOT NULL THEN
             EXECUTE format('UPDATE %s SET velocity = NULL WHERE velocity IS NOT NULL', checkpoint);

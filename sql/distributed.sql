@@ -55,14 +55,14 @@ SELECT round, parts, rows, train_loss > 0 AS train_loss, val_loss > 0 AS val_los
 -- all is done
 CALL ctr_train_distributed('clicks', fit(), rounds => 4, momentum => 0.5, checkpoint => 'run');
 SELECT count(*) FROM run;
--- a start that is given is not prepared again; and a model goes on
+-- a start that is given is not prepared again; and a model goes on, for which no row is held back that has trained
 DO $$
 DECLARE
     trained ctr_model := (SELECT model FROM run WHERE round = 0);
 BEGIN
     CALL ctr_train_distributed('clicks', fit(), trained, 4, momentum => 0.5);
     INSERT INTO results VALUES ('from the start', trained);
-    CALL ctr_train_distributed('clicks', NULL, trained, 2);
+    CALL ctr_train_distributed('clicks', '{"validation": 0.2}', trained, 2);
     INSERT INTO results VALUES ('further', trained);
 END $$;
 SELECT name, model = (SELECT model FROM results WHERE name = 'plain') AS same, ctr_config(model)->'epochs' AS epochs FROM results WHERE name <> 'plain';
@@ -71,6 +71,9 @@ SELECT name, model = (SELECT model FROM results WHERE name = 'plain') AS same, c
 CREATE TABLE average OF ctr_round;
 CALL ctr_train_distributed('clicks', fit(), rounds => 2, checkpoint => 'average');
 SELECT round, velocity IS NULL AS no_velocity, model = (SELECT model FROM run r WHERE r.round = a.round) AS same_as_with_momentum FROM average a ORDER BY 1;
+-- patience counts the rounds that measured
+CALL ctr_train_distributed('clicks', fit(), rounds => 4, patience => 1, checkpoint => 'average');
+SELECT round, rows, val_auc IS NOT NULL AS measured FROM average ORDER BY 1;
 
 -- one part is trained as by ctr_train: the same tensors, but for what only parts have
 CALL train('one part', fit(), 4, 'rows');
