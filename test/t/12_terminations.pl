@@ -137,8 +137,10 @@ my %ways = (
     'timed out' => sub {
         my ($work) = @_;
         my $milliseconds = 1 + int rand 1000 * $seconds{$work};
-        # LOCAL: only the work has the limit, not the statement that tells what is left of it
-        return end_session(start_session("BEGIN; SET LOCAL statement_timeout = $milliseconds;\n" . work($work) . ";\nROLLBACK;\n$alive"));
+        # LOCAL: only the work has the limit, not the statement that tells what is left of it. When the time is over while the
+        # executor frees what a work had, which looks at no interrupts, PostgreSQL raises the error in the statement that
+        # comes next: the first ROLLBACK, whose transaction the second one ends.
+        return end_session(start_session("BEGIN; SET LOCAL statement_timeout = $milliseconds;\n" . work($work) . ";\nROLLBACK; ROLLBACK;\n$alive"));
     },
     'its client killed' => sub {
         my ($work) = @_;
