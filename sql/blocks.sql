@@ -27,6 +27,7 @@ CREATE VIEW a AS SELECT model FROM models WHERE name = 'a';
 -- wherever a statement evaluates ctr_predict for many rows
 SELECT statement, (SELECT count(*) FROM block_scans(statement)) AS scans FROM (VALUES
     ('SELECT ctr_predict(model, c) FROM clicks c, a'),
+    ('SELECT ctr_predict_columns(model, ''clicks'', c.id, c.label, c.price, c.city) FROM clicks c, a'),
     ('SELECT sum(ctr_predict((TABLE a), c)) FROM clicks c'),
     ('SELECT city, avg(ctr_predict(model, c)) FROM clicks c, a GROUP BY city'),
     ('SELECT id FROM clicks c, a WHERE ctr_predict(model, c) > 0.5'),

@@ -505,7 +505,7 @@ COMMENT ON AGGREGATE ctr_drift(ctr_model, pg_catalog.record) IS
 CREATE FUNCTION ctr_predict_support(pg_catalog.internal) RETURNS pg_catalog.internal
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION ctr_predict_support(pg_catalog.internal) IS
-    'planner support function of ctr_predict and ctr_predict_classes: hands over a table''s columns instead of its row';
+    'planner support function of ctr_predict, ctr_predict_classes and what it makes of them: hands over a table''s columns instead of its row, and tells the planner''s hook that there is a call';
 
 CREATE FUNCTION ctr_predict(ctr_model, pg_catalog.record) RETURNS double precision
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 SUPPORT ctr_predict_support;
@@ -518,13 +518,13 @@ COMMENT ON FUNCTION ctr_predict_classes(ctr_model, pg_catalog.record) IS
     'The probabilities of labels 0, 1, 2, ... of a row; they add up to 1.';
 
 CREATE FUNCTION ctr_predict_columns(ctr_model, pg_catalog.regtype, VARIADIC pg_catalog."any") RETURNS double precision
-    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE COST 1000;
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE COST 1000 SUPPORT ctr_predict_support;
 COMMENT ON FUNCTION ctr_predict_columns(ctr_model, pg_catalog.regtype, VARIADIC pg_catalog."any") IS
     'What the planner makes of ctr_predict(model, row) where it has the row''s columns: the row type and one value for each of its columns, in their order. Needs EXECUTE on ctr_predict. Not made to be called by hand.';
 
 CREATE FUNCTION ctr_predict_classes_columns(ctr_model, pg_catalog.regtype,
     VARIADIC pg_catalog."any") RETURNS double precision[]
-    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE COST 1000;
+    AS 'MODULE_PATHNAME' LANGUAGE C STABLE PARALLEL SAFE COST 1000 SUPPORT ctr_predict_support;
 COMMENT ON FUNCTION ctr_predict_classes_columns(ctr_model, pg_catalog.regtype, VARIADIC pg_catalog."any") IS
     'What the planner makes of ctr_predict_classes(model, row), as ctr_predict_columns.';
 

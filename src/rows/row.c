@@ -19,9 +19,9 @@ rowmap_read(CtrRowMap *map, const CtrRow *row)
     if (row->tuple == NULL) {
         const NullableDatum *columns = row->call->args + CTR_FIRST_COLUMN;
 
-        for (int i = 0; i < map->desc->natts; i++) {
-            map->values[i] = columns[i].value;
-            map->nulls[i] = columns[i].isnull;
+        for (int i = 0; i < map->n_columns; i++) {
+            map->values[map->columns[i]] = columns[i].value;
+            map->nulls[map->columns[i]] = columns[i].isnull;
         }
         return;
     }

@@ -24,25 +24,28 @@ compare_names(const void *a, const void *b, void *desc)
 static void
 sort_names(CtrRowMap *map)
 {
-    map->by_name = palloc(sizeof(int) * Max(map->desc->natts, 1));
+    const size_t size = sizeof(int) * (size_t)Max(map->desc->natts, 1);
+
+    map->columns = palloc0(size);
     for (int i = 0; i < map->desc->natts; i++) {
         if (!TupleDescAttr(map->desc, i)->attisdropped)
-            map->by_name[map->n_names++] = i;
+            map->columns[map->n_columns++] = i;
     }
-    qsort_arg(map->by_name, map->n_names, sizeof(int), compare_names, map->desc);
+    map->by_name = memcpy(palloc(size), map->columns, size);
+    qsort_arg(map->by_name, map->n_columns, sizeof(int), compare_names, map->desc);
 }
 
 static bool
 is_name(const CtrRowMap *map, int i, const char *name)
 {
-    return i < map->n_names && strcmp(rowmap_name(map->desc, map->by_name[i]), name) == 0;
+    return i < map->n_columns && strcmp(rowmap_name(map->desc, map->by_name[i]), name) == 0;
 }
 
 /* the attribute's index, ROWMAP_NOT_FOUND or ROWMAP_DUPLICATE */
 int
 rowmap_find(const CtrRowMap *map, const char *name)
 {
-    int low = 0, high = map->n_names; /* the first name that is not less lies in [low, high] */
+    int low = 0, high = map->n_columns; /* the first name that is not less lies in [low, high] */
 
     while (low < high) {
         int middle = (low + high) / 2;
@@ -74,19 +77,19 @@ rowmap_check_columns(const CtrRowMap *map, const CtrRow *row)
     if (row->tuple)
         return;
     n = row->call->nargs - CTR_FIRST_COLUMN;
-    if (n != map->desc->natts)
+    if (n != map->n_columns)
         ereport(ERROR,
-                (errcode(ERRCODE_DATATYPE_MISMATCH), errmsg("row type %s has %d columns, not %d",
-                                                            format_type_be(row->type), map->desc->natts, n)));
+                (errcode(ERRCODE_DATATYPE_MISMATCH),
+                 errmsg("row type %s has %d columns, not %d", format_type_be(row->type), map->n_columns, n)));
     for (int i = 0; i < n; i++) {
         const Oid type = get_fn_expr_argtype(row->call->flinfo, CTR_FIRST_COLUMN + i);
+        const FormData_pg_attribute *attribute = TupleDescAttr(map->desc, map->columns[i]);
 
-        if (!TupleDescAttr(map->desc, i)->attisdropped && type != TupleDescAttr(map->desc, i)->atttypid)
-            ereport(ERROR,
-                    (errcode(ERRCODE_DATATYPE_MISMATCH),
-                     errmsg("column \"%s\" of row type %s has type %s, not %s", rowmap_name(map->desc, i),
-                            format_type_be(row->type), format_type_be(TupleDescAttr(map->desc, i)->atttypid),
-                            format_type_be(type))));
+        if (type != attribute->atttypid)
+            ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+                            errmsg("column \"%s\" of row type %s has type %s, not %s",
+                                   NameStr(attribute->attname), format_type_be(row->type),
+                                   format_type_be(attribute->atttypid), format_type_be(type))));
     }
 }
 

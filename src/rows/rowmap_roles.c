@@ -74,8 +74,8 @@ missing_label_error(const CtrRowMap *map, const char *name)
 
     ereport(ERROR,
             (errcode(ERRCODE_UNDEFINED_COLUMN), errmsg("label column \"%s\" is missing in the rows", name),
-             map->n_names > 0 ? errdetail("The columns are %s.", column_list(map->desc))
-                              : errdetail("The rows have no columns."),
+             map->n_columns > 0 ? errdetail("The columns are %s.", column_list(map->desc))
+                                : errdetail("The rows have no columns."),
              errhint("Name the column that holds the label with ctr_fit(label => %s).",
                      quote_literal_cstr(nearest ? nearest : "..."))));
 }

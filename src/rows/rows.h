@@ -71,7 +71,8 @@ typedef struct CtrRowMap {
     const struct TypeCacheEntry *entry;
     uint64 shape;              /* the tupDesc_identifier of the entry when the columns were looked up */
     TupleDesc desc;            /* a copy */
-    int *by_name, n_names;     /* its attributes' indexes, sorted by name; dropped ones left out */
+    int n_columns;             /* attributes that are not dropped */
+    int *columns, *by_name;    /* their indexes: in their order; sorted by name */
     MemoryContext context;     /* of this map and all that it points to */
     MemoryContext row_context; /* detoasted values of one row; reset by rowmap_read */
     int n_features;

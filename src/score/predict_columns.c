@@ -59,41 +59,40 @@ is_table_row(PlannerInfo *root, const Var *row)
             rte->relkind == RELKIND_MATVIEW);
 }
 
-/* one expression for each attribute of the row, including dropped ones */
+static Node *
+table_column(const Var *row, const FormData_pg_attribute *attribute)
+{
+    return (Node *)makeVar(row->varno, attribute->attnum, attribute->atttypid, attribute->atttypmod,
+                           attribute->attcollation, 0);
+}
+
+/* ------------------------------------------------------------------ the call */
+
+/*
+ * One expression for each attribute that is not dropped: Citus has calls planned here and runs them on other
+ * servers, where the type may never have had those. args: of a RowExpr, or NIL for a table's row. NIL if
+ * types differ.
+ */
 static List *
-table_columns(const Var *row, TupleDesc desc)
+columns_of(Node *row, List *args, TupleDesc desc)
 {
     List *columns = NIL;
 
     for (int i = 0; i < desc->natts; i++) {
         const FormData_pg_attribute *attribute = TupleDescAttr(desc, i);
+        Node *column;
 
-        if (attribute->attisdropped) {
-            columns = lappend(columns, makeNullConst(INT4OID, -1, InvalidOid));
+        if (attribute->attisdropped)
             continue;
-        }
-        columns = lappend(columns, makeVar(row->varno, (AttrNumber)(i + 1), attribute->atttypid,
-                                           attribute->atttypmod, attribute->attcollation, 0));
+        column = args != NIL ? list_nth(args, i) : table_column((Var *)row, attribute);
+        if (exprType(column) != attribute->atttypid)
+            return NIL;
+        columns = lappend(columns, column);
     }
-    return columns;
+    return list_length(columns) + CTR_FIRST_COLUMN <= FUNC_MAX_ARGS ? columns : NIL;
 }
 
-/* ------------------------------------------------------------------ the call */
-
-static bool
-have_types(List *columns, TupleDesc desc)
-{
-    if (list_length(columns) != desc->natts)
-        return false;
-    for (int i = 0; i < desc->natts; i++) {
-        if (!TupleDescAttr(desc, i)->attisdropped &&
-            exprType(list_nth(columns, i)) != TupleDescAttr(desc, i)->atttypid)
-            return false;
-    }
-    return true;
-}
-
-/* The expressions for the attributes of `row`, whose type goes to *type. NIL: the call must stay as it is. */
+/* The expressions for the columns of `row`, whose type goes to *type. NIL: the call must stay as it is. */
 static List *
 row_columns(PlannerInfo *root, Node *row, Oid *type)
 {
@@ -108,12 +107,11 @@ row_columns(PlannerInfo *root, Node *row, Oid *type)
      * A view's row, whose columns the planner has put in. Not ROW(…)::type: a plan would not depend on
      * that type.
      */
-    if (IsA(row, RowExpr) && ((RowExpr *)row)->row_format == COERCE_IMPLICIT_CAST)
-        columns = ((RowExpr *)row)->args;
+    if (IsA(row, RowExpr) && ((RowExpr *)row)->row_format == COERCE_IMPLICIT_CAST &&
+        list_length(((RowExpr *)row)->args) == desc->natts)
+        columns = columns_of(row, ((RowExpr *)row)->args, desc);
     else if (IsA(row, Var) && is_table_row(root, (Var *)row))
-        columns = table_columns((Var *)row, desc);
-    if (desc->natts + CTR_FIRST_COLUMN > FUNC_MAX_ARGS || !have_types(columns, desc))
-        columns = NIL;
+        columns = columns_of(row, NIL, desc);
     ReleaseTupleDesc(desc);
     return columns;
 }
