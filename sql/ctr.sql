@@ -244,6 +244,24 @@ CREATE AGGREGATE ctr_merge(ctr_model) (
 COMMENT ON AGGREGATE ctr_merge(ctr_model) IS
     'Of parts that ctr_prepare looked at: what they have in common, in the end the model from which ctr_train starts on each of them. Of parts that were trained from one such model: their average, embeddings by how often each part saw a category. The order of parts does not matter.';
 
+CREATE FUNCTION ctr_changes(model ctr_model, base ctr_model) RETURNS pg_catalog.bytea
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100000;
+COMMENT ON FUNCTION ctr_changes(ctr_model, ctr_model) IS
+    'The model as what it has other than the base: after a training on a shared encoder neither vocabularies nor statistics, and of embeddings those that its rows have. ctr_apply makes the model of both again.';
+CREATE FUNCTION ctr_apply(base ctr_model, changes pg_catalog.bytea) RETURNS ctr_model
+    AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100000;
+COMMENT ON FUNCTION ctr_apply(ctr_model, pg_catalog.bytea) IS
+    'The model, to the byte, that ctr_changes has told apart from the base; it is validated as by the cast. Error where the changes are those of another base.';
+
+CREATE FUNCTION ctr_merge_transition(pg_catalog.internal, ctr_model, pg_catalog.bytea) RETURNS pg_catalog.internal
+    AS 'MODULE_PATHNAME', 'ctr_merge_changes_transition' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION ctr_merge_transition(pg_catalog.internal, ctr_model, pg_catalog.bytea) IS 'transition function of ctr_merge';
+CREATE AGGREGATE ctr_merge(base ctr_model, changes pg_catalog.bytea) (
+    SFUNC = ctr_merge_transition, STYPE = pg_catalog.internal, SSPACE = 65536,
+    FINALFUNC = ctr_merge_final, FINALFUNC_MODIFY = READ_WRITE, PARALLEL = RESTRICTED);
+COMMENT ON AGGREGATE ctr_merge(ctr_model, pg_catalog.bytea) IS
+    'The same of trained parts that are there as what ctr_changes tells of them beside the model that they went on from: to the bit what their models would give. Reads one part at a time.';
+
 CREATE FUNCTION ctr_step(previous ctr_model, merged ctr_model, OUT model ctr_model, INOUT velocity ctr_model, momentum double precision)
     AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100000;
 COMMENT ON FUNCTION ctr_step(ctr_model, ctr_model, ctr_model, double precision) IS

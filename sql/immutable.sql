@@ -70,6 +70,8 @@ INSERT INTO calls VALUES
     ('ctr_tensor(ctr_model,text)', 'array(SELECT ROW(public.ctr_tensor(model, name)) '
                                    'FROM public.ctr_tensors(model) WHERE dtype = ''F32'' AND bytes > 0)'),
     ('ctr_state_dict(ctr_model)', 'public.ctr_state_dict(model)'),
+    ('ctr_changes(ctr_model,ctr_model)', 'public.ctr_changes(merged, start)'),
+    ('ctr_apply(ctr_model,bytea)', 'public.ctr_apply(start, public.ctr_changes(merged, start))::bytea'),
     ('ctr_chunks(ctr_model,integer)', 'array(SELECT c FROM public.ctr_chunks(model, 1000) c)'),
     ('ctr_load_weights(ctr_model,bytea)', 'public.ctr_load_weights(model, public.ctr_state_dict(model))::bytea'),
     ('ctr_vocabulary(ctr_model,text)',

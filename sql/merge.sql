@@ -95,6 +95,29 @@ FROM (SELECT place, sum(value * rows) / sum(rows) AS value
             WHERE (e.place - 1) / (SELECT shape[2] FROM ctr_tensors(part) WHERE name = 'cat_embedding.embedding_list.0.weight') = r.place - 1) s
       GROUP BY place HAVING sum(rows) > 0) p
 JOIN (SELECT n.* FROM average, numbers(model, 'cat_embedding.embedding_list.0.weight') n) m USING (place);
+CREATE FUNCTION damaged(base ctr_model, changes bytea, model ctr_model) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    BEGIN
+        PERFORM ctr_merge(base, c) FROM (VALUES (changes), (ctr_changes(model, base))) v (c);
+    EXCEPTION WHEN OTHERS THEN
+        NULL;
+    END;
+    RETURN CASE WHEN ctr_apply(base, changes) = model THEN 'the same' ELSE 'another model' END;
+EXCEPTION WHEN OTHERS THEN
+    RETURN SQLSTATE;
+END $$;
+-- as what they change of the start, parts are smaller and give the same; without a start, too, but not another one's
+CREATE TABLE changes AS SELECT shard, ctr_changes(part, start) AS changes FROM parts, (SELECT start_of('shard', fit) AS start FROM options) s;
+SELECT bool_and(octet_length(changes) < octet_length(part::bytea)) AS smaller, bool_and(ctr_apply(start, changes) = part) AS kept,
+       ctr_merge(start, changes ORDER BY shard DESC) = (SELECT model FROM average) AS same_average
+FROM changes JOIN parts USING (shard), (SELECT start_of('shard', fit) AS start FROM options) s;
+SELECT ctr_merge(start, changes) = (SELECT part FROM parts WHERE shard = 1) AS alone FROM changes, (SELECT start_of('shard', fit) AS start FROM options) s WHERE shard = 1;
+SELECT ctr_apply(a.part, ctr_changes(b.part, a.part)) = b.part AS any_two, octet_length(ctr_changes(a.part, a.part)) < 200 AS nothing FROM parts a, parts b WHERE a.shard = 0 AND b.shard = 1;
+-- no byte of them can be another, but that nothing of the model is
+SELECT DISTINCT state FROM (SELECT ctr_changes(b.part, a.part) AS changes, a.part AS base, b.part AS model FROM parts a, parts b WHERE a.shard = 0 AND b.shard = 1) c,
+    LATERAL generate_series(0, octet_length(changes) - 1, 97) i, LATERAL (SELECT damaged(base, set_byte(changes, i, 255 - get_byte(changes, i)), model) AS state OFFSET 0) d ORDER BY 1;
+SELECT damaged(base, substr(changes, 1, n), model) AS state FROM (SELECT ctr_changes(b.part, a.part) AS changes, a.part AS base, b.part AS model FROM parts a, parts b WHERE a.shard = 0 AND b.shard = 1) c,
+    LATERAL unnest(ARRAY[0, 79, 80, 91, octet_length(changes) - 1]) n;
 -- in the end the rows that were held back can train, too, and then no longer measure
 CREATE TABLE ends AS SELECT ctr_merge(part) AS model FROM (SELECT ctr_train(c, '{"epochs": 1, "validation": 0}', model) AS part FROM clicks c, average GROUP BY c.shard) p;
 SELECT ctr_config(model)->'rows' AS rows, val_loss FROM ends, ctr_history(model) WHERE epoch = 2;
@@ -156,6 +179,9 @@ SELECT attempt('SELECT ctr_step(start, a.model, s.model, 0.5) FROM average a, st
 SELECT ctr_describe(velocity) ~ ' . velocity of ctr_step$' AS described, ctr_config(velocity)->'weights' AS weights, velocity::text::ctr_model = velocity AS kept FROM stepped;
 SELECT attempt('SELECT ctr_prepare(c, ctr_deepfm() || ctr_fit(candidates => 2)) FROM clicks c');
 SELECT ctr_config(ctr_prepare(c, ctr_deepfm()))->'options'->'candidates' AS candidates FROM clicks c;
+SELECT regexp_replace(attempt('SELECT ctr_apply(a.part, ctr_changes(a.part, b.part)) FROM parts a, parts b WHERE a.shard = 0 AND b.shard = 1'), '[0-9a-f]{12}', 'DIGEST', 'g');
+SELECT attempt('SELECT ctr_merge(p.part, ctr_changes(c.part, p.part)) FROM parts p, (SELECT part FROM pass1 WHERE shard < 2) c WHERE p.shard = 0');
+SELECT attempt('SELECT ctr_merge(p.part, ctr_changes(c.part, p.part)) FROM parts p, (SELECT ctr_train(c, fit || ''{"epochs": 1}'') AS part FROM clicks c, options GROUP BY shard) c WHERE p.shard = 0');
 SELECT attempt('SELECT ctr_step(model, model, NULL, 0.5) FROM average') ~ '^22023: the merged model was not trained from the previous one\n  Its parts went on from a model of digest [0-9a-f]{12}' AS refused;
 \pset format aligned
 SET client_min_messages = warning;

@@ -291,6 +291,18 @@ prepared_fault(const CtrModel *model)
 /* ------------------------------------------------------------------ all of it */
 
 const char *
+model_trained_fault(const CtrModel *model)
+{
+    const char *fault = code_rows_fault(model);
+
+    if (fault == NULL)
+        fault = params_fault(model);
+    if (fault == NULL)
+        fault = insight_fault(unconstify(CtrModel *, model));
+    return fault;
+}
+
+const char *
 model_fault(const CtrModel *model)
 {
     const char *fault = names_fault(model->encoder);
@@ -309,10 +321,6 @@ model_fault(const CtrModel *model)
     if (fault == NULL)
         fault = sums_fault(model->encoder);
     if (fault == NULL)
-        fault = code_rows_fault(model);
-    if (fault == NULL)
-        fault = params_fault(model);
-    if (fault == NULL)
-        fault = insight_fault(unconstify(CtrModel *, model));
+        fault = model_trained_fault(model);
     return fault;
 }

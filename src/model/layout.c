@@ -25,3 +25,25 @@ const char *const model_stage_names[CTR_N_STAGES] = {
     [CTR_STAGE_COMMON_PAIRS] = "common pairs",
     [CTR_STAGE_LABELS] = "labels",
 };
+
+const char *
+layout_encoder_part(const char *tensor)
+{
+    static const struct {
+        const char *prefix, *what;
+    } parts[] = {
+        {"ctr.features.", "how often columns have no value"},
+        {"ctr.numerical.", "the transforms of numbers"},
+        {"ctr.categorical.", "the known categories"},
+        {"ctr.crosses.", "the pairs of columns"},
+        {"ctr.derived.bound", "the buckets of numbers"},
+        {"ctr.derived.statistics", "the target statistics"},
+        {"ctr.derived.label", "the labels by category"},
+    };
+
+    for (int i = 0; i < (int)lengthof(parts); i++) {
+        if (strncmp(tensor, parts[i].prefix, strlen(parts[i].prefix)) == 0)
+            return parts[i].what;
+    }
+    return NULL;
+}

@@ -163,6 +163,9 @@ typedef struct CtrInsightTensor {
 /* Writes the tensors of the model's insight into tensors [CTR_MODEL_INSIGHTS]. */
 void insight_tensors(CtrModel *model, CtrInsightTensor *tensors);
 
+/* What a tensor of the encoder has, for messages; NULL: the tensor is no encoder's. */
+const char *layout_encoder_part(const char *tensor);
+
 extern const char *const model_weights_names[CTR_MODEL_N_WEIGHTS]; /* by CtrWeights */
 extern const char *const model_stage_names[CTR_N_STAGES];          /* by CtrStage */
 extern const CtrModelStatistic model_statistics[CTR_MODEL_N_STATISTICS];

@@ -158,6 +158,10 @@ typedef struct CtrModel {
 
 /* The bytes of a model, in `context`. Error when they would pass 1 GB. */
 ctr_model *model_pack(const CtrModel *model, MemoryContext context);
+/* The same of a model without vocabularies and statistics: they are copied from the file of one with them. */
+struct CtrSafeFile;
+ctr_model *model_pack_with_encoder(const CtrModel *model, const struct CtrSafeFile *encoder,
+                                   MemoryContext context);
 /* A time as models keep it, text [CTR_MODEL_TIME_SIZE + 1]; false: it has no year of four digits. */
 bool model_time_text(TimestampTz time, char *text);
 /*
@@ -169,6 +173,13 @@ CtrModel *model_unpack(Datum value, MemoryContext parent);
 CtrModel *model_unpack_to_train(Datum value, MemoryContext parent);
 /* The same of any value, prepared ones included, which the other two refuse. */
 CtrModel *model_unpack_any(Datum value, MemoryContext parent);
+/*
+ * What a training changes of a model, and how many categories there are, but no vocabularies and statistics:
+ * for an encoder that is known to be another one's. with_params: its parameters, too.
+ */
+CtrModel *model_unpack_to_merge(CtrValueBytes *bytes, bool with_params, MemoryContext parent);
+/* Of any value, by its metadata alone. */
+CtrStage model_stage(Datum value);
 /* The pass that a merged value waits for; CTR_STAGE_MODEL: there is none, and it can become a start. */
 CtrStage stage_next(const CtrModel *common);
 /* "the columns of a part, prepared": what a value of this stage is, for messages and descriptions */
@@ -191,6 +202,8 @@ bool model_create_net(CtrModel *model, Node *escontext);
  * follows "invalid ctr_model: ", in the current context; NULL: nothing is wrong.
  */
 const char *model_fault(const CtrModel *model);
+/* The same of what a training changes. */
+const char *model_trained_fault(const CtrModel *model);
 /* Is there an insight into these weights? */
 static inline bool
 model_has_insight(const CtrModel *model)
@@ -208,5 +221,17 @@ void insight_create(CtrModel *model);
  * trained
  */
 Size model_estimate(const NnNet *net, const CtrEncoder *encoder);
+
+/* ------------------------------------------------------------ changes.c: a model as changes of another */
+
+#define CTR_CHANGES_MAGIC "ctrdiff1" /* their first bytes */
+
+/*
+ * The bytes of a model as changes of those of its base; in the current context. Error: they do not fit
+ * it. Nothing else is known of the bytes.
+ */
+CtrValueBytes *changes_bytes(CtrValueBytes *base, Datum changes);
+/* The model, whose bytes are validated. */
+struct varlena *changes_apply(CtrValueBytes *bytes);
 
 #endif /* CTR_MODEL_H */

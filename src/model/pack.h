@@ -10,6 +10,12 @@ CtrSafeTensor *pack_tensor(CtrSafeFile *file, const char *name, CtrSafeDtype dty
 /* The same, of shape [n], with room for its elements of `width` bytes, which the caller fills. */
 void *pack_vector(CtrSafeFile *file, const char *name, CtrSafeDtype dtype, int64 n, Size width);
 
+/* ------------------------------------------------------------------ pack_encoder.c */
+
+void pack_encoder(CtrSafeFile *file, const CtrModel *model);
+/* The tensors that it has written into another file, in that one's order: the writer copies their bytes. */
+void pack_encoder_of(CtrSafeFile *file, const CtrSafeFile *from);
+
 /* ------------------------------------------------------------------ pack_crosses.c */
 
 void pack_crosses(CtrSafeFile *file, const CtrModel *model);

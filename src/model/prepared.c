@@ -140,6 +140,22 @@ refuse_velocity(void)
                     errhint("Only ctr_step takes it, in the next round.")));
 }
 
+static CtrStage
+stage_named(const char *name)
+{
+    for (int i = CTR_STAGE_MODEL + 1; name != NULL && i < CTR_N_STAGES; i++) {
+        if (strcmp(name, model_stage_names[i]) == 0)
+            return (CtrStage)i;
+    }
+    return CTR_STAGE_MODEL;
+}
+
+CtrStage
+model_stage(Datum value)
+{
+    return stage_named(safetensors_entry(safetensors_parse(value, NULL), "prepared"));
+}
+
 bool
 unpack_stage(CtrUnpacker *u)
 {
@@ -148,10 +164,7 @@ unpack_stage(CtrUnpacker *u)
     const char *encoder = safetensors_entry(u->file, "encoder");
     CtrModel *model = u->model;
 
-    for (int i = CTR_STAGE_MODEL + 1; stage != NULL && i < CTR_N_STAGES; i++) {
-        if (strcmp(stage, model_stage_names[i]) == 0)
-            model->stage = (CtrStage)i;
-    }
+    model->stage = stage_named(stage);
     if (stage != NULL && model->stage == CTR_STAGE_MODEL)
         return safetensors_invalid(u->escontext, "metadata entry \"prepared\" is none of its values");
     if (encoder != NULL && (model->stage != CTR_STAGE_MODEL || strcmp(encoder, "shared") != 0))

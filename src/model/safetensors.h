@@ -11,8 +11,18 @@
 
 #define CTR_VALUE_PIECES 4
 
+/* A stretch of bytes that are those of another value, and after them some of a value of their own. */
+typedef struct CtrValueOp {
+    uint32 at, base_at, copied; /* where it begins, here and there; how many are the other's */
+    uint32 own_at;              /* where the bytes after them begin in the value of their own */
+} CtrValueOp;
+
 typedef struct CtrValueBytes {
     Size size;
+    /* bytes as those of another value, with differences (changes.c); NULL: they are not */
+    struct CtrValueBytes *base, *own;
+    CtrValueOp *ops; /* [n_ops], and one that begins at `size` */
+    int n_ops;
     const char *memory; /* the whole; NULL: in a TOAST table */
     Datum toasted;      /* the pointer there */
     struct {
@@ -26,6 +36,8 @@ typedef struct CtrValueBytes {
 CtrValueBytes *value_bytes(Datum value);
 /* to [n] = the bytes from `at` on. Serves interrupts. */
 void value_read(CtrValueBytes *bytes, Size at, Size n, void *to);
+/* Are the n bytes from `at` on taken from those of `base` that begin at base_at? false: that is not known. */
+bool value_is_same(const CtrValueBytes *bytes, Size at, Size n, const CtrValueBytes *base, Size base_at);
 
 /* ----------------------- safetensors*.c: the container format */
 
@@ -84,6 +96,7 @@ const char *safetensors_dtype_name(CtrSafeDtype dtype); /* "F32" */
  * reported to escontext, and the result is NULL. Memory from the current context.
  */
 CtrSafeFile *safetensors_parse(Datum value, Node *escontext);
+CtrSafeFile *safetensors_parse_bytes(CtrValueBytes *bytes, Node *escontext);
 /*
  * The same for a safetensors file that others wrote: errors are raised and call it that, and its metadata are
  * left out, however many there are.

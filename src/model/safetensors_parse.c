@@ -312,9 +312,8 @@ check_names(HeaderReader *reader)
 }
 
 static CtrSafeFile *
-parse(Datum value, HeaderReader reader)
+parse(CtrValueBytes *bytes, HeaderReader reader)
 {
-    CtrValueBytes *bytes = value_bytes(value);
     uint64 header_size;
     char *header;
     bool good;
@@ -346,11 +345,17 @@ parse(Datum value, HeaderReader reader)
 CtrSafeFile *
 safetensors_parse(Datum value, Node *escontext)
 {
-    return parse(value, (HeaderReader){.what = "ctr_model", .escontext = escontext});
+    return safetensors_parse_bytes(value_bytes(value), escontext);
+}
+
+CtrSafeFile *
+safetensors_parse_bytes(CtrValueBytes *bytes, Node *escontext)
+{
+    return parse(bytes, (HeaderReader){.what = "ctr_model", .escontext = escontext});
 }
 
 CtrSafeFile *
 safetensors_parse_foreign(Datum value)
 {
-    return parse(value, (HeaderReader){.what = "safetensors file", .foreign = true});
+    return parse(value_bytes(value), (HeaderReader){.what = "safetensors file", .foreign = true});
 }

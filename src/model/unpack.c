@@ -19,8 +19,8 @@ check_nothing_else(const CtrUnpacker *u)
 static bool
 unpack_model_parts(CtrUnpacker *u)
 {
-    return unpack_statistics(u) && unpack_label_sums(u) && unpack_shared(u) && unpack_net(u) &&
-           unpack_params(u) && unpack_insight(u);
+    return (unpack_no_encoder(u) || (unpack_statistics(u) && unpack_label_sums(u))) && unpack_shared(u) &&
+           unpack_net(u) && (u->use == CTR_UNPACK_TO_COUNT || unpack_params(u)) && unpack_insight(u);
 }
 
 static bool
@@ -38,13 +38,13 @@ unpack_rest(void *arg)
 
     u->good = unpack_buckets(u) && (is_model ? unpack_model_parts(u) : unpack_prepared_parts(u)) &&
               unpack_history(u) && unpack_tried(u) && unpack_counts(u) && unpack_weights_source(u) &&
-              check_nothing_else(u);
+              (unpack_no_encoder(u) || check_nothing_else(u));
 }
 
 static bool
-unpack_parts(CtrUnpacker *u, Datum value)
+unpack_parts(CtrUnpacker *u, CtrValueBytes *bytes)
 {
-    u->file = safetensors_parse(value, u->escontext);
+    u->file = safetensors_parse_bytes(bytes, u->escontext);
     if (u->file == NULL)
         return false;
     u->used = palloc0(Max(u->file->n_tensors, 1));
@@ -54,7 +54,7 @@ unpack_parts(CtrUnpacker *u, Datum value)
 
 /* NULL: the bytes are invalid; all memory is freed again. */
 static CtrModel *
-unpack(Datum value, MemoryContext parent, CtrUnpackUse use, Node *escontext)
+unpack_bytes(CtrValueBytes *bytes, MemoryContext parent, CtrUnpackUse use, Node *escontext)
 {
     MemoryContext context = AllocSetContextCreate(parent, "ctr model", ALLOCSET_DEFAULT_SIZES);
     MemoryContext caller;
@@ -67,10 +67,24 @@ unpack(Datum value, MemoryContext parent, CtrUnpackUse use, Node *escontext)
     u.model->encoder->context = context;
     u.scratch = AllocSetContextCreate(context, "ctr model unpack", ALLOCSET_DEFAULT_SIZES);
     caller = MemoryContextSwitchTo(u.scratch);
-    good = unpack_parts(&u, value);
+    good = unpack_parts(&u, bytes);
     MemoryContextSwitchTo(caller);
     MemoryContextDelete(good ? u.scratch : context);
     return good ? u.model : NULL;
+}
+
+static CtrModel *
+unpack(Datum value, MemoryContext parent, CtrUnpackUse use, Node *escontext)
+{
+    MemoryContext scratch = AllocSetContextCreate(parent, "ctr model bytes", ALLOCSET_DEFAULT_SIZES);
+    MemoryContext caller = MemoryContextSwitchTo(scratch);
+    CtrValueBytes *bytes = value_bytes(value);
+    CtrModel *model;
+
+    MemoryContextSwitchTo(caller);
+    model = unpack_bytes(bytes, parent, use, escontext);
+    MemoryContextDelete(scratch);
+    return model;
 }
 
 CtrModel *
@@ -89,6 +103,12 @@ CtrModel *
 model_unpack_any(Datum value, MemoryContext parent)
 {
     return unpack(value, parent, CTR_UNPACK_ANY, NULL);
+}
+
+CtrModel *
+model_unpack_to_merge(CtrValueBytes *bytes, bool with_params, MemoryContext parent)
+{
+    return unpack_bytes(bytes, parent, with_params ? CTR_UNPACK_TO_MERGE : CTR_UNPACK_TO_COUNT, NULL);
 }
 
 bool

@@ -14,7 +14,9 @@
 typedef enum CtrUnpackUse {
     CTR_UNPACK_TO_SCORE,
     CTR_UNPACK_TO_TRAIN,
-    CTR_UNPACK_ANY, /* as to train, and prepared values */
+    CTR_UNPACK_ANY,      /* as to train, and prepared values */
+    CTR_UNPACK_TO_MERGE, /* what a training changes, and how many categories there are, but not which */
+    CTR_UNPACK_TO_COUNT, /* the same without parameters */
     CTR_UNPACK_TO_VALIDATE
 } CtrUnpackUse;
 
@@ -28,6 +30,13 @@ typedef struct CtrUnpacker {
     bool good;             /* was all well that was read while threads filled the vocabularies? */
     const uint8 *counted;  /* [crosses] 1: has pair_rows; NULL: none has */
 } CtrUnpacker;
+
+/* Is the encoder known to be another one's, and left out but for what is needed to read the rest? */
+static inline bool
+unpack_no_encoder(const CtrUnpacker *u)
+{
+    return u->use == CTR_UNPACK_TO_MERGE || u->use == CTR_UNPACK_TO_COUNT;
+}
 
 /* ------------------------------------------------------------------ unpack_take.c: tensors and metadata */
 
@@ -59,8 +68,9 @@ bool unpack_vocabs(CtrUnpacker *u, void (*meanwhile)(void *));
 
 /* ------------------------------------------------------------------ unpack_crosses.c */
 
-bool unpack_crosses(CtrUnpacker *u); /* before encoder_widths: which columns are paired */
-bool unpack_cross_categories(CtrUnpacker *u);
+bool unpack_crosses(CtrUnpacker *u);          /* before encoder_widths: which columns are paired */
+bool unpack_cross_counts(CtrUnpacker *u);     /* how many categories crosses have */
+bool unpack_cross_categories(CtrUnpacker *u); /* and which */
 
 /* ------------------------------------------------------------------ unpack_derived.c */
 

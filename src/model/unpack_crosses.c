@@ -135,6 +135,17 @@ load_keys(CtrUnpacker *u, const CtrSafeTensor *tensor, const uint32 *counts)
 }
 
 bool
+unpack_cross_counts(CtrUnpacker *u)
+{
+    const uint32 *counts;
+
+    if (u->model->options.crosses.kind == CTR_CROSSES_NONE || !stage_knows_crosses(u->model->stage))
+        return true;
+    counts = unpack_vector(u, CTR_MODEL_CROSS_COUNT, CTR_SAFE_U32, u->model->encoder->n_crosses);
+    return counts != NULL && read_known(u, counts);
+}
+
+bool
 unpack_cross_categories(CtrUnpacker *u)
 {
     CtrEncoder *encoder = u->model->encoder;

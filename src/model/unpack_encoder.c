@@ -176,6 +176,14 @@ unpack_vocabs(CtrUnpacker *u, void (*meanwhile)(void *))
     if (counts == NULL)
         return false;
     for (int f = 0; f < n; f++)
+        encoder->categories[f] = (int)counts[f] + CTR_CODE_KNOWN;
+    if (unpack_no_encoder(u)) {
+        if (!unpack_cross_counts(u))
+            return false;
+        meanwhile(u);
+        return u->good;
+    }
+    for (int f = 0; f < n; f++)
         total += counts[f];
     bytes = read_categories(u, total, &ends, &frequencies);
     if (bytes == NULL)
@@ -184,7 +192,6 @@ unpack_vocabs(CtrUnpacker *u, void (*meanwhile)(void *))
     encoder->frequencies = MemoryContextAlloc(context, sizeof(int32 *) * Max(n + encoder->n_crosses, 1));
     for (int f = 0; f < n; f++) {
         encoder->frequencies[f] = frequencies;
-        encoder->categories[f] = (int)counts[f] + CTR_CODE_KNOWN;
         frequencies += counts[f];
     }
     if (!unpack_cross_categories(u))

@@ -1,6 +1,7 @@
 /*
  * value_bytes.c: reads the bytes of a large value piece by piece out of its TOAST table. Some functions
- * read so little of a model that a copy of the whole would take them longer than all else.
+ * read so little of a model that a copy of the whole would take them longer than all else. Or out of two
+ * values, where one is known by what it has other than another.
  */
 #include "model/model.h"
 
@@ -58,10 +59,62 @@ piece_with(CtrValueBytes *bytes, Size at)
     return bytes->pieces[place].bytes;
 }
 
+/* The last stretch that begins at `at` or before. */
+static int
+op_with(const CtrValueBytes *bytes, Size at)
+{
+    int low = 0, high = bytes->n_ops - 1;
+
+    while (low < high) {
+        const int middle = low + (high - low + 1) / 2;
+
+        if (bytes->ops[middle].at <= at)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return low;
+}
+
+static void
+read_two(CtrValueBytes *bytes, Size at, Size n, char *to)
+{
+    for (int k = op_with(bytes, at); n > 0; k++) {
+        const CtrValueOp *op = &bytes->ops[k];
+        const Size begin = at - op->at;
+        const Size copied = begin < op->copied ? Min(n, op->copied - begin) : 0;
+        const Size own = Min(n - copied, op[1].at - at - copied);
+
+        ctr_pause_at(k);
+        if (copied > 0)
+            value_read(bytes->base, op->base_at + begin, copied, to);
+        if (own > 0)
+            value_read(bytes->own, op->own_at + (begin + copied - op->copied), own, to + copied);
+        at += copied + own;
+        n -= copied + own;
+        to += copied + own;
+    }
+}
+
+bool
+value_is_same(const CtrValueBytes *bytes, Size at, Size n, const CtrValueBytes *base, Size base_at)
+{
+    const CtrValueOp *op;
+
+    if (bytes->base != base || n == 0)
+        return n == 0;
+    op = &bytes->ops[op_with(bytes, at)];
+    return at + n <= (Size)op->at + op->copied && op->base_at + (at - op->at) == base_at;
+}
+
 void
 value_read(CtrValueBytes *bytes, Size at, Size n, void *to)
 {
     Assert(at <= bytes->size && n <= bytes->size - at);
+    if (bytes->base) {
+        read_two(bytes, at, n, to);
+        return;
+    }
     if (bytes->memory) {
         ctr_copy(to, bytes->memory + at, n);
         return;

@@ -33,7 +33,7 @@ model_of(Datum value)
     CtrModel *model = model_unpack_any(value, CurrentMemoryContext);
 
     if (model->stage == CTR_STAGE_COLUMNS)
-        model = merge_columns(&(CtrParts){1, &value}, model->context);
+        model = merge_columns(&(CtrParts){.n = 1, .values = &value}, model->context);
     if (model->stage != CTR_STAGE_MODEL) {
         encoder_widths(model->encoder, &model->options);
         model_create_net(model, NULL);

@@ -18,9 +18,16 @@ typedef struct Merging {
     MemoryContext context;
     int n, room;
     Part *parts;
+    Datum base; /* the model that the parts are changes of; 0: they are values of their own */
 } Merging;
 
 /* ------------------------------------------------------------------ parts that belong together */
+
+CtrValueBytes *
+parts_bytes(const CtrParts *parts, int i)
+{
+    return parts->base ? changes_bytes(parts->base, parts->values[i]) : value_bytes(parts->values[i]);
+}
 
 CtrModel *
 parts_unpack(const CtrParts *parts, int i, MemoryContext context)
@@ -95,33 +102,70 @@ keep_value(Datum value)
     return PointerGetDatum(memcpy(palloc(VARSIZE_ANY(pointer)), pointer, VARSIZE_ANY(pointer)));
 }
 
+static Merging *
+merging_of(FunctionCallInfo fcinfo)
+{
+    MemoryContext aggregate, old;
+    Merging *merging;
+
+    if (!AggCheckCallContext(fcinfo, &aggregate))
+        elog(ERROR, "ctr_merge called in non-aggregate context");
+    if (!PG_ARGISNULL(0))
+        return (Merging *)PG_GETARG_POINTER(0);
+    old = MemoryContextSwitchTo(aggregate);
+    merging = palloc0(sizeof(Merging));
+    merging->context = AllocSetContextCreate(aggregate, "ctr merge", ALLOCSET_DEFAULT_SIZES);
+    merging->room = 8;
+    merging->parts = palloc(sizeof(Part) * merging->room);
+    MemoryContextSwitchTo(old);
+    return merging;
+}
+
+static Part *
+add_part(Merging *merging, Datum value)
+{
+    MemoryContext old = MemoryContextSwitchTo(merging->context);
+    Part *part;
+
+    if (merging->n == merging->room)
+        merging->parts = repalloc(merging->parts, sizeof(Part) * (merging->room *= 2));
+    part = &merging->parts[merging->n++];
+    *part = (Part){.value = keep_value(value)};
+    MemoryContextSwitchTo(old);
+    return part;
+}
+
 /* CREATE FUNCTION ctr_merge_transition(internal, ctr_model) RETURNS internal */
 PG_FUNCTION_INFO_V1(ctr_merge_transition);
 Datum
 ctr_merge_transition(PG_FUNCTION_ARGS)
 {
-    Merging *merging = PG_ARGISNULL(0) ? NULL : (Merging *)PG_GETARG_POINTER(0);
-    MemoryContext aggregate, old;
-    Part *part;
+    Merging *merging = merging_of(fcinfo);
 
-    if (!AggCheckCallContext(fcinfo, &aggregate))
-        elog(ERROR, "ctr_merge_transition called in non-aggregate context");
-    old = MemoryContextSwitchTo(aggregate);
-    if (merging == NULL) {
-        merging = palloc0(sizeof(Merging));
-        merging->context = AllocSetContextCreate(aggregate, "ctr merge", ALLOCSET_DEFAULT_SIZES);
-        merging->room = 8;
-        merging->parts = palloc(sizeof(Part) * merging->room);
-    }
     if (!PG_ARGISNULL(1)) {
-        MemoryContextSwitchTo(merging->context);
-        if (merging->n == merging->room)
-            merging->parts = repalloc(merging->parts, sizeof(Part) * (merging->room *= 2));
-        part = &merging->parts[merging->n++];
-        *part = (Part){.value = keep_value(PG_GETARG_DATUM(1))};
+        Part *part = add_part(merging, PG_GETARG_DATUM(1));
+
         model_digest(part->value, part->digest);
     }
-    MemoryContextSwitchTo(old);
+    PG_RETURN_POINTER(merging);
+}
+
+/* CREATE FUNCTION ctr_merge_transition(internal, base ctr_model, changes bytea) RETURNS internal */
+PG_FUNCTION_INFO_V1(ctr_merge_changes_transition);
+Datum
+ctr_merge_changes_transition(PG_FUNCTION_ARGS)
+{
+    Merging *merging = merging_of(fcinfo);
+
+    if (!PG_ARGISNULL(1) && !PG_ARGISNULL(2)) {
+        if (merging->n == 0) {
+            MemoryContext old = MemoryContextSwitchTo(merging->context);
+
+            merging->base = keep_value(PG_GETARG_DATUM(1));
+            MemoryContextSwitchTo(old);
+        }
+        add_part(merging, PG_GETARG_DATUM(2));
+    }
     PG_RETURN_POINTER(merging);
 }
 
@@ -140,21 +184,9 @@ finish(CtrModel *all)
     return all;
 }
 
-static CtrStage
-value_stage(Datum value, MemoryContext context)
-{
-    CtrModel *model = model_unpack_any(value, context);
-    const CtrStage stage = model->stage;
-
-    MemoryContextDelete(model->context);
-    return stage;
-}
-
 static CtrModel *
-merge(const CtrParts *parts, MemoryContext context)
+merge_prepared(const CtrParts *parts, CtrStage stage, MemoryContext context)
 {
-    const CtrStage stage = value_stage(parts->values[0], context);
-
     switch (stage) {
     case CTR_STAGE_COLUMNS:
         return finish(merge_columns(parts, context));
@@ -164,8 +196,6 @@ merge(const CtrParts *parts, MemoryContext context)
         return finish(merge_pairs(parts, context));
     case CTR_STAGE_LABELS:
         return finish(merge_labels(parts, context));
-    case CTR_STAGE_MODEL:
-        return merge_models(parts, context);
     default:
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                         errmsg("what is to be merged is merged already: %s", stage_words(stage)),
@@ -173,14 +203,39 @@ merge(const CtrParts *parts, MemoryContext context)
     }
 }
 
-/* One model, or one merged value, is what it is. */
-static bool
-is_merged(Datum value, MemoryContext context)
+/* The result, in `result`. One model, or one merged value, is what it is. */
+static Datum
+merge(const CtrParts *parts, MemoryContext context, MemoryContext result)
 {
-    return !stage_is_part(value_stage(value, context));
+    const CtrStage stage = parts->base ? CTR_STAGE_MODEL : model_stage(parts->values[0]);
+    Datum value;
+
+    if (parts->n == 1 && !stage_is_part(stage)) {
+        MemoryContextSwitchTo(result);
+        value = PointerGetDatum(parts->base ? changes_apply(parts_bytes(parts, 0))
+                                            : PG_DETOAST_DATUM_COPY(parts->values[0]));
+        MemoryContextSwitchTo(context);
+        return value;
+    }
+    if (stage == CTR_STAGE_MODEL)
+        return PointerGetDatum(merge_models(parts, context, result));
+    return PointerGetDatum(model_pack(merge_prepared(parts, stage, context), result));
 }
 
-/* The result, in `aggregate`. */
+/* The digests of what changes give, whose bytes have it at their beginning. */
+static void
+read_digests(Merging *merging, CtrValueBytes *base)
+{
+    for (int i = 0; i < merging->n; i++) {
+        CtrValueBytes *bytes = changes_bytes(base, merging->parts[i].value);
+        char head[CTR_MODEL_HEAD_SIZE];
+        const Size size = Min(bytes->size, CTR_MODEL_HEAD_SIZE);
+
+        value_read(bytes, 0, size, head);
+        model_peek_digest(head, size, merging->parts[i].digest, NULL);
+    }
+}
+
 static Datum
 merge_all(Merging *merging, MemoryContext aggregate)
 {
@@ -189,14 +244,14 @@ merge_all(Merging *merging, MemoryContext aggregate)
     CtrParts parts = {.n = merging->n, .values = palloc(sizeof(Datum) * merging->n)};
     Datum result;
 
+    if (merging->base) {
+        parts.base = value_bytes(merging->base);
+        read_digests(merging, parts.base);
+    }
     qsort(merging->parts, merging->n, sizeof(Part), compare_parts);
     for (int i = 0; i < merging->n; i++)
         parts.values[i] = merging->parts[i].value;
-    if (parts.n == 1 && is_merged(parts.values[0], context)) {
-        MemoryContextSwitchTo(aggregate);
-        result = PointerGetDatum(PG_DETOAST_DATUM_COPY(parts.values[0]));
-    } else
-        result = PointerGetDatum(model_pack(merge(&parts, context), aggregate));
+    result = merge(&parts, context, aggregate);
     MemoryContextSwitchTo(old);
     MemoryContextDelete(context);
     return result;

@@ -10,33 +10,14 @@
 
 /* ------------------------------------------------------------------ the same encoder */
 
-/* Tensors of an encoder by the beginnings of their names, and what they hold. */
-static const struct {
-    const char *prefix, *what;
-} encoder_tensors[] = {
-    {"ctr.features.", "how often columns have no value"}, {"ctr.numerical.", "the transforms of numbers"},
-    {"ctr.categorical.", "the known categories"},         {"ctr.crosses.", "the pairs of columns"},
-    {"ctr.derived.bound", "the buckets of numbers"},      {"ctr.derived.statistics", "the target statistics"},
-};
-
 /* Tensors of what has not been merged yet: pairs of columns are known, those of categories are not. */
 static bool
 is_open(const char *tensor, CtrStage stage)
 {
+    if (stage == CTR_STAGE_LABELS && strncmp(tensor, "ctr.derived.label", strlen("ctr.derived.label")) == 0)
+        return true;
     return stage == CTR_STAGE_PAIRS && strncmp(tensor, "ctr.crosses.", strlen("ctr.crosses.")) == 0 &&
            strcmp(tensor, CTR_MODEL_CROSSES) != 0 && strcmp(tensor, CTR_MODEL_CROSS_COUNTED) != 0;
-}
-
-static const char *
-encoder_part(const char *tensor, CtrStage stage)
-{
-    if (is_open(tensor, stage))
-        return NULL;
-    for (int i = 0; i < (int)lengthof(encoder_tensors); i++) {
-        if (strncmp(tensor, encoder_tensors[i].prefix, strlen(encoder_tensors[i].prefix)) == 0)
-            return encoder_tensors[i].what;
-    }
-    return NULL;
 }
 
 #define PIECE ((Size)64 * 1024)
@@ -47,8 +28,8 @@ same_tensor(const CtrSafeFile *a, const CtrSafeTensor *x, const CtrSafeFile *b, 
     char *one, *other;
     bool same = y != NULL && x->size == y->size;
 
-    if (!same)
-        return false;
+    if (!same || value_is_same(b->bytes, y->at, y->size, a->bytes, x->at))
+        return same;
     one = palloc(2 * PIECE);
     other = one + PIECE;
     for (Size at = 0; same && at < x->size; at += PIECE) {
@@ -62,21 +43,37 @@ same_tensor(const CtrSafeFile *a, const CtrSafeTensor *x, const CtrSafeFile *b, 
     return same;
 }
 
+/* The first tensor of the encoder that is not the same in both; NULL: none. */
+static const CtrSafeTensor *
+encoder_difference(const CtrSafeFile *a, const CtrSafeFile *b, CtrStage stage)
+{
+    for (int i = 0; i < a->n_tensors; i++) {
+        const CtrSafeTensor *tensor = &a->tensors[i];
+
+        if (layout_encoder_part(tensor->name) != NULL && !is_open(tensor->name, stage) &&
+            !same_tensor(a, tensor, b, safetensors_find(b, tensor->name)))
+            return tensor;
+    }
+    return NULL;
+}
+
+void
+parts_check_encoder_of(const CtrSafeFile *first, const CtrSafeFile *part, CtrStage stage)
+{
+    const CtrSafeTensor *tensor = encoder_difference(first, part, stage);
+
+    if (tensor != NULL)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("the parts to merge come from different starts"),
+                        errdetail("They differ in %s (tensor \"%s\").", layout_encoder_part(tensor->name),
+                                  tensor->name),
+                        errhint("Prepare all parts, merge them, and give the result to each of them.")));
+}
+
 void
 parts_check_encoder(Datum first, Datum part, CtrStage stage)
 {
-    const CtrSafeFile *a = safetensors_parse(first, NULL), *b = safetensors_parse(part, NULL);
-
-    for (int i = 0; i < a->n_tensors; i++) {
-        const CtrSafeTensor *tensor = &a->tensors[i];
-        const char *what = encoder_part(tensor->name, stage);
-
-        if (what != NULL && !same_tensor(a, tensor, b, safetensors_find(b, tensor->name)))
-            ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                            errmsg("the parts to merge come from different starts"),
-                            errdetail("They differ in %s (tensor \"%s\").", what, tensor->name),
-                            errhint("Prepare all parts, merge them, and give the result to each of them.")));
-    }
+    parts_check_encoder_of(safetensors_parse(first, NULL), safetensors_parse(part, NULL), stage);
 }
 
 /* ------------------------------------------------------------------ sums */

@@ -13,8 +13,9 @@
 
 /* ------------------------------------------------------------------ do they belong together? */
 
+/* encoder: the file whose encoder all must have; file: the part's */
 static void
-check_part(const CtrParts *parts, int i, const CtrModel *first, const CtrModel *part)
+check_part(const CtrSafeFile *encoder, const CtrSafeFile *file, const CtrModel *first, const CtrModel *part)
 {
     parts_check_same(first, part);
     if (part->weights == CTR_WEIGHTS_VELOCITY)
@@ -26,7 +27,7 @@ check_part(const CtrParts *parts, int i, const CtrModel *first, const CtrModel *
                 (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                  errmsg("models that have no start in common cannot be merged"),
                  errhint("Train each of them from the model that ctr_merge makes of prepared parts.")));
-    parts_check_encoder(parts->values[0], parts->values[i], CTR_STAGE_MODEL);
+    parts_check_encoder_of(encoder, file, CTR_STAGE_MODEL);
     if (strcmp(first->start, part->start) != 0 || first->weights != part->weights)
         ereport(ERROR,
                 (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -61,6 +62,7 @@ figure_mean(const Figure *figure)
 #define FIGURES 5 /* of an epoch: losses, AUCs and the learning rate */
 
 typedef struct Epochs {
+    MemoryContext context;
     int n, room;
     Figure (*figures)[FIGURES];
     double *seconds; /* of the slowest part */
@@ -78,10 +80,11 @@ epochs_add(Epochs *all, const CtrModel *part)
     if (part->n_epochs > all->room) {
         const Size more = part->n_epochs - all->room;
 
-        all->figures = all->room ? repalloc_huge(all->figures, sizeof(*all->figures) * part->n_epochs)
-                                 : palloc_extended(sizeof(*all->figures) * part->n_epochs, MCXT_ALLOC_HUGE);
+        all->figures = all->room
+                           ? repalloc_huge(all->figures, sizeof(*all->figures) * part->n_epochs)
+                           : MemoryContextAllocHuge(all->context, sizeof(*all->figures) * part->n_epochs);
         all->seconds = all->room ? repalloc_huge(all->seconds, sizeof(double) * part->n_epochs)
-                                 : palloc_extended(sizeof(double) * part->n_epochs, MCXT_ALLOC_HUGE);
+                                 : MemoryContextAllocHuge(all->context, sizeof(double) * part->n_epochs);
         memset(all->figures + all->room, 0, sizeof(*all->figures) * more);
         memset(all->seconds + all->room, 0, sizeof(double) * more);
         all->room = part->n_epochs;
@@ -150,7 +153,9 @@ mean_finish(float *values, const double *sum, int n)
 /* ------------------------------------------------------------------ all of it */
 
 typedef struct Merge {
-    CtrModel *merged; /* the first part, which becomes the result */
+    const CtrParts *parts;
+    CtrModel *merged;           /* the first part, which becomes the result */
+    const CtrSafeFile *encoder; /* the file whose encoder it gets */
     NnInputSums inputs;
     int64 *code_rows; /* inputs.counts */
     double *sum;      /* [n_block] */
@@ -169,43 +174,59 @@ insight_means(CtrInsight *insight, int i)
     return members[i];
 }
 
-/* What must be known of all parts before the first one is added. */
-static void
-count(Merge *m, const CtrParts *parts)
+static int64
+count_codes(const CtrEncoder *encoder)
 {
-    CtrModel *merged = m->merged;
     int64 codes = 0;
 
-    for (int f = 0; f < merged->encoder->d_cat; f++)
-        codes += merged->encoder->categories[f];
-    for (int i = 0; i < parts->n; i++) {
-        CtrModel *part = parts_unpack(parts, i, CurrentMemoryContext);
+    for (int f = 0; f < encoder->d_cat; f++)
+        codes += encoder->categories[f];
+    return codes;
+}
 
-        check_part(parts, i, merged, part);
-        m->all_rows += (double)part->train_rows;
-        for (int64 c = 0; c < codes; c++) {
-            ctr_pause_at(c);
-            m->code_rows[c] += part->code_rows[c];
-        }
-        MemoryContextDelete(part->context);
+static void
+count_part(Merge *m, int i)
+{
+    CtrValueBytes *bytes = parts_bytes(m->parts, i);
+    CtrModel *part = model_unpack_to_merge(bytes, false, CurrentMemoryContext);
+    int64 codes;
+
+    check_part(m->encoder, safetensors_parse_bytes(bytes, NULL), m->merged, part);
+    codes = count_codes(part->encoder);
+    m->all_rows += (double)part->train_rows;
+    for (int64 c = 0; c < codes; c++) {
+        ctr_pause_at(c);
+        m->code_rows[c] += part->code_rows[c];
     }
+}
+
+/* Calls it for each part, whose bytes it reads in a context that is then gone. */
+static void
+for_each_part(Merge *m, void (*call)(Merge *, int))
+{
+    MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "ctr part", ALLOCSET_DEFAULT_SIZES);
+    MemoryContext caller = MemoryContextSwitchTo(context);
+
+    for (int i = 0; i < m->parts->n; i++) {
+        call(m, i);
+        MemoryContextReset(context);
+    }
+    MemoryContextSwitchTo(caller);
+    MemoryContextDelete(context);
+}
+
+/* What must be known of all parts before the first one is added. */
+static void
+count(Merge *m)
+{
+    const CtrModel *merged = m->merged;
+    const int64 codes = count_codes(merged->encoder);
+
+    for_each_part(m, count_part);
     for (int c = 0; codes > 0 && c < merged->encoder->categories[0]; c++)
         m->inputs.rows += m->code_rows[c];
     if (codes == 0)
         m->inputs.rows = (int64)m->all_rows;
-}
-
-static void
-add(Merge *m, CtrModel *part, int n_parts)
-{
-    const double share = m->all_rows > 0 ? (double)part->train_rows / m->all_rows : 1.0 / n_parts;
-    const NnShare of = {.rows = share, .code_rows = part->code_rows, .all_rows = m->code_rows};
-
-    outer_add(&part->net, m->sum, part->params, &of, ctr_pause);
-    epochs_add(&m->epochs, part);
-    inputs_add(&m->inputs, part, share);
-    for (int i = 0; i < 4; i++)
-        mean_add(m->means[i], *insight_means(&part->insight, i), m->sizes[i], share);
 }
 
 static void
@@ -222,12 +243,33 @@ add_counts(CtrModel *merged, const CtrModel *part)
 }
 
 static void
+add_part(Merge *m, int i)
+{
+    const CtrModel *part = model_unpack_to_merge(parts_bytes(m->parts, i), true, CurrentMemoryContext);
+    const char *fault = m->parts->base ? model_trained_fault(part) : NULL;
+    const double share = m->all_rows > 0 ? (double)part->train_rows / m->all_rows : 1.0 / m->parts->n;
+    const NnShare of = {.rows = share, .code_rows = part->code_rows, .all_rows = m->code_rows};
+
+    if (fault != NULL) /* values of type ctr_model have been checked when they came in, changes have not */
+        safetensors_invalid(NULL, "%s", fault);
+    outer_add(&part->net, m->sum, part->params, &of, ctr_pause);
+    epochs_add(&m->epochs, part);
+    inputs_add(&m->inputs, part, share);
+    for (int i = 0; i < 4; i++)
+        mean_add(m->means[i], *insight_means(unconstify(CtrInsight *, &part->insight), i), m->sizes[i],
+                 share);
+    if (i > 0)
+        add_counts(m->merged, part);
+}
+
+static void
 finish(Merge *m)
 {
     CtrModel *merged = m->merged;
     const char *fault;
 
     outer_mean(&merged->net, merged->params, m->sum, ctr_pause);
+    pfree(m->sum);
     epochs_finish(&m->epochs, merged);
     for (int64 c = 0, f = 0; f < merged->encoder->d_cat; f++) {
         for (int i = 0; i < merged->encoder->categories[f]; i++, c++) {
@@ -240,16 +282,20 @@ finish(Merge *m)
                            ctr_pause);
     for (int i = 0; i < 4; i++)
         mean_finish(*insight_means(&merged->insight, i), m->means[i], m->sizes[i]);
-    fault = model_fault(merged);
+    fault = model_trained_fault(merged);
     if (fault != NULL)
         ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
                         errmsg("the models to merge have no average: %s", fault)));
 }
 
-CtrModel *
-merge_models(const CtrParts *parts, MemoryContext context)
+ctr_model *
+merge_models(const CtrParts *parts, MemoryContext context, MemoryContext result)
 {
-    Merge m = {.merged = parts_unpack(parts, 0, context)};
+    CtrValueBytes *first = parts_bytes(parts, 0);
+    Merge m = {.parts = parts,
+               .epochs = {.context = context},
+               .merged = model_unpack_to_merge(first, true, context),
+               .encoder = safetensors_parse_bytes(parts->base ? parts->base : first, NULL)};
     const CtrEncoder *encoder = m.merged->encoder;
     const int sizes[] = {encoder->n_statistics, encoder->n_num + encoder->n_cat,
                          encoder->n_num + encoder->n_cat, encoder->n_crosses};
@@ -264,15 +310,8 @@ merge_models(const CtrParts *parts, MemoryContext context)
         m.sizes[i] = sizes[i];
         m.means[i] = palloc0(sizeof(double) * Max(sizes[i], 1));
     }
-    count(&m, parts);
-    for (int i = 0; i < parts->n; i++) {
-        CtrModel *part = parts_unpack(parts, i, context);
-
-        add(&m, part, parts->n);
-        if (i > 0)
-            add_counts(m.merged, part);
-        MemoryContextDelete(part->context);
-    }
+    count(&m);
+    for_each_part(&m, add_part);
     finish(&m);
-    return m.merged;
+    return model_pack_with_encoder(m.merged, m.encoder, result);
 }

@@ -27,9 +27,12 @@ void dataset_prepare(CtrDataset *dataset, CtrModel *part);
 /* What ctr_merge was given, in the order of the digests: so it does not matter in which order they came. */
 typedef struct CtrParts {
     int n;
-    Datum *values; /* in memory, or TOAST pointers */
+    Datum *values;       /* in memory, or TOAST pointers */
+    CtrValueBytes *base; /* of the model that they are changes of; NULL: they are values of their own */
 } CtrParts;
 
+/* The bytes of one, in the current context. */
+CtrValueBytes *parts_bytes(const CtrParts *parts, int i);
 CtrModel *parts_unpack(const CtrParts *parts, int i, MemoryContext context);
 /*
  * Errors: the parts' options, columns, encoders or starts differ. stage: in that of pairs, each part has its
@@ -37,13 +40,15 @@ CtrModel *parts_unpack(const CtrParts *parts, int i, MemoryContext context);
  */
 void parts_check_same(const CtrModel *first, const CtrModel *part);
 void parts_check_encoder(Datum first, Datum part, CtrStage stage);
+void parts_check_encoder_of(const CtrSafeFile *first, const CtrSafeFile *part, CtrStage stage);
 
 /* Each in `context`; serves interrupts. */
 CtrModel *merge_columns(const CtrParts *parts, MemoryContext context);
 CtrModel *merge_samples(const CtrParts *parts, MemoryContext context);
 CtrModel *merge_pairs(const CtrParts *parts, MemoryContext context);
 CtrModel *merge_labels(const CtrParts *parts, MemoryContext context);
-CtrModel *merge_models(const CtrParts *parts, MemoryContext context);
+/* The bytes, in `result`. */
+ctr_model *merge_models(const CtrParts *parts, MemoryContext context, MemoryContext result);
 
 /* ------------------------------------------------------------------ merge_union.c */
 
