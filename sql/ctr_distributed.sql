@@ -95,21 +95,24 @@ CREATE FUNCTION ctr_on_parts(source pg_catalog.regclass, engine pg_catalog.text,
     OUT sent bigint)
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    call pg_catalog.text := CASE task WHEN 'ctr_evaluate_part' THEN '(SELECT model FROM pg_temp.ctr_run), (c.*)::pg_catalog.record'
-        ELSE '(c.*)::pg_catalog.record, $1, (SELECT model FROM pg_temp.ctr_run)' END;
-    type pg_catalog.text := CASE task WHEN 'ctr_evaluate_part' THEN 'bytea' ELSE home || '.ctr_model' END;
+    given pg_catalog.text := '(SELECT model FROM pg_temp.ctr_run)';
+    call pg_catalog.text := CASE task WHEN 'ctr_evaluate_part' THEN format('%s.ctr_evaluate_part(%s, (c.*)::pg_catalog.record)', home, given)
+        WHEN 'ctr_train' THEN format('%1$s.ctr_changes(%1$s.ctr_train((c.*)::pg_catalog.record, $1, %2$s), %2$s)', home, given)
+        ELSE format('%s.ctr_prepare((c.*)::pg_catalog.record, $1, %s)', home, given) END;
+    type pg_catalog.text := CASE task WHEN 'ctr_prepare' THEN home || '.ctr_model' ELSE 'bytea' END;
     which pg_catalog.regclass;
     target pg_catalog.text;
     there pg_catalog.text;
     state pg_catalog.text; problem pg_catalog.text; details pg_catalog.text; advice pg_catalog.text; context pg_catalog.text;
 BEGIN
     EXECUTE format('CREATE TEMPORARY TABLE ctr_results (part %s)', type);
+    ALTER TABLE pg_temp.ctr_results ALTER part SET STORAGE EXTERNAL;
     CREATE TEMPORARY TABLE ctr_received (source pg_catalog.oid, part integer, bytes pg_catalog.bytea);
     ALTER TABLE pg_temp.ctr_received ALTER bytes SET STORAGE EXTERNAL;
     -- Models go in chunks, so that connections need no memory for whole ones.
     FOR which, target IN EXECUTE format('SELECT part, state FROM %s.ctr_parts($1, $2) WHERE state IS NOT NULL', home) USING source, engine LOOP
         EXECUTE format('TRUNCATE %s', target);
-        EXECUTE format('INSERT INTO %s (options, part, bytes) SELECT $1, k.part, k.bytes FROM pg_temp.ctr_run r LEFT JOIN LATERAL %s.ctr_chunks(r.model, 4194304) k ON true',
+        EXECUTE format('INSERT INTO %s (options, part, bytes) SELECT $1, k.part, k.bytes FROM pg_temp.ctr_run r LEFT JOIN LATERAL %s.ctr_chunks(r.model, 1048576) k ON true',
             target, home) USING options;
     END LOOP;
     which := NULL;
@@ -123,11 +126,11 @@ BEGIN
     END IF;
     FOR which IN EXECUTE 'SELECT DISTINCT source FROM pg_temp.ctr_received' LOOP
         EXECUTE format('INSERT INTO pg_temp.ctr_results SELECT %s FROM pg_temp.ctr_received WHERE source = $1',
-            CASE type WHEN 'bytea' THEN 'bytes' ELSE home || '.ctr_from_chunks(part, bytes)' END) USING which;
+            CASE type WHEN 'bytea' THEN 'string_agg(bytes, '''' ORDER BY part)' ELSE home || '.ctr_from_chunks(part, bytes)' END) USING which;
     END LOOP;
     DROP TABLE pg_temp.ctr_received;
     FOR which, target IN EXECUTE format('SELECT part, rows FROM %s.ctr_parts($1, $2) WHERE state IS NULL', home) USING source, engine LOOP
-        EXECUTE format('INSERT INTO pg_temp.ctr_results SELECT %s.%I(%s) FROM %s c', home, task, call, target) USING options;
+        EXECUTE format('INSERT INTO pg_temp.ctr_results SELECT %s FROM %s c', call, target) USING options;
     END LOOP;
     FOR which, target IN EXECUTE format('SELECT part, state FROM %s.ctr_parts($1, $2) WHERE state IS NOT NULL', home) USING source, engine LOOP
         EXECUTE format('TRUNCATE %s', target);
@@ -155,7 +158,8 @@ BEGIN
         PERFORM set_config('client_min_messages', 'warning', true);
     END IF;
     EXECUTE format('SELECT %s.ctr_on_parts($1, $2, $3, $4, $5)', home) INTO sent USING source, engine, task, options, home;
-    EXECUTE format('CREATE TEMPORARY TABLE ctr_merged AS SELECT %s.ctr_merge(part) AS model FROM pg_temp.ctr_results', home);
+    EXECUTE format('CREATE TEMPORARY TABLE ctr_merged AS SELECT m AS model, CASE WHEN false THEN m END AS velocity FROM (SELECT %s.ctr_merge(%s part) FROM pg_temp.ctr_results) r (m)',
+        home, CASE task WHEN 'ctr_train' THEN '(SELECT model FROM pg_temp.ctr_run),' END);
     DROP TABLE pg_temp.ctr_results;
     EXECUTE 'SELECT model IS NULL FROM pg_temp.ctr_merged' INTO is_empty;
     PERFORM set_config('client_min_messages', messages, true);
@@ -277,12 +281,14 @@ BEGIN
         END LOOP;
 
         EXIT WHEN is_empty;        -- no rows, which ctr_merge has said
-        EXECUTE CASE WHEN task = 'ctr_prepare' OR n_parts = 1 OR momentum = 0
-            THEN 'CREATE TEMPORARY TABLE ctr_next AS SELECT model, CASE WHEN false THEN model END AS velocity FROM pg_temp.ctr_merged'
-            ELSE format('CREATE TEMPORARY TABLE ctr_next AS SELECT s.model, s.velocity FROM pg_temp.ctr_run r, pg_temp.ctr_merged m,
-                LATERAL %s.ctr_step(r.model, m.model, r.velocity, %L::double precision) s', home, momentum) END;
-        DROP TABLE pg_temp.ctr_run, pg_temp.ctr_merged;
-        ALTER TABLE pg_temp.ctr_next RENAME TO ctr_run;
+        IF task = 'ctr_train' AND n_parts > 1 AND momentum > 0 THEN
+            EXECUTE format('CREATE TEMPORARY TABLE ctr_next AS SELECT s.model, s.velocity FROM pg_temp.ctr_run r, pg_temp.ctr_merged m,
+                LATERAL %s.ctr_step(r.model, m.model, r.velocity, %L::double precision) s', home, momentum);
+            DROP TABLE pg_temp.ctr_merged;
+            ALTER TABLE pg_temp.ctr_next RENAME TO ctr_merged;
+        END IF;
+        DROP TABLE pg_temp.ctr_run;
+        ALTER TABLE pg_temp.ctr_merged RENAME TO ctr_run;
         EXECUTE format('SELECT CASE WHEN %s.ctr_config(model)->>''weights'' <> ''prepared'' THEN coalesce($1 + 1, 0) END FROM pg_temp.ctr_run', home)
             INTO finished USING finished;
         CONTINUE WHEN finished IS NULL;
@@ -378,8 +384,10 @@ CREATE TABLE %1$I.%2$I (options jsonb, part integer, bytes bytea);
 ALTER TABLE %1$I.%2$I ALTER bytes SET STORAGE EXTERNAL;
 CREATE VIEW %1$I.%3$I AS
     WITH given AS (SELECT (array_agg(options))[1] AS options, ctr_from_chunks(part, bytes) AS model FROM %1$I.%2$I HAVING count(*) > 0)
-    SELECT ''ctr_prepare'' AS task, k.part, k.bytes FROM given g, ctr_chunks((SELECT ctr_prepare(c.*, g.options, g.model) FROM %4$s), 4194304) k
-    UNION ALL SELECT ''ctr_train'', k.part, k.bytes FROM given g, ctr_chunks((SELECT ctr_train(c.*, g.options, g.model) FROM %4$s), 4194304) k
+    SELECT ''ctr_prepare'' AS task, k.part, k.bytes FROM given g, ctr_chunks((SELECT ctr_prepare(c.*, g.options, g.model) FROM %4$s), 1048576) k
+    UNION ALL SELECT ''ctr_train'', n, substr(t.changes, (n - 1) * 1048576 + 1, 1048576)
+    FROM given g, LATERAL (SELECT ctr_changes(ctr_train(c.*, g.options, g.model), g.model) AS changes FROM %4$s OFFSET 0) t,
+        generate_series(1, (octet_length(t.changes) + 1048575) / 1048576) n
     UNION ALL SELECT ''ctr_evaluate_part'', 1, (SELECT ctr_evaluate_part(g.model, c.*) FROM %4$s) FROM given g;\n',
             part.far_schema, part.relname || '_ctr_state', part.relname || '_ctr_work', part.rows);
         here := here || format(

@@ -236,14 +236,17 @@ read_digests(Merging *merging, CtrValueBytes *base)
     }
 }
 
+/* The result is in the current context, out of which PostgreSQL need not copy it. */
 static Datum
-merge_all(Merging *merging, MemoryContext aggregate)
+merge_all(Merging *merging)
 {
-    MemoryContext context = AllocSetContextCreate(aggregate, "ctr merging", ALLOCSET_DEFAULT_SIZES);
-    MemoryContext old = MemoryContextSwitchTo(context);
-    CtrParts parts = {.n = merging->n, .values = palloc(sizeof(Datum) * merging->n)};
+    MemoryContext caller = CurrentMemoryContext;
+    MemoryContext context = AllocSetContextCreate(caller, "ctr merging", ALLOCSET_DEFAULT_SIZES);
+    CtrParts parts = {.n = merging->n};
     Datum result;
 
+    MemoryContextSwitchTo(context);
+    parts.values = palloc(sizeof(Datum) * merging->n);
     if (merging->base) {
         parts.base = value_bytes(merging->base);
         read_digests(merging, parts.base);
@@ -251,8 +254,8 @@ merge_all(Merging *merging, MemoryContext aggregate)
     qsort(merging->parts, merging->n, sizeof(Part), compare_parts);
     for (int i = 0; i < merging->n; i++)
         parts.values[i] = merging->parts[i].value;
-    result = merge(&parts, context, aggregate);
-    MemoryContextSwitchTo(old);
+    result = merge(&parts, context, caller);
+    MemoryContextSwitchTo(caller);
     MemoryContextDelete(context);
     return result;
 }
@@ -263,13 +266,12 @@ Datum
 ctr_merge_final(PG_FUNCTION_ARGS)
 {
     Merging *merging = PG_ARGISNULL(0) ? NULL : (Merging *)PG_GETARG_POINTER(0);
-    MemoryContext aggregate;
 
-    if (!AggCheckCallContext(fcinfo, &aggregate))
+    if (!AggCheckCallContext(fcinfo, NULL))
         elog(ERROR, "ctr_merge_final called in non-aggregate context");
     if (merging == NULL || merging->n == 0) {
         ereport(WARNING, (errmsg("no parts to merge")));
         PG_RETURN_NULL();
     }
-    return merge_all(merging, aggregate);
+    return merge_all(merging);
 }

@@ -6,7 +6,8 @@
 #   make bench BENCH=distributed
 #
 # Prints a Markdown table: seconds of a round and, of that, the CPU time of the coordinator's backend and of a worker's; the
-# bytes of a model and those sent; the largest memory of the coordinator's backend, without shared buffers.
+# bytes of a model and those sent; how much memory the coordinator's backend, without shared buffers, has needed at most
+# beyond what it had when it had loaded the extension.
 
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -41,18 +42,26 @@ for n in $(seq "$workers"); do
     "$scratch/s$n/psql" -Xq -c "DELETE FROM far WHERE id > 100 * $workers" -c 'VACUUM FULL far'
 done
 
-# measure PID: the CPU seconds and the largest memory, in MB, of the coordinator's backend; the CPU seconds of a worker's
+# measure PID: the CPU seconds and the largest memory, in MB, of the coordinator's backend; the CPU seconds of a worker's.
+# measure PID fresh: only the memory, which is subtracted later
 cat >"$scratch/measure" <<'END'
 cpu() { awk -v ticks="$(getconf CLK_TCK)" '{ print ($14 + $15) / ticks }' "/proc/$1/stat"; }
 cd "$(dirname "$0")"
+peak() { awk '/VmHWM/ { peak = $2 } /RssShmem/ { shared = $2 } END { print int((peak - shared) / 1024) }' "/proc/$1/status"; }
+if [ $# = 2 ]; then
+    peak "$1" >fresh
+    exit
+fi
 cpu "$1" >here
-awk '/VmHWM/ { peak = $2 } /RssShmem/ { shared = $2 } END { print int((peak - shared) / 1024) }' "/proc/$1/status" >memory
+echo $(($(peak "$1") - $(<fresh))) >memory
 cpu "$(s1/psql -XqAt -c "SELECT pid FROM pg_stat_activity WHERE application_name = 'postgres_fdw'")" >there
 END
 here <<END
 SET client_min_messages = warning;
 SELECT pg_backend_pid() AS pid \\gset
 \\setenv backend :pid
+SELECT count(ctr_config(model)->'parameters') FROM run \\g /dev/null
+\\! bash $scratch/measure \$backend fresh
 $call $rounds);
 \\! bash $scratch/measure \$backend
 END
