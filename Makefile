@@ -81,7 +81,7 @@ tap: all
 
 # Long: make fuzz SECONDS=3600 FUZZ=load CORPUS=folder
 fuzz: all
-	@PG_CONFIG='$(PG_CONFIG)' FUZZ_SECONDS='$(or $(SECONDS),60)' FUZZ='$(FUZZ)' CORPUS='$(CORPUS)' test/fuzz/run
+	@PG_CONFIG='$(PG_CONFIG)' FUZZ_SECONDS='$(or $(SECONDS),60)' FUZZ='$(FUZZ)' CORPUS='$(CORPUS)' PLAIN='$(PLAIN)' test/fuzz/run
 
 test:
 	@PG_CONFIG='$(PG_CONFIG)' test/run $(PARTS)
@@ -117,7 +117,8 @@ help:
 	@echo "make test          install what is missing, then all tests on a throw-away server (CRITEO=path: on real rows too;"
 	@echo "                   PARTS=\"unit sanitize regress tap static fuzz\": only these)"
 	@echo "make fuzz          look for inputs that crash it (SECONDS=60 for each target, FUZZ=\"load use\": only these,"
-	@echo "                   CORPUS=folder: go on from what was found there; test/fuzz/run says more)"
+	@echo "                   CORPUS=folder: go on from what was found there, PLAIN=1: faster, without sanitizers;"
+	@echo "                   test/fuzz/run says more)"
 	@echo "make demo          the same, then train and score on a private server in .demo (CRITEO=path: on these rows)"
 	@echo "make demo-clean    stop that server and delete it, with all that was made in it"
 	@echo "make bench         speed, measured against PyTorch (BENCH=part; test/bench/bench.sh lists them)"

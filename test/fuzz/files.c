@@ -1,11 +1,9 @@
 /*
  * files.c: targets that read files: "load" (a model's bytes), "weights" (those of others, for one of the
- * models), "onnx" (a model that is written in that format), "use" (a model, with which the statements of the
- * table `uses` are run).
+ * models), "onnx" (a model that is written in that format).
  */
 #include "fuzz.h"
 
-#include "common/hashfn.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
 
@@ -24,16 +22,6 @@ must_succeed(void (*body)(void *), Datum *model, const char *what)
 
     if (!fuzz_guarded(body, model, &state))
         fuzz_finding("%s: %s of a model that was accepted", unpack_sql_state(state), what);
-}
-
-static Datum
-accepted_model(const uint8 *data, size_t size)
-{
-    Datum value = fuzz_value(data, size);
-
-    model_validate(value, NULL);
-    fuzz_count_accepted();
-    return value;
 }
 
 /* ------------------------------------------------------------------ load */
@@ -70,7 +58,7 @@ unpack_to_score(void *value)
 static void
 run_load(const uint8 *data, size_t size)
 {
-    Datum value = accepted_model(data, size);
+    Datum value = fuzz_accepted_model(data, size);
 
     must_succeed(unpack_to_score, &value, "unpacking to score");
     must_succeed(unpack_and_pack, &value, "unpacking and packing");
@@ -139,85 +127,10 @@ write_onnx(void *value)
 static void
 run_onnx(const uint8 *data, size_t size)
 {
-    Datum value = accepted_model(data, size);
+    Datum value = fuzz_accepted_model(data, size);
 
     if (stage_of(value) == CTR_STAGE_MODEL)
         must_succeed(write_onnx, &value, "ONNX");
 }
 
 const FuzzTarget fuzz_onnx = {.name = "onnx", .run = run_onnx, .mutate = fuzz_mutate_model};
-
-/* ------------------------------------------------------------------ use */
-
-#define USE_APART 4 /* an input has every so many statements */
-
-static SPIPlanPtr *uses;
-static char **use_texts;
-static int n_uses;
-
-static void
-prepare_use(void)
-{
-    MemoryContext caller = CurrentMemoryContext;
-    SPITupleTable *found;
-
-    SPI_connect();
-    if (SPI_execute("SELECT statement, 'ctr_model'::regtype::oid FROM uses ORDER BY id", true, 0) !=
-        SPI_OK_SELECT)
-        elog(ERROR, "there is nothing to do with models");
-    found = SPI_tuptable;
-    n_uses = (int)SPI_processed;
-    MemoryContextSwitchTo(caller);
-    uses = palloc(n_uses * sizeof(SPIPlanPtr));
-    use_texts = palloc(n_uses * sizeof(char *));
-    for (int i = 0; i < n_uses; i++) {
-        bool is_null;
-        Oid type = DatumGetObjectId(SPI_getbinval(found->vals[i], found->tupdesc, 2, &is_null));
-
-        use_texts[i] = MemoryContextStrdup(caller, SPI_getvalue(found->vals[i], found->tupdesc, 1));
-        uses[i] = SPI_prepare(use_texts[i], 1, &type);
-        if (uses[i] == NULL || SPI_keepplan(uses[i]) != 0)
-            elog(ERROR, "could not prepare: %s", use_texts[i]);
-    }
-    SPI_finish();
-}
-
-typedef struct Use {
-    Datum model;
-    int number;
-} Use;
-
-/* A statement's first column may be a boolean: it says whether all went well. */
-static void
-run_use(void *argument)
-{
-    Use *use = argument;
-
-    SPI_connect();
-    SPI_execute_plan(uses[use->number], &use->model, NULL, false, 0);
-    for (uint64 i = 0; SPI_tuptable != NULL && i < SPI_tuptable->numvals; i++) {
-        char *value = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1);
-
-        if (value != NULL && strcmp(value, "f") == 0)
-            fuzz_finding("this is false: %s", use_texts[use->number]);
-    }
-    SPI_finish();
-}
-
-/*
- * One statement in four, because so many trainings take long; which ones, the input's bytes say. Statements may
- * refuse a model, whose columns for example are not those of the rows.
- */
-static void
-run_all_uses(const uint8 *data, size_t size)
-{
-    Use use = {.model = accepted_model(data, size)};
-    int state;
-
-    for (use.number = DatumGetUInt32(hash_any(data, (int)size)) % USE_APART; use.number < n_uses;
-         use.number += USE_APART)
-        fuzz_guarded(run_use, &use, &state);
-}
-
-const FuzzTarget fuzz_use = {
-    .name = "use", .prepare = prepare_use, .run = run_all_uses, .mutate = fuzz_mutate_model};

@@ -13,9 +13,6 @@
 #include "utils/builtins.h"
 #include "utils/resowner.h"
 
-int LLVMFuzzerRunDriver(int *argc, char ***argv, int (*run)(const uint8_t *data, size_t size));
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned seed);
-
 static const FuzzTarget *const targets[] = {&fuzz_load,    &fuzz_weights, &fuzz_onnx,  &fuzz_use,
                                             &fuzz_options, &fuzz_record,  &fuzz_markup};
 static const FuzzTarget *target;
@@ -40,9 +37,17 @@ fuzz_count_accepted(void)
     n_accepted++;
 }
 
-static void
-tell_accepted(void)
+int64
+fuzz_n_accepted(void)
 {
+    return n_accepted;
+}
+
+static void
+tell(void)
+{
+    if (target->tell)
+        target->tell();
     fprintf(stderr, "%s: " INT64_FORMAT " inputs, of which " INT64_FORMAT " were accepted\n", target->name,
             n_run, n_accepted);
 }
@@ -55,6 +60,16 @@ fuzz_value(const void *data, size_t size)
     SET_VARSIZE(value, VARHDRSZ + size);
     memcpy(VARDATA(value), data, size);
     return PointerGetDatum(value);
+}
+
+Datum
+fuzz_accepted_model(const uint8 *data, size_t size)
+{
+    Datum value = fuzz_value(data, size);
+
+    model_validate(value, NULL);
+    fuzz_count_accepted();
+    return value;
 }
 
 char *
@@ -187,7 +202,7 @@ fuzz(PG_FUNCTION_ARGS)
     n++;
     if (target->prepare)
         target->prepare();
-    atexit(tell_accepted);
+    atexit(tell);
     LLVMFuzzerRunDriver(&n, &argv, run);
     PG_RETURN_VOID();
 }

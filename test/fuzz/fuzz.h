@@ -14,6 +14,7 @@
 typedef struct FuzzTarget {
     const char *name;
     void (*prepare)(void); /* once, before all; NULL: nothing is needed */
+    void (*tell)(void);    /* what there is to say at the end; NULL: nothing */
     void (*run)(const uint8 *data, size_t size);
     /* Changes the bytes, at most `most` of them afterwards; their number is returned. NULL: libFuzzer does. */
     size_t (*mutate)(uint8 *data, size_t size, size_t most, unsigned seed);
@@ -31,12 +32,17 @@ Datum fuzz_value(const void *data, size_t size);
 char *fuzz_text(const uint8 *data, size_t size);
 /* How many inputs were let in, to be told at the end. */
 void fuzz_count_accepted(void);
+int64 fuzz_n_accepted(void);
+/* The bytes as a model, counted; an error where the validator refuses them. */
+Datum fuzz_accepted_model(const uint8 *data, size_t size);
 
 /* mutate.c: changes to the parts of a safetensors file, put together again; signed: as a model. */
 size_t fuzz_mutate_model(uint8 *data, size_t size, size_t most, unsigned seed);
 size_t fuzz_mutate_weights(uint8 *data, size_t size, size_t most, unsigned seed);
 
-/* libFuzzer's own */
+/* libFuzzer's names: what it has, or plain.c, and what it calls */
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t most);
+int LLVMFuzzerRunDriver(int *argc, char ***argv, int (*run)(const uint8_t *data, size_t size));
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned seed);
 
 #endif /* FUZZ_H */

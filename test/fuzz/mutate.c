@@ -285,8 +285,9 @@ can_sign(const char *bytes, Size size)
     return model_peek_digest(bytes, size, digest, NULL);
 }
 
+/* again: how often a change has changed nothing so far. */
 static size_t
-mutate(uint8 *data, size_t size, size_t most, unsigned seed, bool is_model)
+mutate(uint8 *data, size_t size, size_t most, unsigned seed, bool is_model, int again)
 {
     Datum value = fuzz_value(data, size);
     CtrSafeFile *file = is_model ? safetensors_parse(value, NULL) : safetensors_parse_foreign(value);
@@ -307,6 +308,8 @@ mutate(uint8 *data, size_t size, size_t most, unsigned seed, bool is_model)
     bytes = safetensors_write(file, CurrentMemoryContext);
     if (VARSIZE_ANY_EXHDR(bytes) > most)
         return size;
+    if (VARSIZE_ANY_EXHDR(bytes) == size && memcmp(VARDATA(bytes), data, size) == 0 && again < 8)
+        return mutate(data, size, most, seed + 1, is_model, again + 1);
     if (is_model && can_sign(VARDATA(bytes), VARSIZE_ANY_EXHDR(bytes)))
         model_sign(VARDATA(bytes), VARSIZE_ANY_EXHDR(bytes));
     memcpy(data, VARDATA(bytes), VARSIZE_ANY_EXHDR(bytes));
@@ -316,11 +319,11 @@ mutate(uint8 *data, size_t size, size_t most, unsigned seed, bool is_model)
 size_t
 fuzz_mutate_model(uint8 *data, size_t size, size_t most, unsigned seed)
 {
-    return mutate(data, size, most, seed, true);
+    return mutate(data, size, most, seed, true, 0);
 }
 
 size_t
 fuzz_mutate_weights(uint8 *data, size_t size, size_t most, unsigned seed)
 {
-    return mutate(data, size, most, seed, false);
+    return mutate(data, size, most, seed, false, 0);
 }
