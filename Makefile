@@ -56,7 +56,7 @@ needs:
 	@PG_CONFIG='$(PG_CONFIG)' CC='$(CC)' CPPFLAGS='$(CPPFLAGS)' test/setup --check build
 
 # The install script of this version; from older ones the upgrade scripts in sql/ lead here.
-$(EXTSCRIPT): sql/ctr.sql sql/ctr_distributed.sql ctr.control | needs
+$(EXTSCRIPT): sql/ctr.sql sql/ctr_distributed.sql sql/ctr_citus.sql ctr.control | needs
 	cat $(filter %.sql,$^) > $@
 
 $(OBJS): $(OWN_HEADERS) | needs

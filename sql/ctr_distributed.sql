@@ -29,7 +29,7 @@ COMMENT ON COLUMN ctr_round.bytes IS 'bytes sent to other servers and received f
 COMMENT ON COLUMN ctr_round.ended IS 'when the round ended';
 
 CREATE FUNCTION ctr_parts(source pg_catalog.regclass, engine pg_catalog.text, OUT part pg_catalog.regclass, OUT rows pg_catalog.text,
-    OUT state pg_catalog.text, OUT work pg_catalog.text)
+    OUT state pg_catalog.text, OUT work pg_catalog.text, OUT shard pg_catalog.text, OUT node pg_catalog.text, OUT port integer)
     RETURNS SETOF pg_catalog.record
     LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -40,13 +40,37 @@ DECLARE
     is_far boolean;
     missing pg_catalog.text;
 BEGIN
-    IF engine NOT IN ('auto', 'local', 'fdw') THEN
+    IF engine NOT IN ('auto', 'local', 'fdw', 'citus') THEN
         RAISE EXCEPTION USING ERRCODE = 'invalid_parameter_value', MESSAGE = format('engine is "%s"', engine),
-            HINT = 'Give "auto", "local" or "fdw".';
+            HINT = 'Give "auto", "local", "fdw" or "citus".';
     END IF;
     -- Columns by the names and in the order of the whole, which those of a partition need not be in.
     SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) INTO columns
     FROM pg_attribute a WHERE a.attrelid = source AND a.attnum > 0 AND NOT a.attisdropped;
+    IF to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL THEN
+        FOR part, rows, shard, node, port IN
+            SELECT source, format('(SELECT %s FROM %s)', columns, s.name), s.name, p.nodename, p.nodeport
+            FROM (SELECT d.shardid, format('%s.%I', c.relnamespace::regnamespace, path[cardinality(path)]) AS name
+                  FROM pg_class c JOIN pg_dist_shard d ON d.logicalrelid = c.oid, parse_ident(shard_name(c.oid, d.shardid)) path WHERE c.oid = source) s
+            -- a shard that has several places works in the first of them
+            LEFT JOIN LATERAL (SELECT nodename, nodeport FROM pg_dist_shard_placement WHERE shardid = s.shardid AND shardstate = 1 ORDER BY placementid LIMIT 1) p ON true
+            ORDER BY s.shardid
+        LOOP
+            IF node IS NULL THEN
+                RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state', MESSAGE = format('part %s of %s has no active placement', shard, source);
+            ELSIF engine IN ('local', 'fdw') THEN
+                RAISE EXCEPTION USING ERRCODE = 'wrong_object_type', MESSAGE = format('%s is a distributed table of Citus', source), HINT = 'Choose engine "citus".';
+            END IF;
+            RETURN NEXT;
+        END LOOP;
+        IF FOUND THEN
+            RETURN;
+        END IF;
+    END IF;
+    IF engine = 'citus' THEN
+        RAISE EXCEPTION USING ERRCODE = 'wrong_object_type', MESSAGE = format('%s is no distributed table of Citus', source),
+            HINT = 'Distribute it by create_distributed_table, or choose another engine.';
+    END IF;
     FOR part, home, relation, owner, is_far IN
         SELECT c.oid, n.nspname, c.relname, c.relowner,
             engine <> 'local' AND EXISTS (SELECT FROM pg_foreign_table f JOIN pg_foreign_server s ON s.oid = f.ftserver
@@ -87,7 +111,7 @@ COMMENT ON FUNCTION ctr_parts(pg_catalog.regclass, pg_catalog.text) IS
 CREATE FUNCTION ctr_forget() RETURNS pg_catalog.void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_messages = error AS $$
 BEGIN
-    DROP TABLE IF EXISTS pg_temp.ctr_run, pg_temp.ctr_received, pg_temp.ctr_results, pg_temp.ctr_merged, pg_temp.ctr_best;
+    DROP TABLE IF EXISTS pg_temp.ctr_run, pg_temp.ctr_shards, pg_temp.ctr_received, pg_temp.ctr_results, pg_temp.ctr_merged, pg_temp.ctr_best;
 END $$;
 COMMENT ON FUNCTION ctr_forget() IS 'Drops the temporary tables of ctr_train_distributed and ctr_evaluate_distributed.';
 
@@ -124,12 +148,18 @@ BEGIN
         EXECUTE format('INSERT INTO pg_temp.ctr_received %s', there);
         EXECUTE 'SELECT $1 + 2 * coalesce(sum(octet_length(bytes)), 0) FROM pg_temp.ctr_received' INTO sent USING sent;
     END IF;
+    EXECUTE format('CREATE TEMPORARY TABLE ctr_shards AS SELECT ordinality::integer AS number, shard, rows, node, port, row_number() OVER (PARTITION BY node, port ORDER BY ordinality) AS nth,
+        0 AS chunks FROM %s.ctr_parts($1, $2) WITH ORDINALITY WHERE shard IS NOT NULL', home) USING source, engine;
+    IF EXISTS (SELECT FROM pg_temp.ctr_shards) THEN
+        EXECUTE format('SELECT %s.ctr_on_shards($1, $2, $3, $4)', home) INTO sent USING source, task, options, home;
+    END IF;
+    DROP TABLE pg_temp.ctr_shards;
     FOR which IN EXECUTE 'SELECT DISTINCT source FROM pg_temp.ctr_received' LOOP
         EXECUTE format('INSERT INTO pg_temp.ctr_results SELECT %s FROM pg_temp.ctr_received WHERE source = $1',
             CASE type WHEN 'bytea' THEN 'string_agg(bytes, '''' ORDER BY part)' ELSE home || '.ctr_from_chunks(part, bytes)' END) USING which;
     END LOOP;
     DROP TABLE pg_temp.ctr_received;
-    FOR which, target IN EXECUTE format('SELECT part, rows FROM %s.ctr_parts($1, $2) WHERE state IS NULL', home) USING source, engine LOOP
+    FOR which, target IN EXECUTE format('SELECT part, rows FROM %s.ctr_parts($1, $2) WHERE state IS NULL AND shard IS NULL', home) USING source, engine LOOP
         EXECUTE format('INSERT INTO pg_temp.ctr_results SELECT %s FROM %s c', call, target) USING options;
     END LOOP;
     FOR which, target IN EXECUTE format('SELECT part, state FROM %s.ctr_parts($1, $2) WHERE state IS NOT NULL', home) USING source, engine LOOP

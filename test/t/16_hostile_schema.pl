@@ -103,8 +103,8 @@ for my $object (['FUNCTION ctr_options(jsonb) RETURNS jsonb LANGUAGE sql AS $$ S
 query("DROP DATABASE $shop;\nDROP ROLE intruder;", database => 'postgres');
 
 # the rules that keep it so: what is PostgreSQL's is named with its schema; bodies in SQL have a search path of their own
-my ($in_c, $in_sql) = map { my $text = CtrTest::slurp(dirname(__FILE__) . "/../../sql/$_.sql"); $text =~ s{/\*.*?\*/|'(?:[^']|'')*'|--[^\n]*}{}gsr } qw(ctr ctr_distributed);
-my $script = $in_c . $in_sql =~ s/\$\$.*?\$\$//gsr;
+my ($in_c, $in_sql, $more) = map { my $text = CtrTest::slurp(dirname(__FILE__) . "/../../sql/$_.sql"); $text =~ s{/\*.*?\*/|'(?:[^']|'')*'|--[^\n]*}{}gsr } qw(ctr ctr_distributed ctr_citus);
+my $script = $in_c . "$in_sql$more" =~ s/\$\$.*?\$\$//gsr;
 my %keywords = map { $_ => 1 } qw(name any bool); # argument names, and types that are written as keywords
 my @types = grep { !$keywords{$_} } split /\n/, query(q{SELECT typname FROM pg_type WHERE typnamespace = 'pg_catalog'::regnamespace AND typname !~ '^_'});
 my $types = join '|', @types;
