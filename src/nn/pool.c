@@ -48,7 +48,27 @@ struct NnPool {
     atomic_bool caller_sleeping; /* or is about to */
 };
 
-static _Thread_local NnPool *working_for; /* the pool whose task this thread runs, or NULL */
+/*
+ * The pool whose task a thread runs, or NULL. Not a _Thread_local variable: those of a loaded library get
+ * their memory at a thread's first access, and the C library ends the process where there is none.
+ */
+static pthread_key_t working_for;
+static bool has_key; /* without one, what has begun a task ends it */
+static pthread_once_t key_once = PTHREAD_ONCE_INIT;
+
+static void
+make_key(void)
+{
+    has_key = pthread_key_create(&working_for, NULL) == 0;
+}
+
+/* Where the system has no memory for a thread's value, it is NULL. */
+static void
+set_working_for(NnPool *pool)
+{
+    if (has_key)
+        (void)pthread_setspecific(working_for, pool);
+}
 
 static inline void
 spin_pause(void)
@@ -80,7 +100,9 @@ pool_interrupted(NnPool *pool)
 bool
 pool_task_interrupted(void)
 {
-    return working_for && pool_interrupted(working_for);
+    NnPool *pool = has_key ? pthread_getspecific(working_for) : NULL;
+
+    return pool && pool_interrupted(pool);
 }
 
 static void
@@ -100,7 +122,7 @@ work(NnPool *pool, int worker)
     uint_fast64_t ticket = atomic_load(&pool->ticket);
     const unsigned mode = denormals_flush();
 
-    working_for = pool;
+    set_working_for(pool);
     while ((uint32_t)ticket != 0) {
         if (!atomic_compare_exchange_weak(&pool->ticket, &ticket, ticket - 1))
             continue;
@@ -109,7 +131,7 @@ work(NnPool *pool, int worker)
         task_finished(pool);
         ticket = atomic_load(&pool->ticket);
     }
-    working_for = NULL;
+    set_working_for(NULL);
     denormals_restore(mode);
 }
 
@@ -192,6 +214,7 @@ pool_create(NnAlloc alloc, int threads, bool (*interrupt)(void))
 
     if (!pool || !(pool->workers = alloc.alloc(alloc.owner, (size_t)threads * sizeof(Worker))))
         return NULL;
+    pthread_once(&key_once, make_key);
     pool->interrupt = interrupt;
     pthread_mutex_init(&pool->mutex, NULL);
     pthread_cond_init(&pool->work, NULL);
