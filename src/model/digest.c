@@ -91,7 +91,7 @@ update_hash(pg_cryptohash_ctx *hash, const char *bytes, Size n)
     return good;
 }
 
-/* end: of the seconds */
+/* end: of the seconds. A hash fails only where OpenSSL, which may do the work, gets no memory. */
 static void
 compute_digest(const char *bytes, Size size, Size end, char *digest)
 {
@@ -104,7 +104,8 @@ compute_digest(const char *bytes, Size size, Size end, char *digest)
         !update_hash(hash, bytes + DIGEST_END, SECONDS_BEGIN - DIGEST_END) ||
         !update_hash(hash, bytes + end, time > 0 ? time - end : 0) ||
         !update_hash(hash, bytes + rest, size - rest) || pg_cryptohash_final(hash, sum, sizeof(sum)) < 0)
-        ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not compute a model's SHA-256")));
+        ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"),
+                        errdetail("A model's SHA-256 could not be computed.")));
     pg_cryptohash_free(hash);
     hex_encode((const char *)sum, sizeof(sum), digest);
 }
