@@ -11,7 +11,7 @@ SOURCES = $(sort $(filter-out $(GENERATED),$(wildcard src/*.c src/*/*.c src/nn/*
 OWN_HEADERS = $(filter-out $(GENERATED),$(wildcard src/*.h src/*/*.h src/nn/*/*.h))
 OBJS = $(BUILT:.c=.o)
 REGRESS = options immutable model alike compare record restorable types features train predict columns rights metrics evaluate errors fibinet baselines continue collisions cache threads untrainable folds order numbers weights crosses see cooldown explain blocks chunks load_weights drift vocabulary candidates merge rounds distributed
-EXTRA_CLEAN = test/unit/build test/fuzz/build $(GENERATED) $(wildcard src/io/*.o)
+EXTRA_CLEAN = test/unit/build test/fuzz/build test/sanitize/build $(GENERATED) $(wildcard src/io/*.o)
 
 # ctr_to_onnx needs protobuf-c 1.4, which packs a message without memory of its own: its library, and its compiler (protoc-c,
 # or protoc where that has gone) while building.
@@ -70,7 +70,7 @@ $(filter src/nn/%,$(OBJS)): override CFLAGS += -std=gnu11 -O3 -fno-math-errno -f
 CLANG_FORMAT ?= $(firstword $(shell command -v clang-format-14) clang-format)
 FORMATTED = $(SOURCES) $(OWN_HEADERS) $(wildcard test/unit/*.[ch] test/fuzz/*.[ch])
 
-.PHONY: unit tap test fuzz bench demo demo-clean dist format format-check help
+.PHONY: unit tap test fuzz sanitize-server bench demo demo-clean dist format format-check help
 
 unit:
 	$(MAKE) -C test/unit run
@@ -82,6 +82,10 @@ tap: all
 # Long: make fuzz SECONDS=3600 FUZZ=load CORPUS=folder
 fuzz: all
 	@PG_CONFIG='$(PG_CONFIG)' FUZZ_SECONDS='$(or $(SECONDS),60)' FUZZ='$(FUZZ)' CORPUS='$(CORPUS)' PLAIN='$(PLAIN)' test/fuzz/run
+
+# Also long: make sanitize-server NAMES="train 12_terminations"
+sanitize-server: all
+	@PG_CONFIG='$(PG_CONFIG)' test/sanitize/run $(NAMES)
 
 test:
 	@PG_CONFIG='$(PG_CONFIG)' test/run $(PARTS)
@@ -119,6 +123,7 @@ help:
 	@echo "make fuzz          look for inputs that crash it (SECONDS=60 for each target, FUZZ=\"load use\": only these,"
 	@echo "                   CORPUS=folder: go on from what was found there, PLAIN=1: faster, without sanitizers;"
 	@echo "                   test/fuzz/run says more)"
+	@echo "make sanitize-server  the regression scripts and the tests in Perl on a server under AddressSanitizer (NAMES=\"train 02_cancel\")"
 	@echo "make demo          the same, then train and score on a private server in .demo (CRITEO=path: on these rows)"
 	@echo "make demo-clean    stop that server and delete it, with all that was made in it"
 	@echo "make bench         speed, measured against PyTorch (BENCH=part; test/bench/bench.sh lists them)"
