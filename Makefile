@@ -70,7 +70,7 @@ $(filter src/nn/%,$(OBJS)): override CFLAGS += -std=gnu11 -O3 -fno-math-errno -f
 CLANG_FORMAT ?= $(firstword $(shell command -v clang-format-14) clang-format)
 FORMATTED = $(SOURCES) $(OWN_HEADERS) $(wildcard test/unit/*.[ch] test/fuzz/*.[ch])
 
-.PHONY: unit tap test fuzz sanitize-server bench demo demo-clean dist format format-check help
+.PHONY: unit tap test fuzz sanitize-server valgrind-server bench demo demo-clean dist format format-check help
 
 unit:
 	$(MAKE) -C test/unit run
@@ -86,6 +86,9 @@ fuzz: all
 # Also long: make sanitize-server NAMES="train 12_terminations"
 sanitize-server: all
 	@PG_CONFIG='$(PG_CONFIG)' test/sanitize/run $(NAMES)
+
+valgrind-server: all
+	@PG_CONFIG='$(PG_CONFIG)' test/sanitize/valgrind
 
 test:
 	@PG_CONFIG='$(PG_CONFIG)' test/run $(PARTS)
@@ -124,6 +127,7 @@ help:
 	@echo "                   CORPUS=folder: go on from what was found there, PLAIN=1: faster, without sanitizers;"
 	@echo "                   test/fuzz/run says more)"
 	@echo "make sanitize-server  the regression scripts and the tests in Perl on a server under AddressSanitizer (NAMES=\"train 02_cancel\")"
+	@echo "make valgrind-server  trainings and scores of all architectures under valgrind"
 	@echo "make demo          the same, then train and score on a private server in .demo (CRITEO=path: on these rows)"
 	@echo "make demo-clean    stop that server and delete it, with all that was made in it"
 	@echo "make bench         speed, measured against PyTorch (BENCH=part; test/bench/bench.sh lists them)"

@@ -304,7 +304,8 @@ BEGIN
                 COMMIT;
                 PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
                 RAISE EXCEPTION USING ERRCODE = state, MESSAGE = problem, DETAIL = details,
-                    HINT = concat_ws(' ', nullif(advice, ''), format('Called again with the same checkpoint, the training goes on after round %s.', finished));
+                    HINT = concat_ws(' ', nullif(advice, ''), CASE WHEN checkpoint IS NOT NULL AND finished IS NOT NULL
+                        THEN format('Called again with the same checkpoint, the training goes on after round %s.', finished) END);
             END IF;
             RAISE NOTICE USING MESSAGE = format('%s; trying again', problem);
             PERFORM pg_sleep(2);

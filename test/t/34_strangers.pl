@@ -61,6 +61,8 @@ is(query(q{SELECT ctr_config(ctr_train(o, ctr_fit(epochs => 1, validation => 0, 
 # ------------------------------------------------------------------ without rights, and with names that are meant as SQL
 
 query_fails(q{CALL ctr_train_distributed('shop.examples', ctr_fit(epochs => 1), NULL, rounds => 1)}, '42501', 'part shop.examples: permission denied', 'no training in parts of a table that may not be read', %stranger);
+my (undef, undef, $said) = run_psql(q{CALL ctr_train_distributed('shop.examples', ctr_fit(epochs => 1), NULL, rounds => 1)}, %stranger);
+unlike($said, qr/goes on after/, 'nor a hint at a checkpoint that was not given');
 query_fails(q{SELECT ctr_evaluate_distributed('shop.examples'::regclass, model) FROM shop.public_models}, '42501', 'part shop.examples: permission denied', 'nor an evaluation', %stranger);
 
 my $name = q{"a'b""; DROP TABLE shop.victim; --"};
