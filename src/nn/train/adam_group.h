@@ -95,6 +95,10 @@ group_load(NnAdamGroup *group, size_t at, const NnTablePart *part, int32_t code,
 
     if (part->d == 8 && width == 8) /* so frequent that the compiler should know it */
         load_row(group, at, w, moments, 8, 8);
+    else if (part->d == 4)
+        load_row(group, at, w, moments, 4, 4);
+    else if (part->d == 1)
+        load_row(group, at, w, moments, 1, 1);
     else
         load_row(group, at, w, moments, part->d, width);
 }
@@ -108,6 +112,10 @@ group_store(const NnAdamGroup *group, size_t at, const NnTablePart *part, int32_
 
     if (part->d == 8 && width == 8)
         store_row(group, at, w, moments, 8, 8);
+    else if (part->d == 4)
+        store_row(group, at, w, moments, 4, 4);
+    else if (part->d == 1)
+        store_row(group, at, w, moments, 1, 1);
     else
         store_row(group, at, w, moments, part->d, width);
 }
