@@ -16,7 +16,7 @@
 
 #include "nn/denormals.h"
 
-#define SPINS            2000 /* about 20 microseconds */
+#define SPINS            500 /* some 5 to 10 microseconds */
 #define LOOK_NANOSECONDS 20000000
 
 typedef struct Worker {
