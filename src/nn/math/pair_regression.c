@@ -8,6 +8,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "nn/math/vecmath.h"
+
 /* ------------------------------------------------------------------ memory */
 
 static void *
@@ -68,6 +70,9 @@ pairs_create(const NnPairSample *sample, int threads, NnAlloc alloc)
     pairs->x = take(alloc, fields, sizeof(float *), &good);
     for (size_t f = 0; f < fields && good; f++)
         pairs->x[f] = take(alloc, rows, sizeof(float), &good);
+    pairs->ones = take(alloc, rows, sizeof(float), &good);
+    for (size_t i = 0; i < rows && good; i++)
+        pairs->ones[i] = 1;
     pairs->logits = take(alloc, rows, sizeof(double), &good);
     pairs->residual = take(alloc, rows, sizeof(float), &good);
     pairs->curvature = take(alloc, rows, sizeof(float), &good);
@@ -128,34 +133,66 @@ pairs_statistic_task(void *arg, int task, int worker)
 }
 
 /* What the logits leave of the labels. */
+NN_KERNEL static void
+find_residuals(float *restrict residual, float *restrict curvature, const double *restrict logits,
+               const float *restrict label, const float *restrict weight, double mean_weight, int rows)
+{
+    for (int i = 0; i < rows; i++) {
+        const double p = nn_sigmoidf((float)logits[i]), w = weight[i] / mean_weight;
+
+        residual[i] = (float)(w * (label[i] - p));
+        curvature[i] = (float)(w * p * (1 - p));
+    }
+}
+
 static void
 set_residuals(NnPairs *pairs)
 {
     const NnPairSample *sample = &pairs->sample;
 
-    for (int i = 0; i < sample->rows; i++) {
-        const double p = 1 / (1 + exp(-pairs->logits[i]));
-        const double weight = sample->weight[i] / pairs->mean_weight;
+    find_residuals(pairs->residual, pairs->curvature, pairs->logits, sample->label, sample->weight,
+                   pairs->mean_weight, sample->rows);
+}
 
-        pairs->residual[i] = (float)(weight * (sample->label[i] - p));
-        pairs->curvature[i] = (float)(weight * p * (1 - p));
+/* The slope of the log likelihood along the weight of x [rows], and its curvature. */
+NN_KERNEL static void
+add_slopes(double *slope, double *curvature, const float *restrict x, const float *restrict residuals,
+           const float *restrict curvatures, int rows)
+{
+    double first[PAIR_SUMS] = {0}, second[PAIR_SUMS] = {0};
+    const int whole = rows / PAIR_SUMS * PAIR_SUMS;
+
+    for (int i = 0; i < whole; i += PAIR_SUMS) {
+        for (int part = 0; part < PAIR_SUMS; part++) {
+            const double xi = x[i + part];
+
+            first[part] += xi * residuals[i + part];
+            second[part] += xi * xi * curvatures[i + part];
+        }
     }
+    for (int i = whole; i < rows; i++) {
+        first[i - whole] += (double)x[i] * residuals[i];
+        second[i - whole] += (double)x[i] * x[i] * curvatures[i];
+    }
+    *slope += pair_sum(first);
+    *curvature += pair_sum(second);
+}
+
+NN_KERNEL static void
+move_logits(double *restrict logits, const float *restrict x, double step, int rows)
+{
+    for (int i = 0; i < rows; i++)
+        logits[i] += step * x[i];
 }
 
 double
 pair_move_weight(NnPairs *pairs, const float *x, double weight)
 {
-    double slope = x ? -PAIR_RIDGE * weight : 0, curvature = PAIR_RIDGE, step;
+    double slope = -PAIR_RIDGE * weight, curvature = PAIR_RIDGE, step;
 
-    for (int i = 0; i < pairs->sample.rows; i++) {
-        const double xi = x ? x[i] : 1;
-
-        slope += xi * pairs->residual[i];
-        curvature += xi * xi * pairs->curvature[i];
-    }
+    add_slopes(&slope, &curvature, x, pairs->residual, pairs->curvature, pairs->sample.rows);
     step = slope / curvature;
-    for (int i = 0; i < pairs->sample.rows; i++)
-        pairs->logits[i] += step * (x ? x[i] : 1);
+    move_logits(pairs->logits, x, step, pairs->sample.rows);
     set_residuals(pairs);
     return step;
 }
@@ -165,7 +202,7 @@ pair_regress(NnPairs *pairs, NnPause pause)
 {
     set_residuals(pairs);
     for (int sweep = 0; sweep < PAIR_SWEEPS; sweep++) {
-        pair_move_weight(pairs, NULL, 0);
+        pair_move_weight(pairs, pairs->ones, 0);
         for (int f = 0; f < pairs->sample.fields; f++) {
             if (pause)
                 pause();

@@ -9,6 +9,7 @@
 #define PAIR_COLUMNS_MOST 90  /* that are paired */
 #define PAIR_RIDGE        1.0 /* of the regression's weights */
 #define PAIR_SWEEPS       4   /* of the regression, over all fields */
+#define PAIR_SUMS         8   /* partial sums of a sum over rows: a vector of doubles */
 
 /* What one thread works with. */
 typedef struct PairScratch {
@@ -26,6 +27,7 @@ struct NnPairs {
     NnPairSample sample;
     size_t n_slots;     /* a power of two, at least twice the rows */
     float **x;          /* [fields][rows] statistics */
+    float *ones;        /* [rows] the constant */
     double *logits;     /* [rows] */
     float *residual;    /* [rows] label - p, weighted */
     float *curvature;   /* [rows] p * (1 - p), weighted */
@@ -37,6 +39,17 @@ struct NnPairs {
     PairScratch *scratch;
 };
 
+/* of partial sums */
+static inline double
+pair_sum(const double *parts)
+{
+    double sum = 0;
+
+    for (int i = 0; i < PAIR_SUMS; i++)
+        sum += parts[i];
+    return sum;
+}
+
 /* ------------------------------------------------------------------ pair_regression.c */
 
 /*
@@ -46,8 +59,8 @@ struct NnPairs {
 void pair_find_statistics(const NnPairSample *sample, const PairScratch *s, const int32_t *category, int n,
                           const NnExpected *expected, int rows, float *x);
 /*
- * One step of Newton's for the weight of x, or of a constant where x is NULL; the logits follow. Returns the
- * step.
+ * One step of Newton's for the weight of x [rows]; the logits follow. weight: that so far, 0 where none is
+ * kept small. Returns the step.
  */
 double pair_move_weight(NnPairs *pairs, const float *x, double weight);
 /* Fits all weights. */

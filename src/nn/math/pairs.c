@@ -110,6 +110,40 @@ find_pair_statistics(const NnPairs *pairs, const PairScratch *s, const NnPair *p
 
 #define INPUTS 4 /* a constant, the statistics of a pair's two columns, and what the pair has besides */
 
+/* Sums over rows, in PAIR_SUMS parts each, so that rows are added side by side. */
+typedef struct InputSums {
+    double m[INPUTS][INPUTS + 1][PAIR_SUMS]; /* of products of inputs, of which one half is filled; slopes */
+} InputSums;
+
+static inline __attribute__((always_inline)) void
+add_input(InputSums *sums, int part, double a, double b, double x_last, double curvature, double residual)
+{
+    const double x[INPUTS] = {1, a, b, x_last};
+
+    for (int j = 0; j < INPUTS; j++) {
+        for (int k = j; k < INPUTS; k++)
+            sums->m[j][k][part] += x[j] * x[k] * curvature;
+        sums->m[j][INPUTS][part] += x[j] * residual;
+    }
+}
+
+/* What rows [0, rows) add to the sums; x_last [rows]: the last input. */
+NN_KERNEL static void
+add_inputs(InputSums *to, const float *restrict a, const float *restrict b, const float *restrict x_last,
+           const float *restrict curvature, const float *restrict residual, int rows)
+{
+    const int whole = rows / PAIR_SUMS * PAIR_SUMS;
+    InputSums sums = *to;
+
+    for (int i = 0; i < whole; i += PAIR_SUMS)
+        for (int part = 0; part < PAIR_SUMS; part++)
+            add_input(&sums, part, a[i + part], b[i + part], x_last[i + part], curvature[i + part],
+                      residual[i + part]);
+    for (int i = whole; i < rows; i++)
+        add_input(&sums, i - whole, a[i], b[i], x_last[i], curvature[i], residual[i]);
+    *to = sums;
+}
+
 /*
  * By how much the log likelihood of the first `rows` rows would grow with one more input, x_last [rows],
  * beside the statistics of the pair's columns. *sign: that of its weight.
@@ -117,19 +151,15 @@ find_pair_statistics(const NnPairs *pairs, const PairScratch *s, const NnPair *p
 static double
 gain_of_input(const NnPairs *pairs, const NnPair *pair, const float *x_last, int rows, double *sign)
 {
-    const float *a = pairs->x[pair->columns[0]], *b = pairs->x[pair->columns[1]];
-    double m[INPUTS][INPUTS + 1] = {{0}}; /* sums of products, of which one half is filled, and slopes */
+    InputSums sums = {{{{0}}}};
+    double m[INPUTS][INPUTS + 1];
     double slope, curvature;
 
-    for (int i = 0; i < rows; i++) {
-        const double x[INPUTS] = {1, a[i], b[i], x_last[i]};
-
-        for (int j = 0; j < INPUTS; j++) {
-            for (int k = j; k < INPUTS; k++)
-                m[j][k] += x[j] * x[k] * pairs->curvature[i];
-            m[j][INPUTS] += x[j] * pairs->residual[i];
-        }
-    }
+    add_inputs(&sums, pairs->x[pair->columns[0]], pairs->x[pair->columns[1]], x_last, pairs->curvature,
+               pairs->residual, rows);
+    for (int j = 0; j < INPUTS; j++)
+        for (int k = j; k <= INPUTS; k++)
+            m[j][k] = pair_sum(sums.m[j][k]);
     for (int j = 0; j < INPUTS - 1; j++) { /* takes input j out of those after it */
         for (int k = j + 1; k < INPUTS; k++) {
             const double share = m[j][k] / (m[j][j] + PAIR_RIDGE);
@@ -166,16 +196,15 @@ pairs_gain_task(void *arg, int task, int worker)
 
 /* ------------------------------------------------------------------ choosing */
 
-/* Adds the pair's statistics to the regression. */
+/* Adds the pair's statistics, which are those that were found last, to the regression. */
 static void
 accept(NnPairs *pairs, const NnPair *pair)
 {
     const PairScratch *s = &pairs->scratch[0];
     double weight = 0;
 
-    find_pair_statistics(pairs, s, pair, pairs->sample.rows);
     for (int sweep = 0; sweep < PAIR_SWEEPS; sweep++) {
-        pair_move_weight(pairs, NULL, 0);
+        pair_move_weight(pairs, pairs->ones, 0);
         weight += pair_move_weight(pairs, s->x, weight);
         for (int c = 0; c < 2; c++) {
             const int f = pair->columns[c];
@@ -198,7 +227,7 @@ best_from(const NnPairs *pairs, int from)
     return best;
 }
 
-/* Moves the best candidates to the front, and judges them by all rows. */
+/* Moves the best candidates to the front, and judges them by all rows, if fewer have judged them so far. */
 static void
 choose_finalists(NnPairs *pairs, NnPause pause)
 {
@@ -213,7 +242,7 @@ choose_finalists(NnPairs *pairs, NnPause pause)
         pairs->candidates[n] = pair;
     }
     pairs->n_candidates = n;
-    for (int c = 0; c < n; c++) {
+    for (int c = 0; c < n && pairs->rows < pairs->sample.rows; c++) {
         if (pause)
             pause();
         pairs->candidates[c].gain =
@@ -256,6 +285,7 @@ pairs_choose(NnPairs *pairs, NnPair *chosen, int most, NnPause pause)
 void
 pairs_take(NnPairs *pairs, const NnPair *pair)
 {
+    find_pair_statistics(pairs, &pairs->scratch[0], pair, pairs->sample.rows);
     accept(pairs, pair);
 }
 
