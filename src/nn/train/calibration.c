@@ -98,8 +98,11 @@ add_softmax(double *sum, const float *z, const double *shift, int classes, doubl
 {
     double largest = -INFINITY, total = 0;
 
-    for (int k = 0; k < classes; k++)
-        largest = fmax(largest, (double)z[k] + shift[k]);
+    for (int k = 0; k < classes; k++) {
+        const double x = (double)z[k] + shift[k];
+
+        largest = x > largest ? x : largest; /* fmax() here makes GCC 12 for 64-bit ARM fail */
+    }
     for (int k = 0; k < classes; k++)
         total += exp((double)z[k] + shift[k] - largest);
     for (int k = 0; k < classes; k++)
