@@ -102,7 +102,7 @@ void
 encoder_encode_block(const CtrEncoder *encoder, const CtrRowBlock *block, int first, int n, float *x_num,
                      int32 *x_cat, Size ld_cat)
 {
-    const unsigned mode = denormals_keep();
+    const uint64_t mode = denormals_keep();
 
     for (int f = 0; f < encoder->n_cat; f++)
         categories_find(block, f, first, n, encoder->vocabs[f], x_cat + f * ld_cat);

@@ -120,7 +120,7 @@ static void
 work(NnPool *pool, int worker)
 {
     uint_fast64_t ticket = atomic_load(&pool->ticket);
-    const unsigned mode = denormals_flush();
+    const uint64_t mode = denormals_flush();
 
     set_working_for(pool);
     while ((uint32_t)ticket != 0) {

@@ -86,7 +86,7 @@ static void
 explain_task(void *arg, int task, int worker)
 {
     ExplainRun *run = arg;
-    const unsigned mode = denormals_keep();
+    const uint64_t mode = denormals_keep();
 
     run->path = explainer_run(run->explainer, run->x_num, run->x_cat, run->k);
     denormals_restore(mode);

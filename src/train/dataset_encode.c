@@ -51,7 +51,7 @@ encode_task(void *arg, int task, int worker)
     const EncodeTasks *t = arg;
     const CtrDataset *ds = t->ds;
     const int first = task * ENCODE_TASK;
-    const unsigned mode = denormals_keep();
+    const uint64_t mode = denormals_keep();
 
     (void)worker;
     for (int i = first; i < Min(first + ENCODE_TASK, t->n); i++)

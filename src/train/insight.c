@@ -162,7 +162,7 @@ explain_task(void *arg, int task, int worker)
     CtrExplainer *e = sample->explainers[worker];
     const Size first = (Size)task * SAMPLE_TASK;
     const int rows = Min(SAMPLE_TASK, sample->n - (int)first);
-    const unsigned mode = denormals_keep();
+    const uint64_t mode = denormals_keep();
 
     explainer_start(e, sample->x_num + first * encoder->d_num, sample->x_cat + first * encoder->d_cat, rows,
                     NN_PATH_BEST_CLASS, NN_PATH_LEAST);

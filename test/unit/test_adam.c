@@ -268,7 +268,7 @@ replay_in_pieces(float embedding_decay)
 static void
 replay_in_one_go(void)
 {
-    const unsigned mode = denormals_flush(); /* as in a pool's tasks */
+    const uint64_t mode = denormals_flush(); /* as in a pool's tasks */
 
     replay_in_pieces(0.1f);
     replay_in_pieces(0);

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "nn/denormals.h"
 #include "unit.h"
 
 #define TASKS 1000
@@ -73,7 +74,7 @@ denormal_task(void *arg, int task, int worker)
 static void
 denormals_are_zero(void)
 {
-#if defined(__SSE__)
+#ifdef NN_HAS_DENORMALS_ZERO
     UnitMemory memory = {0};
     NnPool *pool = pool_create(unit_alloc(&memory), 2, NULL);
     float products[TASKS];

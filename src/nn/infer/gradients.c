@@ -107,7 +107,7 @@ gradients_run(NnGradients *g, const float *inputs, int rows, const int *k, float
                  .dvalues = g->dvalues,
                  .capacity = NN_BLOCK,
                  .scratch = g->scratch};
-    const unsigned mode = denormals_flush();
+    const uint64_t mode = denormals_flush();
 
     for (int done = 0; done < rows; done += b.n) {
         b.n = rows - done < NN_BLOCK ? rows - done : NN_BLOCK;

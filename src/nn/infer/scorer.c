@@ -220,7 +220,7 @@ scorer_run(NnScorer *s, const float *x_num, const int32_t *x_cat, size_t ld_cat,
                  .fused = s->fused,
                  .transposed = s->transposed,
                  .scratch = s->scratch};
-    const unsigned mode = denormals_flush();
+    const uint64_t mode = denormals_flush();
 
     if (rows > 0)
         prefetch_first_row(s, x_cat, ld_cat);
