@@ -2,7 +2,7 @@
  * adam_kernel.h: Adam's formula for the vectors of simd_*.h.
  *
  * A square root and a division of a vector take a CPU longer than all the rest of the formula. Both are
- * replaced by the CPU's estimates (12 or 14 bits), each made exact to one or two units in the last place by a
+ * replaced by the CPU's estimates (12 to 15 bits), each made exact to one or two units in the last place by a
  * step of Newton's method. Replayed steps keep their numbers in registers, as far as there are enough, from
  * the first to the last.
  *

@@ -1,12 +1,13 @@
 /*
  * simd.h: kernels written with a CPU's vector instructions, where a compiler does not find them.
  *
- *   simd_avx512.h, simd_avx2.h          a vector, and the instructions on it, under common names
+ *   simd_avx512.h, simd_avx2.h, simd_neon.h   a vector, and the instructions on it, under common names
  *   gemm_kernel.h, matvec_kernel.h,
- *   adam_kernel.h                       the kernels, in these names
- *   kernels_avx512.c, kernels_avx2.c    the kernels for one kind of vector
+ *   adam_kernel.h                             the kernels, in these names
+ *   kernels_avx512.c, kernels_avx2.c,
+ *   kernels_neon.c                            the kernels for one kind of vector
  *
- * On a CPU that can run neither, the BLAS library and the plain formula in train/ take their place.
+ * On a CPU that can run none, the BLAS library and the plain formula in train/ take their place.
  */
 #ifndef NN_SIMD_H
 #define NN_SIMD_H
@@ -41,6 +42,9 @@ typedef struct NnSimdKernels {
 #if defined(__x86_64__) && defined(__GNUC__)
 #define NN_SIMD_X86
 extern const NnSimdKernels simd_avx512, simd_avx2;
+#elif defined(__aarch64__) && defined(__GNUC__) && !defined(__AARCH64EB__)
+#define NN_SIMD_NEON /* a part of every such CPU */
+extern const NnSimdKernels simd_neon;
 #endif
 
 /* The i-th of those that this CPU can run, the widest first; NULL when there are no more. */
@@ -55,6 +59,9 @@ simd_kernels(int i)
         return &simd_avx512;
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && i-- == 0)
         return &simd_avx2;
+#elif defined(NN_SIMD_NEON)
+    if (i-- == 0)
+        return &simd_neon;
 #endif
     (void)i;
     return NULL;
