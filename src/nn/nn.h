@@ -33,6 +33,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if SIZE_MAX < UINT64_MAX
+#error "ctr needs a 64-bit platform: sizes of models and of batches are computed in size_t"
+#endif
+
 #define NN_BLOCK                                                                                             \
     256 /* rows that one layer function sees: few, so that what it wrote is still in a near cache */
 #define NN_LANES      8  /* gradient accumulators; more would allow more threads and cost more additions */
@@ -44,12 +48,12 @@
 
 /*
  * A function of element-wise loops, compiled for the widest vectors that the CPU may have and chosen when the
- * library is loaded. Sanitizers start after such choices are made, so they get the plain version. "fma"
- * alone, which older compilers must do with, has no vectors of eight integers, and loops with a few integers
- * then get half as wide.
+ * library is loaded, which musl's loader cannot do. Sanitizers start after such choices are made, so they get
+ * the plain version. "fma" alone, which older compilers must do with, has no vectors of eight integers, and
+ * loops with a few integers then get half as wide.
  */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) &&     \
-    !defined(__SANITIZE_THREAD__)
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__GLIBC__) &&                 \
+    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #if __GNUC__ >= 12
 #define NN_KERNEL __attribute__((target_clones("avx512f", "arch=x86-64-v3", "default")))
 #else

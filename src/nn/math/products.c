@@ -71,12 +71,23 @@ setting_restore(Setting *setting)
     free(setting->before);
 }
 
+/* bytes; 0: unknown */
+static long
+l2_cache(void)
+{
+#ifdef _SC_LEVEL2_CACHE_SIZE
+    return sysconf(_SC_LEVEL2_CACHE_SIZE);
+#else
+    return 0;
+#endif
+}
+
 static void *
 open_library(void)
 {
     static const char *const names[] = {"libopenblas.so.0", "libopenblas.so", "libblas.so.3"};
     Setting threads, core = {0}, cache = {0};
-    long cache_bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    const long cache_bytes = l2_cache();
     char kilobytes[32];
     void *handle = NULL;
 
