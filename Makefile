@@ -73,8 +73,8 @@ FORMATTED = $(SOURCES) $(OWN_HEADERS) $(wildcard test/unit/*.[ch] test/fuzz/*.[c
 .PHONY: unit tap test fuzz sanitize-server valgrind-server bench demo demo-clean dist format format-check help
 
 unit:
-	$(MAKE) -C test/unit run
-	$(MAKE) -C test/unit sanitize
+	$(MAKE) -k -C test/unit run
+	$(MAKE) -k -C test/unit sanitize
 
 tap: all
 	test/server run prove -I test/t test/t/*.pl
@@ -122,7 +122,7 @@ help:
 	@echo "make unit          tests of the engine without a server, plain and under sanitizers"
 	@echo "make tap           tests in Perl on a throw-away server"
 	@echo "make test          install what is missing, then all tests on a throw-away server (CRITEO=path: on real rows too;"
-	@echo "                   PARTS=\"unit sanitize regress tap static fuzz\": only these)"
+	@echo "                   PARTS=\"unit sanitize regress tap static fuzz platforms\": only these)"
 	@echo "make fuzz          look for inputs that crash it (SECONDS=60 for each target, FUZZ=\"load use\": only these,"
 	@echo "                   CORPUS=folder: go on from what was found there, PLAIN=1: faster, without sanitizers;"
 	@echo "                   test/fuzz/run says more)"

@@ -50,6 +50,13 @@ static int unit_passed, unit_failed;
 
 #define RUN(test) test()
 
+/* On a CPU that a program plays, at a twentieth to a fiftieth of the speed: long tests are for others. */
+static inline bool
+unit_emulated(void)
+{
+    return getenv("UNIT_EMULATED") != NULL;
+}
+
 /* prints "N passed, N failed"; the program's exit code */
 static inline int
 unit_end(void)
