@@ -11,7 +11,7 @@ SOURCES = $(sort $(filter-out $(GENERATED),$(wildcard src/*.c src/*/*.c src/nn/*
 OWN_HEADERS = $(filter-out $(GENERATED),$(wildcard src/*.h src/*/*.h src/nn/*/*.h))
 OBJS = $(BUILT:.c=.o)
 REGRESS = options immutable model alike compare record restorable types features train predict columns rights metrics evaluate errors fibinet baselines continue collisions cache threads untrainable folds order numbers weights crosses see cooldown explain blocks chunks load_weights drift vocabulary candidates merge rounds distributed
-EXTRA_CLEAN = test/unit/build test/fuzz/build test/sanitize/build $(GENERATED) $(wildcard src/io/*.o)
+EXTRA_CLEAN = test/unit/build test/fuzz/build test/sanitize/build test/faults/build $(GENERATED) $(wildcard src/io/*.o)
 
 # ctr_to_onnx needs protobuf-c 1.4, which packs a message without memory of its own: its library, and its compiler (protoc-c,
 # or protoc where that has gone) while building.
@@ -68,9 +68,9 @@ $(shlib): src/ctr.map
 $(filter src/nn/%,$(OBJS)): override CFLAGS += -std=gnu11 -O3 -fno-math-errno -fno-trapping-math -fopenmp-simd
 
 CLANG_FORMAT ?= $(firstword $(shell command -v clang-format-14) clang-format)
-FORMATTED = $(SOURCES) $(OWN_HEADERS) $(wildcard test/unit/*.[ch] test/fuzz/*.[ch])
+FORMATTED = $(SOURCES) $(OWN_HEADERS) $(wildcard test/unit/*.[ch] test/fuzz/*.[ch] test/faults/*.[ch])
 
-.PHONY: unit tap test fuzz sanitize-server valgrind-server bench demo demo-clean dist format format-check help
+.PHONY: unit tap test fuzz faults sanitize-server valgrind-server bench demo demo-clean dist format format-check help
 
 unit:
 	$(MAKE) -k -C test/unit run
@@ -89,6 +89,10 @@ sanitize-server: all
 
 valgrind-server: all
 	@PG_CONFIG='$(PG_CONFIG)' test/sanitize/valgrind
+
+# About so many: make faults COUNT=1000
+faults: all
+	@PG_CONFIG='$(PG_CONFIG)' COUNT='$(or $(COUNT),1000)' test/faults/run
 
 test:
 	@PG_CONFIG='$(PG_CONFIG)' test/run $(PARTS)
@@ -122,12 +126,13 @@ help:
 	@echo "make unit          tests of the engine without a server, plain and under sanitizers"
 	@echo "make tap           tests in Perl on a throw-away server"
 	@echo "make test          install what is missing, then all tests on a throw-away server (CRITEO=path: on real rows too;"
-	@echo "                   PARTS=\"unit sanitize regress tap static fuzz platforms\": only these)"
+	@echo "                   PARTS=\"unit sanitize regress tap static faults fuzz platforms\": only these)"
 	@echo "make fuzz          look for inputs that crash it (SECONDS=60 for each target, FUZZ=\"load use\": only these,"
 	@echo "                   CORPUS=folder: go on from what was found there, PLAIN=1: faster, without sanitizers;"
 	@echo "                   test/fuzz/run says more)"
 	@echo "make sanitize-server  the regression scripts and the tests in Perl on a server under AddressSanitizer (NAMES=\"train 02_cancel\")"
 	@echo "make valgrind-server  trainings and scores of all architectures under valgrind"
+	@echo "make faults        let calls fail, limits be met, sessions and servers end, COUNT=1000 times or so, in all functions"
 	@echo "make demo          the same, then train and score on a private server in .demo (CRITEO=path: on these rows)"
 	@echo "make demo-clean    stop that server and delete it, with all that was made in it"
 	@echo "make bench         speed, measured against PyTorch (BENCH=part; test/bench/bench.sh lists them)"
