@@ -111,9 +111,50 @@ COMMENT ON FUNCTION ctr_parts(pg_catalog.regclass, pg_catalog.text) IS
 CREATE FUNCTION ctr_forget() RETURNS pg_catalog.void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_messages = error AS $$
 BEGIN
-    DROP TABLE IF EXISTS pg_temp.ctr_run, pg_temp.ctr_shards, pg_temp.ctr_received, pg_temp.ctr_results, pg_temp.ctr_merged, pg_temp.ctr_best;
+    DROP TABLE IF EXISTS pg_temp.ctr_run, pg_temp.ctr_base, pg_temp.ctr_sent, pg_temp.ctr_shards, pg_temp.ctr_received, pg_temp.ctr_results, pg_temp.ctr_merged, pg_temp.ctr_best;
 END $$;
 COMMENT ON FUNCTION ctr_forget() IS 'Drops the temporary tables of ctr_train_distributed and ctr_evaluate_distributed.';
+
+CREATE FUNCTION ctr_send(target pg_catalog.text, task pg_catalog.text, options pg_catalog.jsonb, home pg_catalog.text, OUT sent bigint)
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    base CONSTANT pg_catalog.text := CASE WHEN task = 'ctr_train' AND to_regclass('pg_temp.ctr_base') IS NOT NULL THEN 'ctr_base' ELSE 'ctr_run' END;
+    is_there boolean := false;
+    n bigint;
+BEGIN
+    IF task = 'ctr_train' THEN
+        IF to_regclass('pg_temp.ctr_sent') IS NULL THEN
+            CREATE TEMPORARY TABLE ctr_sent (part integer, bytes pg_catalog.bytea);
+            ALTER TABLE pg_temp.ctr_sent ALTER bytes SET STORAGE EXTERNAL;
+            EXECUTE format('INSERT INTO pg_temp.ctr_sent SELECT n, substr(c.changes, (n - 1) * 1048576 + 1, 1048576)
+                FROM (SELECT %s.ctr_changes(r.model, b.model) AS changes FROM pg_temp.ctr_run r, pg_temp.%I b OFFSET 0) c,
+                    generate_series(1, (octet_length(c.changes) + 1048575) / 1048576) n', home, base);
+        END IF;
+        -- Changes have the digest of their base, by which a base that is there already is known.
+        EXECUTE format('SELECT bytes = (SELECT substr(bytes, 9, 64) FROM pg_temp.ctr_sent WHERE part = 1) FROM %s WHERE base AND part = 0', target) INTO is_there;
+    END IF;
+    sent := 0;
+    IF is_there THEN
+        EXECUTE format('DELETE FROM %s WHERE NOT base', target);
+    ELSE
+        EXECUTE format('TRUNCATE %s', target);
+        -- In chunks, so that connections need no memory for whole models.
+        EXECUTE format('INSERT INTO %s (base, part, bytes) SELECT true, k.part, k.bytes FROM pg_temp.%I r, LATERAL %s.ctr_chunks(r.model, 1048576) k', target, base, home);
+        EXECUTE format('SELECT coalesce(2 * octet_length(model::bytea), 0) FROM pg_temp.%I', base) INTO sent;
+    END IF;
+    IF task = 'ctr_train' THEN
+        IF is_there IS NOT TRUE THEN
+            EXECUTE format('INSERT INTO %s (base, part, bytes) SELECT true, 0, substr(bytes, 9, 64) FROM pg_temp.ctr_sent WHERE part = 1', target);
+        END IF;
+        EXECUTE format('INSERT INTO %s (base, options, part, bytes) SELECT false, $1, part, bytes FROM pg_temp.ctr_sent', target) USING options;
+        EXECUTE 'SELECT 2 * sum(octet_length(bytes)) FROM pg_temp.ctr_sent' INTO n;
+        sent := sent + n;
+    ELSE
+        EXECUTE format('INSERT INTO %s (base, options, part) VALUES (false, $1, 1)', target) USING options;
+    END IF;
+END $$;
+COMMENT ON FUNCTION ctr_send(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.text) IS
+    'Sends options, and the model in the temporary table ctr_run, to the state of a part on another server: to be trained as what it has other than that in ctr_base, if there is one, which goes there once and stays. Tells how many bytes it sent.';
 
 CREATE FUNCTION ctr_on_parts(source pg_catalog.regclass, engine pg_catalog.text, task pg_catalog.text, options pg_catalog.jsonb, home pg_catalog.text,
     OUT sent bigint)
@@ -133,17 +174,15 @@ BEGIN
     ALTER TABLE pg_temp.ctr_results ALTER part SET STORAGE EXTERNAL;
     CREATE TEMPORARY TABLE ctr_received (source pg_catalog.oid, part integer, bytes pg_catalog.bytea);
     ALTER TABLE pg_temp.ctr_received ALTER bytes SET STORAGE EXTERNAL;
-    -- Models go in chunks, so that connections need no memory for whole ones.
+    sent := 0;
     FOR which, target IN EXECUTE format('SELECT part, state FROM %s.ctr_parts($1, $2) WHERE state IS NOT NULL', home) USING source, engine LOOP
-        EXECUTE format('TRUNCATE %s', target);
-        EXECUTE format('INSERT INTO %s (options, part, bytes) SELECT $1, k.part, k.bytes FROM pg_temp.ctr_run r LEFT JOIN LATERAL %s.ctr_chunks(r.model, 1048576) k ON true',
-            target, home) USING options;
+        EXECUTE format('SELECT $1 + %s.ctr_send($2, $3, $4, $5)', home) INTO sent USING sent, target, task, options, home;
     END LOOP;
+    DROP TABLE IF EXISTS pg_temp.ctr_sent;
     which := NULL;
     -- One statement, so that all servers work at once.
-    EXECUTE format('SELECT string_agg(format(''SELECT tableoid, part, bytes FROM %%s WHERE task = %%L'', work, $3), '' UNION ALL ''),
-        2 * count(work) * coalesce((SELECT octet_length(model::bytea) FROM pg_temp.ctr_run), 0) FROM %s.ctr_parts($1, $2) WHERE work IS NOT NULL', home)
-        INTO there, sent USING source, engine, task;
+    EXECUTE format('SELECT string_agg(format(''SELECT tableoid, part, bytes FROM %%s WHERE task = %%L'', work, $3), '' UNION ALL '') FROM %s.ctr_parts($1, $2) WHERE work IS NOT NULL', home)
+        INTO there USING source, engine, task;
     IF there IS NOT NULL THEN
         EXECUTE format('INSERT INTO pg_temp.ctr_received %s', there);
         EXECUTE 'SELECT $1 + 2 * coalesce(sum(octet_length(bytes)), 0) FROM pg_temp.ctr_received' INTO sent USING sent;
@@ -163,7 +202,7 @@ BEGIN
         EXECUTE format('INSERT INTO pg_temp.ctr_results SELECT %s FROM %s c', call, target) USING options;
     END LOOP;
     FOR which, target IN EXECUTE format('SELECT part, state FROM %s.ctr_parts($1, $2) WHERE state IS NOT NULL', home) USING source, engine LOOP
-        EXECUTE format('TRUNCATE %s', target);
+        EXECUTE format(CASE task WHEN 'ctr_train' THEN 'DELETE FROM %s WHERE NOT base' ELSE 'TRUNCATE %s' END, target);
     END LOOP;
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, problem = MESSAGE_TEXT, details = PG_EXCEPTION_DETAIL, advice = PG_EXCEPTION_HINT,
@@ -176,6 +215,23 @@ EXCEPTION WHEN OTHERS THEN
 END $$;
 COMMENT ON FUNCTION ctr_on_parts(pg_catalog.regclass, pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.text) IS
     'Runs ctr_prepare, ctr_train or ctr_evaluate_part on each part of a table, where its rows are, with the model in the temporary table ctr_run; what they give is in ctr_results. Tells how many bytes went between servers.';
+
+CREATE FUNCTION ctr_leave(source pg_catalog.regclass, engine pg_catalog.text, home pg_catalog.text) RETURNS pg_catalog.void
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    which pg_catalog.regclass;
+    target pg_catalog.text;
+BEGIN
+    FOR which, target IN EXECUTE format('SELECT part, state FROM %s.ctr_parts($1, $2) WHERE state IS NOT NULL', home) USING source, engine LOOP
+        BEGIN
+            EXECUTE format('TRUNCATE %s', target);
+        EXCEPTION WHEN OTHERS THEN
+            RAISE WARNING USING ERRCODE = SQLSTATE, MESSAGE = format('part %s keeps a model: %s', which, SQLERRM);
+        END;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION ctr_leave(pg_catalog.regclass, pg_catalog.text, pg_catalog.text) IS
+    'Deletes what a training has left on other servers from round to round; a WARNING where one cannot be reached.';
 
 CREATE FUNCTION ctr_pass(source pg_catalog.regclass, engine pg_catalog.text, task pg_catalog.text, options pg_catalog.jsonb, home pg_catalog.text,
     OUT sent bigint, OUT is_empty boolean)
@@ -318,7 +374,12 @@ BEGIN
             DROP TABLE pg_temp.ctr_merged;
             ALTER TABLE pg_temp.ctr_next RENAME TO ctr_merged;
         END IF;
-        DROP TABLE pg_temp.ctr_run;
+        -- The first model that servers have trained from stays on them, and the others go there as what they have other than it.
+        IF task = 'ctr_train' AND sent > 0 AND to_regclass('pg_temp.ctr_base') IS NULL THEN
+            ALTER TABLE pg_temp.ctr_run RENAME TO ctr_base;
+        ELSE
+            DROP TABLE pg_temp.ctr_run;
+        END IF;
         ALTER TABLE pg_temp.ctr_merged RENAME TO ctr_run;
         EXECUTE format('SELECT CASE WHEN %s.ctr_config(model)->>''weights'' <> ''prepared'' THEN coalesce($1 + 1, 0) END FROM pg_temp.ctr_run', home)
             INTO finished USING finished;
@@ -350,6 +411,9 @@ BEGIN
         END IF;
     END LOOP;
 
+    IF task = 'ctr_train' THEN
+        EXECUTE format('SELECT %s.ctr_leave($1, $2, $3)', home) USING source, engine, home;
+    END IF;
     -- A model that a table has is not also the result, which psql would print.
     IF checkpoint IS NULL AND is_empty IS NOT TRUE THEN
         EXECUTE format('SELECT r.model FROM pg_temp.%I r', CASE WHEN best_round < finished AND patience > 0 THEN 'ctr_best' ELSE 'ctr_run' END) INTO model;
@@ -411,10 +475,14 @@ BEGIN
         server := part.srvname;
         statements := format(
 E'CREATE EXTENSION IF NOT EXISTS ctr;
-CREATE TABLE %1$I.%2$I (options jsonb, part integer, bytes bytea);
+CREATE TABLE %1$I.%2$I (base boolean, options jsonb, part integer, bytes bytea);
 ALTER TABLE %1$I.%2$I ALTER bytes SET STORAGE EXTERNAL;
 CREATE VIEW %1$I.%3$I AS
-    WITH given AS (SELECT (array_agg(options))[1] AS options, ctr_from_chunks(part, bytes) AS model FROM %1$I.%2$I HAVING count(*) > 0)
+    WITH given AS (
+        SELECT options, coalesce(ctr_apply(base, changes), base) AS model
+        FROM (SELECT (array_agg(options) FILTER (WHERE NOT base))[1] AS options, ctr_from_chunks(part, bytes) FILTER (WHERE base AND part > 0) AS base,
+                string_agg(bytes, '''' ORDER BY part) FILTER (WHERE NOT base) AS changes
+            FROM %1$I.%2$I HAVING bool_or(NOT base)) s)
     SELECT ''ctr_prepare'' AS task, k.part, k.bytes FROM given g, ctr_chunks((SELECT ctr_prepare(c.*, g.options, g.model) FROM %4$s), 1048576) k
     UNION ALL SELECT ''ctr_train'', n, substr(t.changes, (n - 1) * 1048576 + 1, 1048576)
     FROM given g, LATERAL (SELECT ctr_changes(ctr_train(c.*, g.options, g.model), g.model) AS changes FROM %4$s OFFSET 0) t,
@@ -422,7 +490,7 @@ CREATE VIEW %1$I.%3$I AS
     UNION ALL SELECT ''ctr_evaluate_part'', 1, (SELECT ctr_evaluate_part(g.model, c.*) FROM %4$s) FROM given g;\n',
             part.far_schema, part.relname || '_ctr_state', part.relname || '_ctr_work', part.rows);
         here := here || format(
-E'CREATE FOREIGN TABLE %1$I.%2$I (options jsonb, part integer, bytes bytea)
+E'CREATE FOREIGN TABLE %1$I.%2$I (base boolean, options jsonb, part integer, bytes bytea)
     SERVER %4$I OPTIONS (schema_name %5$L, table_name %2$L);
 CREATE FOREIGN TABLE %1$I.%3$I (task text, part integer, bytes bytea)
     SERVER %4$I OPTIONS (schema_name %5$L, table_name %3$L, async_capable ''true'', fetch_size ''1'');\n',

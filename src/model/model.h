@@ -175,9 +175,9 @@ CtrModel *model_unpack_to_train(Datum value, MemoryContext parent);
 CtrModel *model_unpack_any(Datum value, MemoryContext parent);
 /*
  * What a training changes of a model, and how many categories there are, but no vocabularies and statistics:
- * for an encoder that is known to be another one's. with_params: its parameters, too.
+ * where nothing is encoded. with_params: its parameters, too.
  */
-CtrModel *model_unpack_to_merge(CtrValueBytes *bytes, bool with_params, MemoryContext parent);
+CtrModel *model_unpack_outline(CtrValueBytes *bytes, bool with_params, MemoryContext parent);
 /* Of any value, by its metadata alone. */
 CtrStage model_stage(Datum value);
 /* The pass that a merged value waits for; CTR_STAGE_MODEL: there is none, and it can become a start. */

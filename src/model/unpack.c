@@ -106,7 +106,7 @@ model_unpack_any(Datum value, MemoryContext parent)
 }
 
 CtrModel *
-model_unpack_to_merge(CtrValueBytes *bytes, bool with_params, MemoryContext parent)
+model_unpack_outline(CtrValueBytes *bytes, bool with_params, MemoryContext parent)
 {
     return unpack_bytes(bytes, parent, with_params ? CTR_UNPACK_TO_MERGE : CTR_UNPACK_TO_COUNT, NULL);
 }

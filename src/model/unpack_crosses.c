@@ -142,7 +142,7 @@ unpack_cross_counts(CtrUnpacker *u)
     if (u->model->options.crosses.kind == CTR_CROSSES_NONE || !stage_knows_crosses(u->model->stage))
         return true;
     counts = unpack_vector(u, CTR_MODEL_CROSS_COUNT, CTR_SAFE_U32, u->model->encoder->n_crosses);
-    return counts != NULL && read_known(u, counts);
+    return counts != NULL && read_known(u, counts) && read_pair_rows(u, counts);
 }
 
 bool

@@ -20,11 +20,11 @@
 
 /* ------------------------------------------------------------------ arguments and results */
 
-/* The model of argument 0, or the prepared value, in a context that the caller deletes. */
+/* The outline of the model of argument 0, or of the prepared value, in a context that the caller deletes. */
 static CtrModel *
 argument_model(FunctionCallInfo fcinfo)
 {
-    return model_unpack_any(PG_GETARG_DATUM(0), CurrentMemoryContext);
+    return model_unpack_outline(value_bytes(PG_GETARG_DATUM(0)), false, CurrentMemoryContext);
 }
 
 /* ------------------------------------------------------------------ ctr_config */

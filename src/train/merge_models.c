@@ -188,7 +188,7 @@ static void
 count_part(Merge *m, int i)
 {
     CtrValueBytes *bytes = parts_bytes(m->parts, i);
-    CtrModel *part = model_unpack_to_merge(bytes, false, CurrentMemoryContext);
+    CtrModel *part = model_unpack_outline(bytes, false, CurrentMemoryContext);
     int64 codes;
 
     check_part(m->encoder, safetensors_parse_bytes(bytes, NULL), m->merged, part);
@@ -245,7 +245,7 @@ add_counts(CtrModel *merged, const CtrModel *part)
 static void
 add_part(Merge *m, int i)
 {
-    const CtrModel *part = model_unpack_to_merge(parts_bytes(m->parts, i), true, CurrentMemoryContext);
+    const CtrModel *part = model_unpack_outline(parts_bytes(m->parts, i), true, CurrentMemoryContext);
     const char *fault = m->parts->base ? model_trained_fault(part) : NULL;
     const double share = m->all_rows > 0 ? (double)part->train_rows / m->all_rows : 1.0 / m->parts->n;
     const NnShare of = {.rows = share, .code_rows = part->code_rows, .all_rows = m->code_rows};
@@ -294,7 +294,7 @@ merge_models(const CtrParts *parts, MemoryContext context, MemoryContext result)
     CtrValueBytes *first = parts_bytes(parts, 0);
     Merge m = {.parts = parts,
                .epochs = {.context = context},
-               .merged = model_unpack_to_merge(first, true, context),
+               .merged = model_unpack_outline(first, true, context),
                .encoder = safetensors_parse_bytes(parts->base ? parts->base : first, NULL)};
     const CtrEncoder *encoder = m.merged->encoder;
     const int sizes[] = {encoder->n_statistics, encoder->n_num + encoder->n_cat,

@@ -60,7 +60,7 @@ here <<END
 SET client_min_messages = warning;
 SELECT pg_backend_pid() AS pid \\gset
 \\setenv backend :pid
-SELECT count(ctr_config(model)->'parameters') FROM run \\g /dev/null
+SELECT ctr_fit() \\g /dev/null
 \\! bash $scratch/measure \$backend fresh
 $call $rounds);
 \\! bash $scratch/measure \$backend
