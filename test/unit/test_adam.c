@@ -9,7 +9,7 @@
 #include "nn/denormals.h"
 
 #define ROWS   37 /* of a batch */
-#define TABLES 3
+#define TABLES 5
 
 typedef struct Problem {
     UnitMemory memory;
@@ -28,7 +28,7 @@ static const NnSimdKernels *kernels; /* that do the arithmetic; NULL: the plain 
 static void
 problem_create(Problem *p, float weight_decay, float embedding_decay)
 {
-    static const int64_t shapes[TABLES][2] = {{300, 8}, {2500, 2}, {20, 300}};
+    static const int64_t shapes[TABLES][2] = {{300, 8}, {2500, 2}, {20, 300}, {400, 4}, {500, 1}};
     static const int64_t dense[] = {50, 3};
     NnHyper hyper = {.weight_decay = weight_decay,
                      .embedding_decay = embedding_decay,
