@@ -29,7 +29,9 @@ endif
 
 # PGXS adds -Wdeclaration-after-statement, and -Wextra meets unused parameters in PostgreSQL's own headers.
 PG_CPPFLAGS = -Isrc $(ONNX_CPPFLAGS)
-PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-declaration-after-statement $(if $(WERROR),-Werror)
+PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-declaration-after-statement $(OF_GCC) $(if $(WERROR),-Werror)
+# What PGXS adds for the compiler that made the server, which on Linux is GCC, clang does not know.
+OF_GCC = $(if $(findstring clang,$(CC)),-Wno-ignored-optimization-argument -Wno-unknown-warning-option -Wno-ignored-attributes)
 # No BLAS here: it is loaded at run time. The version script keeps our names from meeting those of other extensions.
 SHLIB_LINK = -ldl -lpthread -lm $(ONNX_LIBS) -Wl,--version-script=src/ctr.map
 

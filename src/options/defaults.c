@@ -23,7 +23,7 @@ options_set_defaults(CtrOptions *options)
     }
     if (n_classes > 1) { /* by default; asking for them is an error */
         options->target_statistics = false;
-        options->crosses = (CtrCrossOption){CTR_CROSSES_NONE};
+        options->crosses = (CtrCrossOption){.kind = CTR_CROSSES_NONE};
     }
     options->statistics = nn_arch(options->net.architecture)->statistics;
     options->crosses_apart = nn_arch(options->net.architecture)->crosses_apart;
