@@ -178,7 +178,9 @@ BEGIN
     FOR which, target IN EXECUTE format('SELECT part, state FROM %s.ctr_parts($1, $2) WHERE state IS NOT NULL', home) USING source, engine LOOP
         EXECUTE format('SELECT $1 + %s.ctr_send($2, $3, $4, $5)', home) INTO sent USING sent, target, task, options, home;
     END LOOP;
-    DROP TABLE IF EXISTS pg_temp.ctr_sent;
+    IF to_regclass('pg_temp.ctr_sent') IS NOT NULL THEN
+        DROP TABLE pg_temp.ctr_sent;
+    END IF;
     which := NULL;
     -- One statement, so that all servers work at once.
     EXECUTE format('SELECT string_agg(format(''SELECT tableoid, part, bytes FROM %%s WHERE task = %%L'', work, $3), '' UNION ALL '') FROM %s.ctr_parts($1, $2) WHERE work IS NOT NULL', home)

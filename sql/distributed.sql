@@ -55,6 +55,10 @@ SELECT round, parts, rows, train_loss > 0 AS train_loss, val_loss > 0 AS val_los
 -- all is done
 CALL ctr_train_distributed('clicks', fit(), rounds => 4, momentum => 0.5, checkpoint => 'run');
 SELECT count(*) FROM run;
+-- evaluation says nothing besides
+SET client_min_messages = notice;
+SELECT e.rows FROM run, ctr_evaluate_distributed('clicks', model) e WHERE round = 4;
+SET client_min_messages = error;
 -- a start that is given is not prepared again; and a model goes on, for which no row is held back that has trained
 DO $$
 DECLARE
