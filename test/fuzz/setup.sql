@@ -58,7 +58,7 @@ INSERT INTO uses (statement) VALUES
     ('SELECT (s).model::bytea::ctr_model IS NOT NULL FROM (SELECT ctr_step(part, part, $1, 0.5) AS s FROM prepared WHERE pass = 5 OFFSET 0) s'),
     ('SELECT ctr_prepare(t, NULL, $1)::bytea::ctr_model IS NOT NULL FROM few t');
 INSERT INTO uses (statement, every) VALUES ('SELECT * FROM ctr_estimate($1)', 1000); -- measures the machine's speed
-UPDATE uses SET every = 24 WHERE statement ~ 'ctr_tensor|ctr_train|ctr_report|ctr_vocabulary'; -- what takes long
+UPDATE uses SET every = 24 WHERE statement ~ 'ctr_tensor|ctr_train|ctr_report|ctr_vocabulary|interactions|ctr_embeddings'; -- what takes long
 
 -- the files to begin with, by target
 CREATE FUNCTION put(target text, name text, bytes bytea) RETURNS void LANGUAGE plpgsql AS $$
