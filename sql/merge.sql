@@ -96,15 +96,23 @@ FROM (SELECT place, sum(value * rows) / sum(rows) AS value
       GROUP BY place HAVING sum(rows) > 0) p
 JOIN (SELECT n.* FROM average, numbers(model, 'cat_embedding.embedding_list.0.weight') n) m USING (place);
 CREATE FUNCTION damaged(base ctr_model, changes bytea, model ctr_model) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    whole CONSTANT bytea := ctr_changes(model, base);
+    applied text;
+    merged text;
 BEGIN
     BEGIN
-        PERFORM ctr_merge(base, c) FROM (VALUES (changes), (ctr_changes(model, base))) v (c);
+        applied := CASE WHEN ctr_apply(base, changes) = model THEN 'the same' ELSE 'another model' END;
     EXCEPTION WHEN OTHERS THEN
-        NULL;
+        applied := SQLSTATE;
     END;
-    RETURN CASE WHEN ctr_apply(base, changes) = model THEN 'the same' ELSE 'another model' END;
-EXCEPTION WHEN OTHERS THEN
-    RETURN SQLSTATE;
+    BEGIN
+        merged := CASE WHEN (SELECT ctr_merge(base, c) FROM (VALUES (changes), (whole)) v (c))
+            = (SELECT ctr_merge(base, c) FROM (VALUES (whole), (whole)) v (c)) THEN 'the same' ELSE 'another model' END;
+    EXCEPTION WHEN OTHERS THEN
+        merged := SQLSTATE;
+    END;
+    RETURN CASE WHEN applied = merged THEN applied ELSE format('%s applied, %s merged', applied, merged) END;
 END $$;
 -- as what they change of the start, parts are smaller and give the same; without a start, too, but not another one's
 CREATE TABLE changes AS SELECT shard, ctr_changes(part, start) AS changes FROM parts, (SELECT start_of('shard', fit) AS start FROM options) s;
@@ -182,6 +190,12 @@ SELECT ctr_config(ctr_prepare(c, ctr_deepfm()))->'options'->'candidates' AS cand
 SELECT regexp_replace(attempt('SELECT ctr_apply(a.part, ctr_changes(a.part, b.part)) FROM parts a, parts b WHERE a.shard = 0 AND b.shard = 1'), '[0-9a-f]{12}', 'DIGEST', 'g');
 SELECT attempt('SELECT ctr_merge(p.part, ctr_changes(c.part, p.part)) FROM parts p, (SELECT part FROM pass1 WHERE shard < 2) c WHERE p.shard = 0');
 SELECT attempt('SELECT ctr_merge(p.part, ctr_changes(c.part, p.part)) FROM parts p, (SELECT ctr_train(c, fit || ''{"epochs": 1}'') AS part FROM clicks c, options GROUP BY shard) c WHERE p.shard = 0');
+-- nor those of what is no model yet, or whose encoder has more than the base's
+SELECT attempt('SELECT ctr_merge(part, ctr_changes(part, part)) FROM pass1 WHERE shard = 0');
+SELECT attempt('SELECT ctr_merge(part, ctr_changes(part, part)) FROM pass1, generate_series(1, 2) WHERE shard = 0');
+CREATE TABLE plain AS SELECT ctr_merge(part) AS start FROM (SELECT ctr_prepare(c, ctr_fit(ignore => '{id,shard}', target_statistics => false, numerical_buckets => 0, crosses => 'none')) AS part FROM clicks c) p;
+CREATE TABLE cut AS SELECT ctr_merge(part) AS start FROM (SELECT ctr_prepare(c, ctr_fit(ignore => '{id,shard}', target_statistics => false, numerical_buckets => 8, crosses => 'none')) AS part FROM clicks c) p;
+SELECT attempt('SELECT ctr_merge(p.start, ctr_changes(c.start, p.start)) FROM plain p, cut c, generate_series(1, 2)');
 SELECT attempt('SELECT ctr_step(model, model, NULL, 0.5) FROM average') ~ '^22023: the merged model was not trained from the previous one\n  Its parts went on from a model of digest [0-9a-f]{12}' AS refused;
 \pset format aligned
 SET client_min_messages = warning;

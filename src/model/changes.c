@@ -218,6 +218,8 @@ changes_bytes(CtrValueBytes *base, Datum changes)
     size = (Size)head.n * sizeof(Stretch);
     if (head.n == 0 || size > own->size - sizeof(Head))
         refuse("their stretches go beyond their bytes");
+    if (!AllocSizeIsValid((Size)head.size + VARHDRSZ))
+        refuse("the model would be too large");
     value_read(base, 0, begin_size, begin);
     model_peek_digest(begin, begin_size, digest, NULL);
     if (memcmp(head.base, digest, sizeof(digest)) != 0)
@@ -237,11 +239,8 @@ changes_bytes(CtrValueBytes *base, Datum changes)
 struct varlena *
 changes_apply(CtrValueBytes *bytes)
 {
-    struct varlena *model;
+    struct varlena *model = palloc(VARHDRSZ + bytes->size);
 
-    if (!AllocSizeIsValid(bytes->size + VARHDRSZ))
-        refuse("it would be too large");
-    model = palloc(VARHDRSZ + bytes->size);
     SET_VARSIZE(model, VARHDRSZ + bytes->size);
     value_read(bytes, 0, bytes->size, VARDATA(model));
     model_validate(PointerGetDatum(model), NULL);

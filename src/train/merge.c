@@ -122,7 +122,7 @@ merging_of(FunctionCallInfo fcinfo)
 }
 
 static Part *
-add_part(Merging *merging, Datum value)
+keep_part(Merging *merging, Datum value)
 {
     MemoryContext old = MemoryContextSwitchTo(merging->context);
     Part *part;
@@ -143,7 +143,7 @@ ctr_merge_transition(PG_FUNCTION_ARGS)
     Merging *merging = merging_of(fcinfo);
 
     if (!PG_ARGISNULL(1)) {
-        Part *part = add_part(merging, PG_GETARG_DATUM(1));
+        Part *part = keep_part(merging, PG_GETARG_DATUM(1));
 
         model_digest(part->value, part->digest);
     }
@@ -164,7 +164,7 @@ ctr_merge_changes_transition(PG_FUNCTION_ARGS)
             merging->base = keep_value(PG_GETARG_DATUM(1));
             MemoryContextSwitchTo(old);
         }
-        add_part(merging, PG_GETARG_DATUM(2));
+        keep_part(merging, PG_GETARG_DATUM(2));
     }
     PG_RETURN_POINTER(merging);
 }
@@ -207,6 +207,7 @@ merge_prepared(const CtrParts *parts, CtrStage stage, MemoryContext context)
 static Datum
 merge(const CtrParts *parts, MemoryContext context, MemoryContext result)
 {
+    /* check_changes has seen to it that changes give models */
     const CtrStage stage = parts->base ? CTR_STAGE_MODEL : model_stage(parts->values[0]);
     Datum value;
 
@@ -222,18 +223,31 @@ merge(const CtrParts *parts, MemoryContext context, MemoryContext result)
     return PointerGetDatum(model_pack(merge_prepared(parts, stage, context), result));
 }
 
-/* The digests of what changes give, whose bytes have it at their beginning. */
+/*
+ * A ctr_model has been checked when it came in; changes have not, so the models that they give are: each for
+ * itself, whole, in a context that is reset for the next one. Keeps their digests.
+ */
 static void
-read_digests(Merging *merging, CtrValueBytes *base)
+check_changes(Merging *merging, CtrValueBytes *base)
 {
-    for (int i = 0; i < merging->n; i++) {
-        CtrValueBytes *bytes = changes_bytes(base, merging->parts[i].value);
-        char head[CTR_MODEL_HEAD_SIZE];
-        const Size size = Min(bytes->size, CTR_MODEL_HEAD_SIZE);
+    MemoryContext context =
+        AllocSetContextCreate(CurrentMemoryContext, "ctr changes", ALLOCSET_DEFAULT_SIZES);
+    MemoryContext caller = MemoryContextSwitchTo(context);
 
-        value_read(bytes, 0, size, head);
-        model_peek_digest(head, size, merging->parts[i].digest, NULL);
+    for (int i = 0; i < merging->n; i++) {
+        const Datum model = PointerGetDatum(changes_apply(changes_bytes(base, merging->parts[i].value)));
+        const CtrStage stage = model_stage(model);
+
+        if (stage != CTR_STAGE_MODEL)
+            ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                            errmsg("changes to merge must be those of models"),
+                            errdetail("One is %s.", stage_words(stage)),
+                            errhint("Merge what ctr_prepare gives as it is: ctr_merge(part).")));
+        model_digest(model, merging->parts[i].digest);
+        MemoryContextReset(context);
     }
+    MemoryContextSwitchTo(caller);
+    MemoryContextDelete(context);
 }
 
 /* The result is in the current context, out of which PostgreSQL need not copy it. */
@@ -249,7 +263,7 @@ merge_all(Merging *merging)
     parts.values = palloc(sizeof(Datum) * merging->n);
     if (merging->base) {
         parts.base = value_bytes(merging->base);
-        read_digests(merging, parts.base);
+        check_changes(merging, parts.base);
     }
     qsort(merging->parts, merging->n, sizeof(Part), compare_parts);
     for (int i = 0; i < merging->n; i++)

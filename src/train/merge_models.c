@@ -246,17 +246,14 @@ static void
 add_part(Merge *m, int i)
 {
     const CtrModel *part = model_unpack_outline(parts_bytes(m->parts, i), true, CurrentMemoryContext);
-    const char *fault = m->parts->base ? model_trained_fault(part) : NULL;
     const double share = m->all_rows > 0 ? (double)part->train_rows / m->all_rows : 1.0 / m->parts->n;
     const NnShare of = {.rows = share, .code_rows = part->code_rows, .all_rows = m->code_rows};
 
-    if (fault != NULL) /* values of type ctr_model have been checked when they came in, changes have not */
-        safetensors_invalid(NULL, "%s", fault);
     outer_add(&part->net, m->sum, part->params, &of, ctr_pause);
     epochs_add(&m->epochs, part);
     inputs_add(&m->inputs, part, share);
-    for (int i = 0; i < 4; i++)
-        mean_add(m->means[i], *insight_means(unconstify(CtrInsight *, &part->insight), i), m->sizes[i],
+    for (int k = 0; k < 4; k++)
+        mean_add(m->means[k], *insight_means(unconstify(CtrInsight *, &part->insight), k), m->sizes[k],
                  share);
     if (i > 0)
         add_counts(m->merged, part);
