@@ -26,7 +26,7 @@ COMMENT ON FUNCTION ctr_scratch(pg_catalog.text, boolean) IS
     'Drops the table that a server with shards has for ctr_train_distributed, and makes it anew where it is wanted.';
 
 CREATE FUNCTION ctr_work_on_shards(scratch pg_catalog.text, task pg_catalog.text, numbers integer[], names pg_catalog.text[], rows pg_catalog.text[],
-    options pg_catalog.jsonb, threads integer, home pg_catalog.text) RETURNS pg_catalog.jsonb
+    options pg_catalog.jsonb, size integer, threads integer, home pg_catalog.text) RETURNS pg_catalog.jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $$
 DECLARE
     given CONSTANT pg_catalog.text := '(SELECT model FROM given)';
@@ -44,9 +44,9 @@ BEGIN
     WHILE i <= cardinality(numbers) LOOP
         EXECUTE format('INSERT INTO %1$s (shard, part, bytes)
             WITH given AS MATERIALIZED (SELECT %2$s.ctr_from_chunks(part, bytes) AS model FROM %1$s WHERE shard IS NULL)
-            SELECT $1, k, substr(bytes, 1 + (k - 1) * 4194304, 4194304)
-            FROM (SELECT %3$s AS bytes FROM %4$s c OFFSET 0) made, generate_series(1, (octet_length(bytes) + 4194303) / 4194304) k',
-            scratch, home, call, rows[i]) USING numbers[i], options;
+            SELECT $1, k, substr(bytes, 1 + (k - 1) * $3, $3)
+            FROM (SELECT %3$s AS bytes FROM %4$s c OFFSET 0) made, generate_series(1, ceil(octet_length(bytes) / $3::float8)::integer) k',
+            scratch, home, call, rows[i]) USING numbers[i], options, size;
         GET DIAGNOSTICS n = ROW_COUNT;
         chunks := chunks || jsonb_build_object(numbers[i], n);
         i := i + 1;
@@ -56,7 +56,7 @@ EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, problem = MESSAGE_TEXT, details = PG_EXCEPTION_DETAIL, advice = PG_EXCEPTION_HINT;
     RETURN jsonb_build_object('part', names[i], 'state', state, 'problem', problem, 'details', details, 'advice', advice);
 END $$;
-COMMENT ON FUNCTION ctr_work_on_shards(pg_catalog.text, pg_catalog.text, integer[], pg_catalog.text[], pg_catalog.text[], pg_catalog.jsonb, integer, pg_catalog.text) IS
+COMMENT ON FUNCTION ctr_work_on_shards(pg_catalog.text, pg_catalog.text, integer[], pg_catalog.text[], pg_catalog.text[], pg_catalog.jsonb, integer, integer, pg_catalog.text) IS
     'What a server does for ctr_train_distributed with shards, one after the other: ctr_prepare, ctr_train or ctr_evaluate_part, from the model in its table, into which go the results. Gives the number of chunks by the shard''s number; or an error, and the shard that had it.';
 
 CREATE FUNCTION ctr_ask(nodes pg_catalog.text[], ports integer[], parts pg_catalog.text[], commands pg_catalog.text[]) RETURNS SETOF pg_catalog.text
@@ -65,7 +65,8 @@ DECLARE
     answer record;
     problem pg_catalog.jsonb;
 BEGIN
-    FOR answer IN SELECT * FROM master_run_on_worker(nodes, ports, commands, true) WITH ORDINALITY LOOP
+    FOR answer IN SELECT * FROM master_run_on_worker(nodes, ports,
+        CASE cardinality(commands) WHEN 1 THEN array_fill(commands[1], ARRAY[cardinality(nodes)]) ELSE commands END, true) WITH ORDINALITY LOOP
         IF NOT answer.success THEN
             -- A connection that was lost may be made again; an error of SQL, whose SQLSTATE is not told, would be the same.
             problem := jsonb_build_object('part', parts[answer.ordinality], 'problem', regexp_replace(btrim(answer.result, E' \n'), '^ERROR: +', ''),
@@ -81,7 +82,7 @@ BEGIN
     END LOOP;
 END $$;
 COMMENT ON FUNCTION ctr_ask(pg_catalog.text[], integer[], pg_catalog.text[], pg_catalog.text[]) IS
-    'What servers of Citus answer to commands, which run at once. An error names the part that it is about.';
+    'What servers of Citus answer to commands, one for each or one for all, which run at once. An error names the part that it is about.';
 
 CREATE FUNCTION ctr_fetch_shards(scratch pg_catalog.text, home pg_catalog.text) RETURNS pg_catalog.void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
@@ -110,6 +111,7 @@ DECLARE
     ask CONSTANT pg_catalog.text := format('SELECT answer FROM %s.ctr_ask($1, $2, $3, $4) answer', home);
     -- As many shards of a server at once as Citus would give it tasks.
     at_once CONSTANT integer := current_setting('citus.max_adaptive_executor_pool_size');
+    size integer;                  -- bytes of a chunk, of which all servers get and give one at a time
     servers record;
     lanes record;
     chunk record;
@@ -117,28 +119,32 @@ DECLARE
 BEGIN
     SELECT array_agg(node) AS nodes, array_agg(port) AS ports, array_agg(parts) AS parts, count(*)::integer AS number INTO servers
     FROM (SELECT node, port, concat(min(shard), ' and ' || nullif(count(*) - 1, 0) || ' more') AS parts FROM pg_temp.ctr_shards GROUP BY node, port) s;
+    size := least(2097152, 33554432 / servers.number);
     SELECT array_agg(node) AS nodes, array_agg(port) AS ports, array_agg(parts) AS parts, array_agg(l.command) AS commands INTO lanes
     FROM (SELECT node, port, concat(min(shard), ' and ' || nullif(count(*) - 1, 0) || ' more') AS parts,
-              format('SELECT %s.ctr_work_on_shards(%L, %L, %L, %L, %L, %L, %L, %L)', home, scratch, task, array_agg(number), array_agg(shard), array_agg(rows), options,
+              format('SELECT %s.ctr_work_on_shards(%L, %L, %L, %L, %L, %L, %L, %L, %L)', home, scratch, task, array_agg(number), array_agg(shard), array_agg(rows), options, size,
                   -- A shard that is alone on its server has all threads; of several, each has one.
                   CASE WHEN at_once > 1 AND max(fellows) > 1 THEN 1 END, home) AS command
           FROM (SELECT *, count(*) OVER (PARTITION BY node, port) AS fellows FROM pg_temp.ctr_shards) s GROUP BY node, port, nth % at_once) l;
 
     -- One training at a time has the table of that name on the servers.
     PERFORM pg_advisory_xact_lock(hashtextextended(scratch, 0));
-    EXECUTE ask USING servers.nodes, servers.ports, servers.parts, array_fill(clear || 'true)', ARRAY[servers.number]);
-    sent := 0;
-    FOR chunk IN EXECUTE format('SELECT part, encode(bytes, ''base64'') AS bytes FROM pg_temp.ctr_run, %s.ctr_chunks(model, 4194304)', home) LOOP
+    EXECUTE ask USING servers.nodes, servers.ports, servers.parts, ARRAY[clear || 'true)'];
+    -- From a table, because a loop over the chunks themselves would read some dozens of them ahead.
+    EXECUTE format('INSERT INTO pg_temp.ctr_received (part, bytes) SELECT part, bytes FROM pg_temp.ctr_run, %s.ctr_chunks(model, $1)', home) USING size;
+    FOR chunk IN SELECT part, bytes FROM pg_temp.ctr_received LOOP
         EXECUTE ask USING servers.nodes, servers.ports, servers.parts,
-            array_fill(format('INSERT INTO %s (part, bytes) VALUES (%s, decode(%L, ''base64''))', scratch, chunk.part, chunk.bytes), ARRAY[servers.number]);
-        sent := sent + octet_length(chunk.bytes) * servers.number;
+            ARRAY[format('INSERT INTO %s (part, bytes) VALUES (%s, decode(%L, ''base64''))', scratch, chunk.part, encode(chunk.bytes, 'base64'))];
     END LOOP;
+    sent := (SELECT coalesce(sum(octet_length(bytes)), 0) FROM pg_temp.ctr_received) * servers.number;
+    TRUNCATE pg_temp.ctr_received;
     FOR answer IN EXECUTE ask USING lanes.nodes, lanes.ports, lanes.parts, lanes.commands LOOP
         UPDATE pg_temp.ctr_shards SET chunks = (answer::jsonb->>number::text)::integer WHERE answer::jsonb ? number::text;
     END LOOP;
     EXECUTE format('SELECT %s.ctr_fetch_shards($1, $2)', home) USING scratch, home;
-    sent := sent + (SELECT coalesce(sum(octet_length(bytes)), 0) * 4 / 3 FROM pg_temp.ctr_received);
-    EXECUTE ask USING servers.nodes, servers.ports, servers.parts, array_fill(clear || 'false)', ARRAY[servers.number]);
+    -- base64 makes four bytes of three
+    sent := (sent + (SELECT coalesce(sum(octet_length(bytes)), 0) FROM pg_temp.ctr_received)) * 4 / 3;
+    EXECUTE ask USING servers.nodes, servers.ports, servers.parts, ARRAY[clear || 'false)'];
 EXCEPTION WHEN OTHERS OR query_canceled THEN
     -- What servers have done is not undone with our transaction, and what they are doing would go on to its end.
     PERFORM success FROM master_run_on_worker(servers.nodes, servers.ports, array_fill(clear || 'false)', ARRAY[servers.number]), true);
