@@ -1,6 +1,6 @@
-# A model's row is replaced every second while clients score with it: no error, and every score is that of the version that the same
-# row says. DURATION=seconds, CLIENTS=number, CATEGORIES=number (of the models, whose size they make): DURATION=300 CLIENTS=20
-# CATEGORIES=400000 is the long form.
+# A model's row is replaced, deleted, vacuumed or truncated every second while clients score with it, half of them with room for hardly
+# a model: no error, and every score is that of the version that the same row says. DURATION=seconds, CLIENTS=number, CATEGORIES=number
+# (of the models, whose size they make): DURATION=200 CLIENTS=50 CATEGORIES=20000 is the long form.
 use strict;
 use warnings;
 use CtrTest;
@@ -42,7 +42,10 @@ CREATE FUNCTION must(boolean) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1 / 
 CREATE FUNCTION score_by_variable(bigint) RETURNS int LANGUAGE plpgsql STABLE AS \$\$
 DECLARE live models; c candidates;
 BEGIN
-    SELECT * INTO STRICT live FROM models WHERE name = 'live';
+    SELECT * INTO live FROM models WHERE name = 'live';
+    IF NOT FOUND THEN -- the table was truncated after the snapshot
+        RETURN 1;
+    END IF;
     SELECT * INTO STRICT c FROM candidates WHERE nr = \$1;
     RETURN must(abs(ctr_predict(live.model, c) - (SELECT p FROM expected e WHERE e.version = live.version AND e.id = c.id)) < 1e-6);
 END \$\$;});
@@ -61,7 +64,8 @@ my %scripts = (
     subquery => "${of_row}SELECT must(abs(s.p - e.p) < 1e-6) FROM expected e, (SELECT c.id, (SELECT version FROM models WHERE name = 'live') AS version,
         ctr_predict((SELECT model FROM models WHERE name = 'live'), c) AS p FROM candidates c WHERE c.nr = :nr) s WHERE e.id = s.id AND e.version = s.version;\n",
     variable => "${of_row}SELECT score_by_variable(:nr);\n",
-    repeating => "${of_row}BEGIN ISOLATION LEVEL REPEATABLE READ;\nSELECT m.version AS version, $right $joined AND c.nr = :nr \\gset\n"
+    # 0: none, because a table that was truncated is empty to a snapshot of before
+    repeating => "${of_row}BEGIN ISOLATION LEVEL REPEATABLE READ;\nSELECT coalesce(max(m.version), 0) AS version, min($right) $joined AND c.nr = :nr \\gset\n"
         . join('', map { "\\sleep 700 ms\nSELECT must(m.version = :version), $right $joined AND c.nr = :nr;\n" } 1 .. 3) . "COMMIT;\n");
 
 for my $name (keys %scripts) {
@@ -125,6 +129,7 @@ my @replacements = (
     "UPDATE models SET version = %d, model = $new",
     "BEGIN; DELETE FROM models; INSERT INTO models VALUES ('live', %d, $new); COMMIT",
     "BEGIN; UPDATE models SET version = 0, model = NULL; UPDATE models SET version = %d, model = $new; COMMIT; VACUUM models",
+    "BEGIN; TRUNCATE models; INSERT INTO models VALUES ('live', %d, $new); COMMIT",
     "BEGIN; UPDATE models SET version = 0, model = NULL; ROLLBACK; UPDATE models SET version = %d, model = $new",
     "UPDATE models SET version = %d, model = (SELECT model::bytea::ctr_model FROM versions WHERE version = %d)");
 
@@ -149,10 +154,16 @@ ok(finish_clients($still), 'clients score');
 sub change_under_load
 {
     my ($name) = @_;
-    my $changing = start_clients($name, $clients, $duration, %mix);
+    my $changing = start_clients($name, $clients - int($clients / 2), $duration, %mix);
+    my $poor;
+    {
+        local $ENV{PGOPTIONS} = '-c ctr.model_cache_size=1MB';
+        $poor = start_clients("$name.poor", int($clients / 2), $duration, %mix);
+    }
     my $repeating_clients = start_clients("$name.repeating", $repeating, $duration, repeating => 1);
     my $replaced = replace_for($duration - 0.5);
     ok(finish_clients($changing), "$name: no error, and no score of another version");
+    ok(finish_clients($poor), "$name: nor where memory has room for hardly a model");
     ok(finish_clients($repeating_clients), "$name: in REPEATABLE READ the version stays, and its scores");
     return ($replaced, $changing);
 }
