@@ -18,6 +18,9 @@ use Time::HiRes qw(time);
 
 my $wanted = $ENV{COUNT} // 60;
 my $pattern = $ENV{WORKS} // '.';
+my $seed = $ENV{CTR_SEED} // time() ^ $$;
+srand($seed);
+diag("CTR_SEED=$seed");
 my $shared = ($ENV{SHARED} // 'on') eq 'on';
 my %kinds = (memory => qr/53200/, map => qr/53[12]00/, thread => qr/^\b$/, write => qr/53100/); # and the errors that may follow
 
@@ -50,7 +53,7 @@ sub fault
     my ($kind, $nth, $onwards, $fresh) = @_;
     # OpenSSL is of no use for the rest of a session when it has no memory at its first use.
     my $warm = "DO \$\$ BEGIN PERFORM sha256(''), md5(''); END \$\$;";
-    return { kind => $kind, name => "$kind $nth $onwards $fresh", said => 'failed()',
+    return { kind => $kind, name => "$kind $nth $onwards $fresh", said => "SELECT '-- ' || failed();",
         before => join "\n", ($fresh ? ("\\c -", $settings) : ()), $warm, "SELECT fail('$kind', $nth, $onwards);" };
 }
 
@@ -71,7 +74,9 @@ sub count_calls
 
 my %plan;
 my $calls = 0;
-for my $work (grep { /$pattern/ } work_names()) {
+my @works = shuffle(grep { /$pattern/ } work_names());
+splice @works, int($wanted / 3) if $wanted > 0 && @works > $wanted / 3; # counting takes its time, too
+for my $work (@works) {
     my %n = count_calls($work);
     for my $kind (sort keys %kinds) {
         for my $fresh (1, 0) {
@@ -85,9 +90,6 @@ diag("$calls faults are possible");
 my $lists = grep { @{ $_ // [] } } map { @$_{ keys %kinds } } values %plan;
 my $each = $wanted == 0 ? $calls : int(($wanted + $lists - 1) / ($lists || 1));
 my (%tried, %hit, %sites, %errors);
-my $seed = $ENV{CTR_SEED} // time() ^ $$;
-srand($seed);
-diag("CTR_SEED=$seed");
 for my $work (sort keys %plan) {
     my $expected = expected_result($work);
     for my $kind (sort keys %{ $plan{$work} }) {

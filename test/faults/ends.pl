@@ -31,12 +31,16 @@ my $before = results();
 my @works = grep { $_ ne 'options' } work_names();
 my (%tried, %hit, %seconds);
 
-# how long each takes
-for my $work (@works) {
-    my $session = start_session(work($work) . ';');
-    my $began = time();
-    end_session($session);
-    $seconds{$work} = time() - $began;
+# How long a work takes, in seconds; measured once.
+sub seconds
+{
+    my ($work) = @_;
+    return $seconds{$work} //= do {
+        my $session = start_session(work($work) . ';');
+        my $began = time();
+        end_session($session);
+        time() - $began;
+    };
 }
 
 sub postmaster { return CtrTest::slurp("$dir/data/postmaster.pid") =~ /^(\d+)/ ? $1 : die }
@@ -52,9 +56,11 @@ my %ends = (
 sub end_server
 {
     my ($kind) = @_;
-    my @started = map { { work => $_, session => start_session(work($_) . ";\n\\echo done") } } (shuffle(@works))[0 .. 2];
+    my @chosen = (shuffle(@works))[0 .. 2];
+    my $seconds = seconds($chosen[-1]);
+    my @started = map { { work => $_, session => start_session(work($_) . ";\n\\echo done") } } @chosen;
     my $postmaster = postmaster();
-    sleep rand 0.8 * $seconds{ $started[-1]{work} };
+    sleep rand 0.8 * $seconds;
     $ends{$kind}->($started[-1]{session});
     my @cut = grep { end_session($_->{session}) !~ /^done$/m } @started;
     if ($kind ne 'a backend is killed') {

@@ -190,7 +190,7 @@ SELECT 'alive with ' || count(*) || ' thread' $tasks;};
 sub block
 {
     my ($work, $fault) = @_;
-    return join "\n", "\\echo FAULT $fault->{name}", $fault->{before}, work($work) . ';', "SELECT '-- ' || $fault->{said};", $fault->{after} // '', work($work) . ';', "SELECT '--';", $alive, '';
+    return join "\n", "\\echo FAULT $fault->{name}", $fault->{before}, work($work) . ';', $fault->{said} // '\echo -- over', $fault->{after} // '', work($work) . ';', "SELECT '--';", $alive, '';
 }
 
 # Runs a work with each of the faults in a psql; what was said at each.
