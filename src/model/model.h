@@ -159,9 +159,7 @@ typedef struct CtrModel {
 /* The bytes of a model, in `context`. Error when they would pass 1 GB. */
 ctr_model *model_pack(const CtrModel *model, MemoryContext context);
 /* The same of a model without vocabularies and statistics: they are copied from the file of one with them. */
-struct CtrSafeFile;
-ctr_model *model_pack_with_encoder(const CtrModel *model, const struct CtrSafeFile *encoder,
-                                   MemoryContext context);
+ctr_model *model_pack_with_encoder(const CtrModel *model, const CtrSafeFile *encoder, MemoryContext context);
 /* A time as models keep it, text [CTR_MODEL_TIME_SIZE + 1]; false: it has no year of four digits. */
 bool model_time_text(TimestampTz time, char *text);
 /*
@@ -175,7 +173,7 @@ CtrModel *model_unpack_to_train(Datum value, MemoryContext parent);
 CtrModel *model_unpack_any(Datum value, MemoryContext parent);
 /*
  * What a training changes of a model, and how many categories there are, but no vocabularies and statistics:
- * where nothing is encoded. with_params: its parameters, too.
+ * where nothing is encoded. Of a prepared part the label sums are read, too. with_params: its parameters, too.
  */
 CtrModel *model_unpack_outline(CtrValueBytes *bytes, bool with_params, MemoryContext parent);
 /* Of any value, by its metadata alone. */

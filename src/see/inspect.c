@@ -24,7 +24,16 @@
 static CtrModel *
 argument_model(FunctionCallInfo fcinfo)
 {
-    return model_unpack_outline(value_bytes(PG_GETARG_DATUM(0)), false, CurrentMemoryContext);
+    MemoryContext scratch =
+        AllocSetContextCreate(CurrentMemoryContext, "ctr model bytes", ALLOCSET_DEFAULT_SIZES);
+    MemoryContext caller = MemoryContextSwitchTo(scratch);
+    CtrValueBytes *bytes = value_bytes(PG_GETARG_DATUM(0));
+    CtrModel *model;
+
+    MemoryContextSwitchTo(caller);
+    model = model_unpack_outline(bytes, false, caller);
+    MemoryContextDelete(scratch);
+    return model;
 }
 
 /* ------------------------------------------------------------------ ctr_config */

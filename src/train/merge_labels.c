@@ -43,7 +43,7 @@ same_tensor(const CtrSafeFile *a, const CtrSafeTensor *x, const CtrSafeFile *b, 
     return same;
 }
 
-/* The first tensor of a's encoder that is not the same in b; NULL: none. */
+/* The first tensor of the encoder that is not the same in both, or that only one has; NULL: none. */
 static const CtrSafeTensor *
 encoder_difference(const CtrSafeFile *a, const CtrSafeFile *b, CtrStage stage)
 {
@@ -54,6 +54,13 @@ encoder_difference(const CtrSafeFile *a, const CtrSafeFile *b, CtrStage stage)
             !same_tensor(a, tensor, b, safetensors_find(b, tensor->name)))
             return tensor;
     }
+    for (int i = 0; i < b->n_tensors; i++) {
+        const CtrSafeTensor *tensor = &b->tensors[i];
+
+        if (layout_encoder_part(tensor->name) != NULL && !is_open(tensor->name, stage) &&
+            safetensors_find(a, tensor->name) == NULL)
+            return tensor;
+    }
     return NULL;
 }
 
@@ -62,8 +69,6 @@ parts_check_encoder_of(const CtrSafeFile *first, const CtrSafeFile *part, CtrSta
 {
     const CtrSafeTensor *tensor = encoder_difference(first, part, stage);
 
-    if (tensor == NULL)
-        tensor = encoder_difference(part, first, stage); /* one that only the part has */
     if (tensor != NULL)
         ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                         errmsg("the parts to merge come from different starts"),
