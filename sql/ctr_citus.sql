@@ -116,6 +116,7 @@ DECLARE
     lanes record;
     chunk record;
     answer pg_catalog.text;
+    is_ours boolean := false;      -- the table of that name on the servers
 BEGIN
     SELECT array_agg(node) AS nodes, array_agg(port) AS ports, array_agg(parts) AS parts, count(*)::integer AS number INTO servers
     FROM (SELECT node, port, concat(min(shard), ' and ' || nullif(count(*) - 1, 0) || ' more') AS parts FROM pg_temp.ctr_shards GROUP BY node, port) s;
@@ -129,6 +130,7 @@ BEGIN
 
     -- One training at a time has the table of that name on the servers.
     PERFORM pg_advisory_xact_lock(hashtextextended(scratch, 0));
+    is_ours := true;
     EXECUTE ask USING servers.nodes, servers.ports, servers.parts, ARRAY[clear || 'true)'];
     -- From a table, because a loop over the chunks themselves would read some dozens of them ahead.
     EXECUTE format('INSERT INTO pg_temp.ctr_received (part, bytes) SELECT part, bytes FROM pg_temp.ctr_run, %s.ctr_chunks(model, $1)', home) USING size;
@@ -146,8 +148,11 @@ BEGIN
     sent := (sent + (SELECT coalesce(sum(octet_length(bytes)), 0) FROM pg_temp.ctr_received)) * 4 / 3;
     EXECUTE ask USING servers.nodes, servers.ports, servers.parts, ARRAY[clear || 'false)'];
 EXCEPTION WHEN OTHERS OR query_canceled THEN
-    -- What servers have done is not undone with our transaction, and what they are doing would go on to its end.
-    PERFORM success FROM master_run_on_worker(servers.nodes, servers.ports, array_fill(clear || 'false)', ARRAY[servers.number]), true);
+    -- What servers have done is not undone with our transaction, and what they are doing would go on to its end. The lock is gone with what
+    -- failed; who has it now has cleared what was ours.
+    IF is_ours AND pg_try_advisory_xact_lock(hashtextextended(scratch, 0)) THEN
+        PERFORM success FROM master_run_on_worker(servers.nodes, servers.ports, array_fill(clear || 'false)', ARRAY[servers.number]), true);
+    END IF;
     RAISE;
 END $$;
 COMMENT ON FUNCTION ctr_on_shards(pg_catalog.regclass, pg_catalog.text, pg_catalog.jsonb, pg_catalog.text) IS

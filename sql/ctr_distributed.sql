@@ -269,12 +269,12 @@ BEGIN
         FROM (SELECT option, (CASE $1 WHEN ''robust'' THEN robust ELSE reference END)::float8 AS v FROM %s.ctr_options()
               WHERE option IN (''learning_rate'', ''batch_size'') AND $2 = ANY (architectures)) o', home)
         INTO rate, batch USING config->'options'->>'recipe', config->>'architecture';
-    -- The more parts there are, the smaller are the batches, but those that the options ask for.
     -- Rows that were held back have shown in the first rounds whether it learns, and train in the others, unless patience needs them to
     -- the end. What has trained measures nothing any more, so a model that goes on keeps to that.
     IF patience = 0 AND round > greatest(0.3 * rounds, 1) OR (config->'options'->>'validation')::float8 = 0 THEN
         options := coalesce(options, '{}') || '{"validation": 0}';
     END IF;
+    -- The more parts there are, the smaller are the batches, but those that the options ask for.
     RETURN coalesce(options, '{}') || jsonb_build_object(
         'epochs', coalesce((options->>'epochs')::integer, 1),
         'batch_size', coalesce((options->>'batch_size')::integer, greatest(round(batch / power(parts, 2.0 / 3)), 32)),
@@ -344,6 +344,12 @@ BEGIN
         IF finished IS NOT NULL AND n_parts > 1 THEN
             EXECUTE format('SELECT %s.ctr_round_options(model, $1, $2, $3, $4, $5) FROM pg_temp.ctr_run', home) INTO settings
                 USING options, n_parts, finished + 1, rounds, patience;
+            IF patience > 0 AND (settings->>'validation')::float8 = 0 THEN
+                RAISE WARNING USING MESSAGE = 'patience cannot end the training, because no rows are held back',
+                    DETAIL = 'Validation is 0: by the options, or because the model has trained on the rows that were held back before.',
+                    HINT = 'Go on from a model of a round that was measured, or leave out patience.';
+                patience := 0;
+            END IF;
         END IF;
 
         FOR attempt IN 1 .. 2 LOOP

@@ -67,7 +67,7 @@ is(left_behind(), '', 'no backend, temporary file, progress or pin is left');
 is(crashes($log, $log_begin), '', 'no backend has crashed');
 diag(sprintf 'faults: %s: %d hit of %d', $_, $hit{$_} // 0, $tried{$_}) for sort keys %tried;
 SKIP: {
-    skip 'left out: a full disk, which only root can make', 1 if !$has_disk;
+    skip 'a full disk, which only root can make', 1 if !$has_disk;
     pass('a disk was full');
 }
 done_testing();

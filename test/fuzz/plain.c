@@ -88,6 +88,8 @@ read_input(const char *path)
     if (file == NULL)
         elog(FATAL, "could not read %s", path);
     input_size = fread(input, 1, sizeof(input), file);
+    if (fgetc(file) != EOF)
+        elog(FATAL, "%s has more than %zu bytes", path, sizeof(input));
     FreeFile(file);
 }
 

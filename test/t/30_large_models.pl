@@ -5,7 +5,7 @@ use warnings;
 use CtrTest;
 use Test::More;
 
-plan skip_all => 'left out: a model of 600 MB (LARGE=1)' if !$ENV{LARGE};
+plan skip_all => 'a model of 600 MB (LARGE=1)' if !$ENV{LARGE};
 
 query(<<'END');
 SET client_min_messages = error;

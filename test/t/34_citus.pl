@@ -8,7 +8,7 @@ use File::Basename qw(dirname);
 use File::Temp qw(tempdir);
 use Test::More;
 
-plan skip_all => 'left out: citus is not installed'
+plan skip_all => 'training on Citus: it is not installed'
   unless query(q{SELECT count(*) FROM pg_available_extensions WHERE name = 'citus'});
 
 my $tool = dirname(dirname(__FILE__)) . '/server';
@@ -56,7 +56,7 @@ query(qq{
     FROM generate_series(1, 9000) i;
     CREATE FUNCTION fit() RETURNS jsonb LANGUAGE sql AS \$\$ SELECT ctr_fit(ignore => '{id,place}') || ctr_deepcross(mlp_layers => '{32}') \$\$;
     CREATE TABLE here (LIKE "The shop"."Shows") PARTITION BY LIST (place);
-    CREATE TABLE run OF ctr_round; CREATE TABLE here_run OF ctr_round; CREATE TABLE broken_run OF ctr_round});
+    CREATE TABLE run OF ctr_round; CREATE TABLE here_run OF ctr_round; CREATE TABLE broken_run OF ctr_round; CREATE TABLE second_run OF ctr_round});
 query(query(q{
     SELECT format('CREATE TABLE here_%s PARTITION OF here FOR VALUES IN (%s);', s.shardid, coalesce(string_agg(place::text, ','), '-' || s.shardid))
     FROM pg_dist_shard s LEFT JOIN generate_series(0, 11) place ON s.shardid = get_shard_id_for_distribution_column('"The shop"."Shows"', place)
@@ -109,14 +109,14 @@ is(query('SELECT max(round) FROM their_run'), 1, 'who may needs no other right')
 
 sub postmaster { return (split /\n/, CtrTest::slurp("$workers[$_[0]]/data/postmaster.pid"))[0] }
 
-# Starts a training that a lock on a worker holds up in the middle of a round, after the third; the lock's backend
+# Starts a training that a lock on a worker holds up in the middle of a round, after the first; the lock's backend
 my $shard = query(qq{SELECT min(shard_name('"The shop"."Shows"', shardid)) FROM pg_dist_shard_placement JOIN pg_dist_shard USING (shardid)
     WHERE logicalrelid = '"The shop"."Shows"'::regclass AND nodename = '$workers[1]'});
 my ($running, $locker);
 sub hold_up
 {
     $running = start_query(sprintf $train, 10, 'broken_run');
-    wait_until(sub { query('SELECT coalesce(max(round), 0) FROM broken_run') >= 3 });
+    wait_until(sub { query('SELECT coalesce(max(round), 0) FROM broken_run') >= 1 });
     local $ENV{PGHOST} = $workers[1];
     $locker = start_query(qq{SET citus.enable_manual_changes_to_shards = on; BEGIN; LOCK TABLE $shard; SELECT pg_sleep(600);})->{pid};
     wait_until(sub { query(q{SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%ctr_work_on_shards%' AND wait_event_type = 'Lock'}) });
@@ -125,9 +125,21 @@ sub hold_up
 hold_up();
 query("SELECT pg_cancel_backend($running->{pid})");
 like(finish_query($running), qr/ERROR:  57014:/, 'a training is cancelled');
-is(workers(q{SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%ctr_work_on_shards%' AND state = 'active' AND pid <> pg_backend_pid()}), '0 0', 'and so is the work of the workers');
+wait_until(sub { workers(q{SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%ctr_work_on_shards%' AND state = 'active' AND pid <> pg_backend_pid()}) eq '0 0' });
+pass('and so is the work of the workers');
 is(workers($left), '0 0', 'nothing is left there');
 worker(1, "SELECT pg_terminate_backend($locker)");
+query('TRUNCATE broken_run');
+
+# Another training of that table waits for it; cancelled while it waits, it leaves the first one's work alone.
+hold_up();
+my $second = start_query(sprintf $train, 10, 'second_run');
+wait_until(sub { query(q{SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted}) > 0 });
+query("SELECT pg_cancel_backend($second->{pid})");
+like(finish_query($second), qr/ERROR:  57014:/, 'a training that waits for another is cancelled');
+worker(1, "SELECT pg_terminate_backend($locker)");
+unlike(finish_query($running), qr/ERROR|trying again/, 'the other one goes on undisturbed');
+is(query('SELECT count(*) FROM run JOIN broken_run USING (round) WHERE run.model = broken_run.model'), 11, 'to the same bytes');
 query('TRUNCATE broken_run');
 
 hold_up();
