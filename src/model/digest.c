@@ -92,8 +92,8 @@ update_hash(pg_cryptohash_ctx *hash, const char *bytes, Size n)
 }
 
 /*
- * end: of the seconds. Where OpenSSL does the work a hash fails for want of memory, or where its configuration
- * has no SHA-256: PostgreSQL itself needs that one for passwords and backups.
+ * end: of the seconds. Where OpenSSL does the work a hash fails for want of memory, or where its
+ * configuration has no SHA-256: PostgreSQL itself needs that one for passwords and backups.
  */
 static void
 compute_digest(const char *bytes, Size size, Size end, char *digest)

@@ -173,7 +173,8 @@ CtrModel *model_unpack_to_train(Datum value, MemoryContext parent);
 CtrModel *model_unpack_any(Datum value, MemoryContext parent);
 /*
  * What a training changes of a model, and how many categories there are, but no vocabularies and statistics:
- * where nothing is encoded. Of a prepared part the label sums are read, too. with_params: its parameters, too.
+ * where nothing is encoded. Of a prepared part the label sums are read, too. with_params: its parameters,
+ * too.
  */
 CtrModel *model_unpack_outline(CtrValueBytes *bytes, bool with_params, MemoryContext parent);
 /* Of any value, by its metadata alone. */
