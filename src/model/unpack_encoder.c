@@ -161,6 +161,13 @@ read_categories(CtrUnpacker *u, int64 total, uint32 **ends, int32 **frequencies)
     return spelling_start(&spelling) ? convert_categories(&spelling, bytes, *ends, total) : bytes;
 }
 
+static void
+set_categories(CtrEncoder *encoder, const uint32 *counts)
+{
+    for (int f = 0; f < encoder->n_cat; f++)
+        encoder->categories[f] = (int)counts[f] + CTR_CODE_KNOWN;
+}
+
 bool
 unpack_vocabs(CtrUnpacker *u, void (*meanwhile)(void *))
 {
@@ -175,9 +182,8 @@ unpack_vocabs(CtrUnpacker *u, void (*meanwhile)(void *))
 
     if (counts == NULL)
         return false;
-    for (int f = 0; f < n; f++)
-        encoder->categories[f] = (int)counts[f] + CTR_CODE_KNOWN;
-    if (unpack_no_encoder(u)) {
+    if (unpack_no_encoder(u)) { /* of a model that has been validated */
+        set_categories(encoder, counts);
         if (!unpack_cross_counts(u))
             return false;
         meanwhile(u);
@@ -188,6 +194,7 @@ unpack_vocabs(CtrUnpacker *u, void (*meanwhile)(void *))
     bytes = read_categories(u, total, &ends, &frequencies);
     if (bytes == NULL)
         return false;
+    set_categories(encoder, counts); /* which are no more than the file has */
     encoder->vocabs = MemoryContextAllocZero(context, sizeof(CtrVocab *) * Max(n + encoder->n_crosses, 1));
     encoder->frequencies = MemoryContextAlloc(context, sizeof(int32 *) * Max(n + encoder->n_crosses, 1));
     for (int f = 0; f < n; f++) {
